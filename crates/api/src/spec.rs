@@ -346,11 +346,7 @@ impl AgentDeployment {
 
     /// The log group: `spec.logging.group`, else `/ecs/<taskFamily>`.
     pub fn log_group(&self) -> String {
-        self.spec
-            .logging
-            .group
-            .clone()
-            .unwrap_or_else(|| format!("/ecs/{}", self.task_family()))
+        self.spec.logging.group.clone().unwrap_or_else(|| format!("/ecs/{}", self.task_family()))
     }
 
     /// The cluster's name, also when the spec gives its ARN.

@@ -338,8 +338,7 @@ impl AgentDeploymentStatus {
 
     /// Whether the condition of type `kind` is reported as true.
     pub fn is(&self, kind: ConditionType) -> bool {
-        self.condition(kind)
-            .is_some_and(|condition| condition.status == Truth::True)
+        self.condition(kind).is_some_and(|condition| condition.status == Truth::True)
     }
 }
 
@@ -359,8 +358,5 @@ impl Reason {
 
 /// The serialised name of a plain enum variant: one spelling everywhere.
 fn name_of(variant: &impl Serialize) -> String {
-    serde_json::to_value(variant)
-        .ok()
-        .and_then(|value| value.as_str().map(str::to_owned))
-        .unwrap_or_default()
+    serde_json::to_value(variant).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }

@@ -236,9 +236,6 @@ impl Default for Rollout {
 
 impl Default for CircuitBreaker {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            rollback: true,
-        }
+        Self { enabled: true, rollback: true }
     }
 }

@@ -1,1 +1,31 @@
-//! Placeholder.
+//! The brain of Fargateer: what should happen, as plain data.
+//!
+//! Pure: no async, no clock, no environment, no AWS SDK. Data goes in (`Desired`, `Observed`), data comes out (`Plan`,
+//! `Status`). Documents of the ECS API stay JSON, so that a field nobody here has heard of is still compared and shown.
+
+pub mod action;
+pub mod cost;
+pub mod desired;
+pub mod diagnosis;
+pub mod difference;
+pub mod echo;
+pub mod failure;
+pub mod guard;
+pub mod image;
+pub mod log_group;
+pub mod look;
+mod merge;
+pub mod normal;
+pub mod observed;
+pub mod pass;
+pub mod prune;
+pub mod revision;
+pub mod rollout;
+pub mod scaling;
+pub mod seen;
+pub mod service;
+pub mod status;
+pub mod tags;
+pub mod target_group;
+pub mod task_definition;
+pub mod waves;

@@ -1,0 +1,103 @@
+//! Every write to AWS there is, as data: prints (dry run), serialises (audit), one line a kind of resource.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{log_group, scaling, service, task_definition};
+
+/// One mutating AWS call.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    /// To the log group.
+    LogGroup(log_group::Change),
+    /// To task definitions.
+    TaskDefinition(task_definition::Change),
+    /// To the service.
+    Service(service::Change),
+    /// To Application Auto Scaling.
+    Scaling(scaling::Change),
+}
+
+impl Action {
+    /// The AWS operation it calls, such as `ecs.UpdateService`.
+    pub fn operation(&self) -> &'static str {
+        match self {
+            Self::LogGroup(log_group::Change::Create { .. }) => "logs.CreateLogGroup",
+            Self::LogGroup(log_group::Change::Retention { days: Some(_), .. }) => "logs.PutRetentionPolicy",
+            Self::LogGroup(log_group::Change::Retention { days: None, .. }) => "logs.DeleteRetentionPolicy",
+            Self::LogGroup(log_group::Change::Delete { .. }) => "logs.DeleteLogGroup",
+            Self::TaskDefinition(task_definition::Change::Register(_)) => "ecs.RegisterTaskDefinition",
+            Self::TaskDefinition(task_definition::Change::Deregister(_)) => "ecs.DeregisterTaskDefinition",
+            Self::Service(service::Change::Create(_)) => "ecs.CreateService",
+            Self::Service(service::Change::Update(_)) => "ecs.UpdateService",
+            Self::Service(service::Change::Tag { .. }) | Self::TaskDefinition(task_definition::Change::Tag { .. }) => {
+                "ecs.TagResource"
+            }
+            Self::Service(service::Change::Untag { .. }) => "ecs.UntagResource",
+            Self::Service(service::Change::Delete { .. }) => "ecs.DeleteService",
+            Self::Scaling(scaling::Change::Register(_)) => "application-autoscaling.RegisterScalableTarget",
+            Self::Scaling(scaling::Change::PutPolicy(_)) => "application-autoscaling.PutScalingPolicy",
+            Self::Scaling(scaling::Change::DeletePolicy(_)) => "application-autoscaling.DeleteScalingPolicy",
+            Self::Scaling(scaling::Change::PutScheduled(_)) => "application-autoscaling.PutScheduledAction",
+            Self::Scaling(scaling::Change::DeleteScheduled(_)) => "application-autoscaling.DeleteScheduledAction",
+            Self::Scaling(scaling::Change::Deregister(_)) => "application-autoscaling.DeregisterScalableTarget",
+        }
+    }
+
+    /// What it is done to, and with which fields.
+    fn object(&self) -> String {
+        match self {
+            Self::LogGroup(change) => match change {
+                log_group::Change::Create { name, .. } | log_group::Change::Delete { name } => name.clone(),
+                log_group::Change::Retention { name, days } => {
+                    days.map_or(name.clone(), |days| format!("{name} {days} days"))
+                }
+            },
+            Self::TaskDefinition(task_definition::Change::Register(request)) => text(request, "family"),
+            Self::TaskDefinition(
+                task_definition::Change::Tag { arn, .. } | task_definition::Change::Deregister(arn),
+            ) => short(arn),
+            Self::Service(service::Change::Create(request)) => text(request, "serviceName"),
+            Self::Service(service::Change::Update(request)) => {
+                format!("{} ({})", text(request, "service"), fields(request, &["cluster", "service"]))
+            }
+            Self::Service(service::Change::Tag { arn, tags }) => {
+                format!("{} ({})", short(arn), tags.keys().cloned().collect::<Vec<_>>().join(", "))
+            }
+            Self::Service(service::Change::Untag { arn, keys }) => format!("{} ({})", short(arn), keys.join(", ")),
+            Self::Service(service::Change::Delete { service, .. }) => service.clone(),
+            Self::Scaling(scaling::Change::Register(request)) => {
+                format!("{} {}..{}", text(request, "ResourceId"), request["MinCapacity"], request["MaxCapacity"])
+            }
+            Self::Scaling(scaling::Change::PutPolicy(request) | scaling::Change::DeletePolicy(request)) => {
+                text(request, "PolicyName")
+            }
+            Self::Scaling(scaling::Change::PutScheduled(request) | scaling::Change::DeleteScheduled(request)) => {
+                text(request, "ScheduledActionName")
+            }
+            Self::Scaling(scaling::Change::Deregister(request)) => text(request, "ResourceId"),
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.operation(), self.object())
+    }
+}
+
+fn text(request: &Value, key: &str) -> String {
+    request.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+fn fields(request: &Value, without: &[&str]) -> String {
+    let keys = request.as_object().into_iter().flat_map(serde_json::Map::keys);
+    keys.filter(|key| !without.contains(&key.as_str())).cloned().collect::<Vec<_>>().join(", ")
+}
+
+fn short(arn: &str) -> String {
+    arn.rsplit('/').next().unwrap_or(arn).to_owned()
+}

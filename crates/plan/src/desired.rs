@@ -1,0 +1,186 @@
+//! All that a spec implies, and what it means when a spec is gone: a desire like any other.
+
+use fargateer_api::status::{Inventory, SourceStatus};
+use fargateer_api::{AgentDeployment, Generation, Key, Reason};
+use serde::{Deserialize, Serialize};
+
+use crate::image::Reference;
+use crate::log_group;
+use crate::tags::{self, Tags};
+
+/// What the sources say about one key.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Spec {
+    /// A good spec. `faults` are those of a newer wording that could not be used.
+    Present {
+        /// The last good wording.
+        agent: Box<AgentDeployment>,
+        /// Where it stands.
+        source: SourceStatus,
+        /// What is wrong with the newest wording, if anything.
+        faults: Vec<String>,
+    },
+    /// There never was a usable wording.
+    Broken {
+        /// Why it is not usable.
+        reason: Reason,
+        /// What is wrong.
+        faults: Vec<String>,
+        /// Where it stands.
+        source: SourceStatus,
+    },
+    /// The spec was removed.
+    Gone(Departure),
+}
+
+/// An agent whose spec is gone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Departure {
+    /// The agent.
+    pub key: Key,
+    /// What belongs to it.
+    pub inventory: Inventory,
+    /// Why it may not be deleted yet (or at all), with a sentence.
+    pub held: Option<(Reason, String)>,
+}
+
+/// Facts of the moment that decide, but are neither spec nor AWS.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Circumstances {
+    /// This installation's id: what our owner tag says.
+    pub owner: String,
+    /// Agents this one depends on that are not Ready.
+    pub unready: Vec<Key>,
+    /// The current time.
+    pub now: jiff::Timestamp,
+    /// A person asked for another try of a held revision.
+    pub force: bool,
+}
+
+/// Where an agent's calls go.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub struct Place {
+    /// Region.
+    pub region: String,
+    /// Role to assume first.
+    pub role: Option<String>,
+    /// External id for that role.
+    pub external_id: Option<String>,
+}
+
+/// What should be.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Desired {
+    /// An agent runs as its spec says.
+    Present(Box<Wanted>),
+    /// Nothing of the agent is left.
+    Absent(Box<Departure>, Circumstances),
+    /// Cannot be told: the spec is not usable.
+    Unclear(Reason, Vec<String>),
+}
+
+/// What a good spec implies.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wanted {
+    /// The spec.
+    pub agent: AgentDeployment,
+    /// Its generation.
+    pub generation: Generation,
+    /// Facts of the moment.
+    pub circumstances: Circumstances,
+    /// The image, perhaps not pinned yet.
+    pub image: Reference,
+    /// The log group, if the agent logs.
+    pub log_group: Option<log_group::Wanted>,
+    /// Tags of every resource.
+    pub tags: Tags,
+    /// Why a newer wording of the spec could not be used.
+    pub faults: Vec<String>,
+}
+
+impl Desired {
+    /// What `spec` means under `circumstances`.
+    pub fn of(spec: Spec, circumstances: Circumstances) -> Self {
+        match spec {
+            Spec::Present { agent, source: _, faults } => {
+                Self::Present(Box::new(Wanted::new(*agent, faults, circumstances)))
+            }
+            Spec::Broken { reason, faults, source: _ } => Self::Unclear(reason, faults),
+            Spec::Gone(departure) => Self::Absent(Box::new(departure), circumstances),
+        }
+    }
+
+    /// Where the calls go.
+    pub fn place(&self) -> Place {
+        match self {
+            Self::Present(wanted) => wanted.place(),
+            Self::Absent(departure, _) => Place {
+                region: departure.inventory.region.clone(),
+                role: departure.inventory.role_arn.clone(),
+                external_id: departure.inventory.external_id.clone(),
+            },
+            Self::Unclear(..) => Place::default(),
+        }
+    }
+}
+
+impl Wanted {
+    /// What `agent` implies.
+    pub fn new(agent: AgentDeployment, faults: Vec<String>, circumstances: Circumstances) -> Self {
+        let generation = Generation::of(&agent.spec);
+        let image = Reference::parse(agent.spec.image.uri.as_deref().unwrap_or_default());
+        let log_group = log_group::from_spec(&agent);
+        let tags = tags::owned(&circumstances.owner, &agent.metadata.name, &agent.spec.tags);
+        Self { agent, generation, circumstances, image, log_group, tags, faults }
+    }
+
+    /// Where the calls go.
+    pub fn place(&self) -> Place {
+        let account = self.agent.spec.account.as_ref();
+        Place {
+            region: self.agent.spec.region.clone(),
+            role: account.map(|account| account.role_arn.clone()),
+            external_id: account.and_then(|account| account.external_id.clone()),
+        }
+    }
+
+    /// Tags the service carries: ownership, generation, and what we must remember across restarts.
+    pub fn service_tags(&self, have: &Tags) -> Tags {
+        let spec = &self.agent.spec;
+        let mut tags = self.tags.clone();
+        tags.insert(tags::GENERATION.to_owned(), self.generation.to_string());
+        let mut sets: Vec<String> = spec.capacity.iter().map(|_| "capacity".to_owned()).collect();
+        sets.extend(spec.tags.keys().filter(|key| !key.contains(' ')).map(|key| format!("tag/{key}")));
+        // A tag value holds 256 characters; what does not fit is not cleared later, which is the lesser evil.
+        while sets.join(" ").len() > 256 {
+            sets.pop();
+        }
+        if !sets.is_empty() {
+            tags.insert(tags::SETS.to_owned(), sets.join(" "));
+        }
+        let frozen = have.get(tags::FROZEN_COUNT).filter(|_| !spec.autoscaling.enabled);
+        if let Some(frozen) = frozen.filter(|_| crate::scaling::frozen_count(have, spec.desired_count).is_some()) {
+            tags.insert(tags::FROZEN_COUNT.to_owned(), frozen.clone());
+        }
+        tags
+    }
+
+    /// What a deletion will need to know when the spec is gone.
+    pub fn inventory(&self) -> Inventory {
+        let agent = &self.agent;
+        let place = self.place();
+        Inventory {
+            region: place.region,
+            role_arn: place.role,
+            external_id: place.external_id,
+            cluster: agent.spec.cluster.clone(),
+            service: agent.service_name().to_owned(),
+            task_family: agent.task_family().to_owned(),
+            log_group: self.log_group.as_ref().map(|group| group.name.clone()),
+            scaling: agent.spec.autoscaling.enabled,
+            retain: agent.spec.deletion_policy == fargateer_api::spec::DeletionPolicy::Retain,
+            retain_data: agent.spec.retain_data,
+            arns: std::collections::BTreeMap::new(),
+        }
+    }
+}

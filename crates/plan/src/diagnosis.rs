@@ -1,0 +1,121 @@
+//! Why tasks stop, in words that help: ECS's stop codes and reasons turned into advice.
+//!
+//! Patterns from the ECS developer guide, "Stopped task error codes" and "Cannot pull image".
+
+use fargateer_api::status::Failure;
+use serde::{Deserialize, Serialize};
+
+/// A task that stopped.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StoppedTask {
+    /// ARN.
+    pub arn: String,
+    /// ECS stop code.
+    pub stop_code: String,
+    /// ECS's reason for the task.
+    pub stopped_reason: String,
+    /// Exit code of the agent's container.
+    pub exit_code: Option<i32>,
+    /// ECS's reason for the container.
+    pub container_reason: String,
+    /// Its last log lines, where they could be read.
+    pub log: Vec<String>,
+}
+
+/// Stops that are ordinary life, not failures.
+const ORDINARY: &[&str] =
+    &["Scaling activity initiated by", "ECS is performing maintenance", "Your Spot Task was interrupted"];
+
+/// What a piece of a reason means; the first match wins, so the more telling ones stand first.
+const ADVICE: &[(&str, &str)] = &[
+    ("toomanyrequests", "the registry limits pulls: mirror the base image in ECR"),
+    ("no space left on device", "the image does not fit: raise spec.resources.ephemeralStorageGiB"),
+    (
+        "does not contain descriptor matching platform",
+        "the image is built for another CPU: set spec.resources.architecture",
+    ),
+    ("exec format error", "the image is built for another CPU: set spec.resources.architecture"),
+    ("pull access denied", "the execution role may not pull: give it ecr:BatchGetImage and ecr:GetDownloadUrlForLayer"),
+    ("403 Forbidden", "the execution role may not pull: give it ecr:BatchGetImage and ecr:GetDownloadUrlForLayer"),
+    ("i/o timeout", "no route to the registry: NAT or VPC endpoints (ecr.api, ecr.dkr, s3), security group port 443"),
+    (
+        "request canceled",
+        "no route to the registry: NAT or VPC endpoints (ecr.api, ecr.dkr, s3), security group port 443",
+    ),
+    ("connection issue between the task", "no route to ECR: NAT or VPC endpoints (ecr.api, ecr.dkr, s3)"),
+    ("unable to pull secrets", "the execution role may not read the secret, or there is no route to it"),
+    ("log group does not exist", "the log group is missing: let Fargateer create it (spec.logging.enabled)"),
+    ("failed to invoke EFS", "the EFS mount failed: security group port 2049 and mount targets"),
+    ("unable to assume the role", "the role must trust ecs-tasks.amazonaws.com"),
+    ("OutOfMemory", "the container ran out of memory: raise spec.resources.memory"),
+    (
+        "health checks in (target-group",
+        "the load balancer's check fails: its path and port, and the security group between them",
+    ),
+    (
+        "failed container health checks",
+        "the container's check fails: spec.container.healthCheck, and whether the image has curl",
+    ),
+    ("Capacity is unavailable", "no Fargate capacity: more subnets in other zones, or on-demand instead of Spot"),
+    ("RESOURCE:", "no Fargate capacity: more subnets in other zones, or on-demand instead of Spot"),
+    (
+        "limit on the number of vCPUs",
+        "the account's Fargate vCPU quota is used up: ask for more (L-3032A538, Spot L-36FBB829)",
+    ),
+    ("manifest unknown", "the image does not exist: spec.image.uri, or a lifecycle policy removed it"),
+    ("failed to resolve ref", "the image does not exist: spec.image.uri, or a lifecycle policy removed it"),
+    ("CannotPull", "the image cannot be pulled: spec.image.uri, the execution role and the route to the registry"),
+];
+
+/// The newest telling failure among `tasks`, with advice.
+pub fn failure(tasks: &[StoppedTask]) -> Option<Failure> {
+    let task = tasks.iter().find(|task| !ORDINARY.iter().any(|text| task.stopped_reason.contains(text)))?;
+    let reason = [task.stopped_reason.as_str(), task.container_reason.as_str()];
+    let reason = reason.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ");
+    Some(Failure {
+        stop_code: Some(task.stop_code.clone()).filter(|code| !code.is_empty()),
+        exit_code: task.exit_code,
+        advice: advice(&reason, task.exit_code),
+        reason,
+        log: task.log.clone(),
+    })
+}
+
+fn advice(reason: &str, exit_code: Option<i32>) -> Option<String> {
+    let known = ADVICE.iter().find(|(pattern, _)| reason.contains(pattern)).map(|(_, advice)| *advice);
+    let by_exit = || match exit_code? {
+        126 | 127 => Some("the command is not there or not executable: spec.container.command"),
+        137 => Some("killed: out of memory, or still running when stopTimeout ended"),
+        139 => Some("the process crashed (segmentation fault)"),
+        143 => Some("the process ended on SIGTERM"),
+        0 => Some("the process ended by itself: an agent must keep serving"),
+        _ => Some("the agent's process failed: its last log lines say why"),
+    };
+    known.or_else(by_exit).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stopped(reason: &str, exit_code: Option<i32>) -> StoppedTask {
+        StoppedTask { stopped_reason: reason.to_owned(), exit_code, ..StoppedTask::default() }
+    }
+
+    #[test]
+    fn a_task_scaled_in_is_not_a_failure() {
+        assert_eq!(failure(&[stopped("Scaling activity initiated by (deployment ecs-svc/1)", None)]), None);
+    }
+
+    #[test]
+    fn an_out_of_memory_kill_advises_more_memory() {
+        let found = failure(&[stopped("OutOfMemoryError: Container killed due to memory usage", Some(137))]).unwrap();
+        assert!(found.advice.unwrap().contains("spec.resources.memory"));
+    }
+
+    #[test]
+    fn a_crash_points_to_the_log() {
+        let found = failure(&[stopped("Essential container in task exited", Some(1))]).unwrap();
+        assert!(found.advice.unwrap().contains("log lines"));
+    }
+}

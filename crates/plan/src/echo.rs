@@ -1,0 +1,150 @@
+//! What an action's answer tells about the world: after a write of ours we know the outcome without reading it back.
+//!
+//! Reads after writes may be stale in AWS; the answer of the write is not. The next pass looks again.
+
+use serde_json::{Map, Value, json};
+
+use crate::action::Action;
+use crate::observed::Observed;
+use crate::seen::Seen;
+use crate::tags::Tags;
+use crate::{log_group, scaling, service, task_definition};
+
+/// What AWS answered to an action.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Done {
+    /// Nothing we need.
+    Nothing,
+    /// The registered revision.
+    Revision(task_definition::Live),
+    /// The service as it is now.
+    Service(service::Live),
+}
+
+/// Brings `observed` up to date with `action`, which AWS carried out and answered with `done`.
+pub fn apply(observed: &mut Observed, action: &Action, done: Done) {
+    match action {
+        Action::LogGroup(change) => log_group(&mut observed.log_group, change),
+        Action::TaskDefinition(change) => revisions(observed, change, done),
+        Action::Service(change) => service(observed, change, done),
+        Action::Scaling(change) => scaling(&mut observed.scaling, change),
+    }
+}
+
+fn log_group(seen: &mut Seen<log_group::Live>, change: &log_group::Change) {
+    match change {
+        log_group::Change::Create { name, tags } => {
+            let tags = Seen::Present(tags.clone());
+            *seen =
+                Seen::Present(log_group::Live { arn: name.clone(), retention: None, policy_retention: false, tags });
+        }
+        log_group::Change::Retention { days, name: _ } => {
+            if let Some(live) = seen.present_mut() {
+                live.retention = *days;
+            }
+        }
+        log_group::Change::Delete { .. } => *seen = Seen::Absent,
+    }
+}
+
+fn revisions(observed: &mut Observed, change: &task_definition::Change, done: Done) {
+    if observed.revisions.present().is_none() {
+        observed.revisions = Seen::Present(Vec::new());
+    }
+    let Some(revisions) = observed.revisions.present_mut() else {
+        return;
+    };
+    match change {
+        task_definition::Change::Register(_) => {
+            if let Done::Revision(live) = done {
+                revisions.insert(0, live);
+            }
+            // A revision nobody has tried yet cannot have been rejected.
+            observed.verdicts = Seen::Present(Vec::new());
+        }
+        task_definition::Change::Tag { arn, tags } => {
+            let tagged = revisions.iter_mut().chain(observed.revision.present_mut()).filter(|live| live.arn == *arn);
+            tagged.for_each(|live| live.tags.extend(tags.clone()));
+        }
+        task_definition::Change::Deregister(arn) => revisions.retain(|live| live.arn != *arn),
+    }
+}
+
+fn service(observed: &mut Observed, change: &service::Change, done: Done) {
+    let before = observed.service.present().map(service::Live::tags).unwrap_or_default();
+    if let Done::Service(live) = done {
+        let created = if let service::Change::Create(request) = change {
+            crate::tags::from_list(request.get("tags"))
+        } else {
+            before
+        };
+        running_revision(observed, live.text("taskDefinition"));
+        let existed = observed.service.present().is_some();
+        if !existed {
+            observed.scaling = Seen::Absent;
+        }
+        observed.service = Seen::Present(with_tags(live, &created));
+        return;
+    }
+    let Some(live) = observed.service.present() else { return };
+    let mut tags = before;
+    match change {
+        service::Change::Tag { tags: set, arn: _ } => tags.extend(set.clone()),
+        service::Change::Untag { keys, arn: _ } => tags.retain(|key, _| !keys.contains(key)),
+        service::Change::Create(_) | service::Change::Update(_) => {}
+        service::Change::Delete { .. } => {
+            let mut leaving = live.clone();
+            leaving.document.insert("status".to_owned(), json!("DRAINING"));
+            observed.service = Seen::Present(leaving);
+            return;
+        }
+    }
+    observed.service = Seen::Present(with_tags(live.clone(), &tags));
+}
+
+/// The service runs another revision now: one we know, or one to look at.
+fn running_revision(observed: &mut Observed, arn: &str) {
+    if observed.revision.present().is_some_and(|live| live.arn == arn) {
+        return;
+    }
+    let known =
+        observed.revisions.present().and_then(|revisions| revisions.iter().find(|live| live.arn == arn)).cloned();
+    observed.revision = known.map_or(Seen::NotLooked, Seen::Present);
+}
+
+/// UpdateService answers without tags; they have not changed by it.
+fn with_tags(mut live: service::Live, tags: &Tags) -> service::Live {
+    live.document.insert("tags".to_owned(), crate::tags::to_list(tags));
+    live
+}
+
+fn scaling(seen: &mut Seen<scaling::Live>, change: &scaling::Change) {
+    if let scaling::Change::Deregister(_) = change {
+        *seen = Seen::Absent;
+        return;
+    }
+    let mut live = seen.present().cloned().unwrap_or_default();
+    match change {
+        scaling::Change::Register(request) => {
+            let number = |key: &str| request.get(key).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());
+            live.min = number("MinCapacity").unwrap_or(live.min);
+            live.max = number("MaxCapacity").unwrap_or(live.max);
+            live.suspended = false;
+        }
+        scaling::Change::PutPolicy(request) => put(&mut live.policies, request, "PolicyName"),
+        scaling::Change::DeletePolicy(request) => drop_named(&mut live.policies, request, "PolicyName"),
+        scaling::Change::PutScheduled(request) => put(&mut live.scheduled, request, "ScheduledActionName"),
+        scaling::Change::DeleteScheduled(request) => drop_named(&mut live.scheduled, request, "ScheduledActionName"),
+        scaling::Change::Deregister(_) => {}
+    }
+    *seen = Seen::Present(live);
+}
+
+fn put(items: &mut Vec<Value>, request: &Value, key: &str) {
+    drop_named(items, request, key);
+    items.push(Value::Object(request.as_object().cloned().unwrap_or_else(Map::new)));
+}
+
+fn drop_named(items: &mut Vec<Value>, request: &Value, key: &str) {
+    items.retain(|item| item.get(key) != request.get(key));
+}

@@ -1,0 +1,143 @@
+//! Which reads the next decision needs: as few as possible, each only once it matters.
+
+use crate::desired::{Departure, Wanted};
+use crate::observed::{Look, Observed};
+use crate::revision::Revision;
+use crate::rollout::{self, Rollout};
+use crate::seen::Seen;
+use crate::{log_group, scaling, tags};
+
+/// The reads that are still missing to bring `wanted` about; empty when the decision can be taken.
+pub fn needed(wanted: &Wanted, observed: &Observed) -> Vec<Look> {
+    let first = basics(wanted, observed);
+    if !first.is_empty() || observed.gap().is_some() {
+        return first;
+    }
+    let second = around_the_service(wanted, observed);
+    if !second.is_empty() || observed.gap().is_some() {
+        return second;
+    }
+    let mut looks = revisions(wanted, observed);
+    looks.extend(log_group_tags(wanted, observed));
+    looks
+}
+
+/// The reads that are still missing to delete what `departure` lists.
+pub fn needed_to_leave(departure: &Departure, observed: &Observed) -> Vec<Look> {
+    let inventory = &departure.inventory;
+    let mut looks = Vec::new();
+    if observed.service.is_unlooked() {
+        looks.push(Look::Service { cluster: inventory.cluster.clone(), service: inventory.service.clone() });
+    } else if observed.service.is_absent() || observed.service.present().is_some_and(|live| !live.is_active()) {
+        if observed.revisions.is_unlooked() {
+            looks.push(Look::Revisions(inventory.task_family.clone()));
+        }
+        looks.extend(leaving_log_group(departure, observed));
+    } else if observed.scaling.is_unlooked() && observed.service.present().is_some() {
+        let resource = scaling::resource_id(&crate::normal::last_segment(&inventory.cluster), &inventory.service);
+        looks.push(Look::Scaling { resource, scheduled: false });
+    }
+    looks
+}
+
+/// The reads that explain why a rollout does not get on. They never stand in the way of a decision.
+pub fn explaining(wanted: &Wanted, observed: &Observed, revision: Option<&str>, held: bool) -> Vec<Look> {
+    let Some(live) = observed.active_service() else {
+        return Vec::new();
+    };
+    let Some(revision) = revision else { return Vec::new() };
+    let stuck = held
+        || match rollout::judge(live, revision) {
+            Rollout::Done => false,
+            Rollout::Failed { .. } => true,
+            Rollout::Moving { .. } => live.deployments().iter().any(|deployment| deployment.failed_tasks > 0),
+        };
+    let mut looks = Vec::new();
+    if stuck && observed.stopped.is_unlooked() {
+        let logging = &wanted.agent.spec.logging;
+        looks.push(Look::StoppedTasks {
+            cluster: wanted.agent.spec.cluster.clone(),
+            service: wanted.agent.service_name().to_owned(),
+            container: wanted.agent.spec.container.name.clone(),
+            logs: wanted.log_group.as_ref().map(|group| (group.name.clone(), logging.stream_prefix.clone())),
+        });
+    }
+    looks.extend(target_group(wanted, observed).filter(|_| stuck));
+    looks
+}
+
+fn basics(wanted: &Wanted, observed: &Observed) -> Vec<Look> {
+    let agent = &wanted.agent;
+    let mut looks = Vec::new();
+    if observed.service.is_unlooked() {
+        looks.push(Look::Service { cluster: agent.spec.cluster.clone(), service: agent.service_name().to_owned() });
+    }
+    if let (Some(tag), true) = (&wanted.image.ecr, observed.image.is_unlooked()) {
+        looks.push(Look::Image(tag.clone()));
+    }
+    if let (Some(group), true) = (&wanted.log_group, observed.log_group.is_unlooked()) {
+        looks.push(Look::LogGroup(group.name.clone()));
+    }
+    looks
+}
+
+/// What hangs on a service that exists. One that does not has no scaling: AWS removes it together with the service.
+fn around_the_service(wanted: &Wanted, observed: &Observed) -> Vec<Look> {
+    let mut looks = Vec::new();
+    let agent = &wanted.agent;
+    if let Some(live) = observed.active_service() {
+        if observed.scaling.is_unlooked() {
+            let resource = scaling::resource_id(agent.cluster_name(), agent.service_name());
+            looks.push(Look::Scaling { resource, scheduled: !agent.spec.autoscaling.scheduled.is_empty() });
+        }
+        let arn = live.text("taskDefinition");
+        if observed.revision.is_unlooked() && !arn.is_empty() {
+            looks.push(Look::Revision(arn.to_owned()));
+        }
+    }
+    let by_requests = agent.spec.autoscaling.enabled && agent.spec.autoscaling.requests_per_target.is_some();
+    looks.extend(target_group(wanted, observed).filter(|_| by_requests));
+    looks
+}
+
+/// Older revisions matter only when the running one does not fit; verdicts only when nobody changed the spec since.
+fn revisions(wanted: &Wanted, observed: &Observed) -> Vec<Look> {
+    let running = Revision::running(wanted, observed);
+    if running.is_some() {
+        return Vec::new();
+    }
+    let agent = &wanted.agent;
+    if observed.revisions.is_unlooked() {
+        return vec![Look::Revisions(agent.task_family().to_owned())];
+    }
+    let Some(live) = observed.active_service() else {
+        return Vec::new();
+    };
+    let applied = live.tags().get(tags::GENERATION).is_some_and(|tag| tag == wanted.generation.as_str());
+    let may_be_held = applied && !wanted.circumstances.force && Revision::reusable(wanted, observed).is_some();
+    if may_be_held && observed.verdicts.is_unlooked() {
+        let service = agent.service_name().to_owned();
+        return vec![Look::Verdicts { cluster: agent.spec.cluster.clone(), service }];
+    }
+    Vec::new()
+}
+
+fn log_group_tags(wanted: &Wanted, observed: &Observed) -> Option<Look> {
+    let (group, live) = (wanted.log_group.as_ref()?, observed.log_group.present()?);
+    let differs = !log_group::diff(live, group).is_empty();
+    (differs && live.tags == Seen::NotLooked).then(|| Look::LogGroupTags(live.arn.clone()))
+}
+
+fn leaving_log_group(departure: &Departure, observed: &Observed) -> Option<Look> {
+    let name = departure.inventory.log_group.as_ref().filter(|_| !departure.inventory.retain_data)?;
+    match &observed.log_group {
+        Seen::NotLooked => Some(Look::LogGroup(name.clone())),
+        Seen::Present(live) if live.tags == Seen::NotLooked => Some(Look::LogGroupTags(live.arn.clone())),
+        Seen::Present(_) | Seen::Absent | Seen::Unknown(_) => None,
+    }
+}
+
+fn target_group(wanted: &Wanted, observed: &Observed) -> Option<Look> {
+    let arn = wanted.agent.spec.load_balancer.as_ref()?.target_group_arn.clone()?;
+    observed.target_group.is_unlooked().then_some(Look::TargetGroup(arn))
+}

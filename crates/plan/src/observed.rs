@@ -1,0 +1,152 @@
+//! What was looked for and what was found: one `Look` a kind of read, one `Finding` a kind of answer.
+//!
+//! Which reads a pass needs is decided in plain data, too (`look.rs`), so that call budgets can be tested without AWS.
+
+use serde::Serialize;
+
+use crate::diagnosis::StoppedTask;
+use crate::image::EcrTag;
+use crate::rollout::Verdict;
+use crate::seen::Seen;
+use crate::tags::Tags;
+use crate::{log_group, scaling, service, target_group, task_definition};
+
+/// One thing to look at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum Look {
+    /// The ECS service.
+    Service {
+        /// Cluster, by name or ARN.
+        cluster: String,
+        /// Service name.
+        service: String,
+    },
+    /// Digest of an ECR tag.
+    Image(EcrTag),
+    /// The log group.
+    LogGroup(String),
+    /// Tags of the log group with this ARN.
+    LogGroupTags(String),
+    /// The scalable target and its policies; scheduled actions when asked for.
+    Scaling {
+        /// `service/<cluster>/<service>`.
+        resource: String,
+        /// Whether scheduled actions matter.
+        scheduled: bool,
+    },
+    /// The revision a service runs.
+    Revision(String),
+    /// The newest revisions of a family, newest first.
+    Revisions(String),
+    /// How the last service deployments ended.
+    Verdicts {
+        /// Cluster.
+        cluster: String,
+        /// Service.
+        service: String,
+    },
+    /// Tasks that stopped lately, newest first.
+    StoppedTasks {
+        /// Cluster.
+        cluster: String,
+        /// Service.
+        service: String,
+        /// The agent's container.
+        container: String,
+        /// Log group and stream prefix.
+        logs: Option<(String, String)>,
+    },
+    /// The target group.
+    TargetGroup(String),
+}
+
+/// What a look found.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Finding {
+    /// For `Look::Service`.
+    Service(Seen<service::Live>),
+    /// For `Look::Image`: the digest.
+    Image(Seen<String>),
+    /// For `Look::LogGroup`.
+    LogGroup(Seen<log_group::Live>),
+    /// For `Look::LogGroupTags`.
+    LogGroupTags(Seen<Tags>),
+    /// For `Look::Scaling`.
+    Scaling(Seen<scaling::Live>),
+    /// For `Look::Revision`.
+    Revision(Seen<task_definition::Live>),
+    /// For `Look::Revisions`.
+    Revisions(Seen<Vec<task_definition::Live>>),
+    /// For `Look::Verdicts`, newest first.
+    Verdicts(Seen<Vec<Verdict>>),
+    /// For `Look::StoppedTasks`.
+    StoppedTasks(Seen<Vec<StoppedTask>>),
+    /// For `Look::TargetGroup`.
+    TargetGroup(Seen<target_group::Live>),
+}
+
+/// Everything seen of one agent in this pass.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Observed {
+    /// The ECS service.
+    pub service: Seen<service::Live>,
+    /// Digest of the image's tag.
+    pub image: Seen<String>,
+    /// The log group.
+    pub log_group: Seen<log_group::Live>,
+    /// Scalable target and policies.
+    pub scaling: Seen<scaling::Live>,
+    /// The revision the service runs.
+    pub revision: Seen<task_definition::Live>,
+    /// The newest revisions of the family.
+    pub revisions: Seen<Vec<task_definition::Live>>,
+    /// How the last deployments ended.
+    pub verdicts: Seen<Vec<Verdict>>,
+    /// Tasks that stopped lately.
+    pub stopped: Seen<Vec<StoppedTask>>,
+    /// The target group.
+    pub target_group: Seen<target_group::Live>,
+}
+
+impl Observed {
+    /// Takes a finding in.
+    pub fn note(&mut self, finding: Finding) {
+        match finding {
+            Finding::Service(seen) => self.service = seen,
+            Finding::Image(seen) => self.image = seen,
+            Finding::LogGroup(seen) => self.log_group = seen,
+            Finding::LogGroupTags(seen) => {
+                if let Some(group) = self.log_group.present_mut() {
+                    group.tags = seen;
+                }
+            }
+            Finding::Scaling(seen) => self.scaling = seen,
+            Finding::Revision(seen) => self.revision = seen,
+            Finding::Revisions(seen) => self.revisions = seen,
+            Finding::Verdicts(seen) => self.verdicts = seen,
+            Finding::StoppedTasks(seen) => self.stopped = seen,
+            Finding::TargetGroup(seen) => self.target_group = seen,
+        }
+    }
+
+    /// The service, where it exists and is not on its way out.
+    pub fn active_service(&self) -> Option<&service::Live> {
+        self.service.present().filter(|live| live.is_active())
+    }
+
+    /// The first failed look that a decision needs. Looks that only explain (stopped tasks) never stand in the way.
+    pub fn gap(&self) -> Option<&crate::failure::Failure> {
+        let Self { service, image, log_group, scaling, revision, revisions, verdicts, stopped: _, target_group } = self;
+        let group_tags = log_group.present().and_then(|group| group.tags.failure());
+        service
+            .failure()
+            .or_else(|| image.failure())
+            .or_else(|| log_group.failure())
+            .or(group_tags)
+            .or_else(|| scaling.failure())
+            .or_else(|| revision.failure())
+            .or_else(|| revisions.failure())
+            .or_else(|| verdicts.failure())
+            .or_else(|| target_group.failure())
+    }
+}

@@ -1,0 +1,120 @@
+//! One pass over one agent, as data: what is desired, what was seen, what was done. The controller drives it, the
+//! report reads it.
+
+use fargateer_api::status::SourceStatus;
+use fargateer_api::{Key, Reason};
+
+use crate::action::Action;
+use crate::desired::{Circumstances, Desired, Place, Spec};
+use crate::difference::Difference;
+use crate::echo::{self, Done};
+use crate::failure::{Class, Failure};
+use crate::observed::{Finding, Look, Observed};
+use crate::waves::{self, Plan};
+
+/// A pass that needs more steps than this is going round in circles: a fault of ours, told as such.
+const MOST_STEPS: usize = 40;
+
+/// What to do next in a pass.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// Read these.
+    Look(Vec<Look>),
+    /// Carry these out, in order.
+    Act(Vec<Action>),
+    /// Nothing more can be done right now.
+    Rest,
+}
+
+/// One pass over one agent.
+#[derive(Debug, Clone)]
+pub struct Pass {
+    /// The agent.
+    pub key: Key,
+    /// What should be.
+    pub desired: Desired,
+    /// Where the spec stands.
+    pub source: SourceStatus,
+    /// What was seen.
+    pub observed: Observed,
+    /// The newest plan.
+    pub plan: Plan,
+    /// What differed at first, before anything was done.
+    pub differences: Vec<Difference>,
+    /// Whether those differences were drift.
+    pub drift: bool,
+    /// What was done.
+    pub done: Vec<Action>,
+    steps: usize,
+}
+
+impl Pass {
+    /// A pass that brings `key` closer to `spec`.
+    pub fn toward(key: Key, spec: Spec, circumstances: Circumstances) -> Self {
+        let source = match &spec {
+            Spec::Present { source, .. } | Spec::Broken { source, .. } => source.clone(),
+            Spec::Gone(_) => SourceStatus::default(),
+        };
+        Self {
+            key,
+            desired: Desired::of(spec, circumstances),
+            source,
+            observed: Observed::default(),
+            plan: Plan::default(),
+            differences: Vec::new(),
+            drift: false,
+            done: Vec::new(),
+            steps: 0,
+        }
+    }
+
+    /// Where this pass's calls go.
+    pub fn place(&self) -> Place {
+        self.desired.place()
+    }
+
+    /// Plans again and says what is to be done next.
+    pub fn decide(&mut self) -> Result<Step, Failure> {
+        self.steps += 1;
+        if self.steps > MOST_STEPS {
+            return Err(going_round(&self.plan));
+        }
+        self.plan = waves::plan(&self.desired, &self.observed);
+        if !self.plan.looks.is_empty() {
+            return Ok(Step::Look(self.plan.looks.clone()));
+        }
+        if self.done.is_empty() {
+            self.differences = self.plan.differences.clone();
+            self.drift = self.plan.drift;
+        }
+        if let Some(wave) = self.plan.waves.first() {
+            return Ok(Step::Act(wave.actions.clone()));
+        }
+        let explaining = std::mem::take(&mut self.plan.explaining);
+        Ok(if explaining.is_empty() { Step::Rest } else { Step::Look(explaining) })
+    }
+
+    /// Takes in what was found.
+    pub fn see(&mut self, findings: Vec<Finding>) {
+        for finding in findings {
+            self.observed.note(finding);
+        }
+    }
+
+    /// Takes in that `action` was carried out.
+    pub fn did(&mut self, action: Action, done: Done) {
+        echo::apply(&mut self.observed, &action, done);
+        self.done.push(action);
+    }
+}
+
+fn going_round(plan: &Plan) -> Failure {
+    let action = plan.waves.first().and_then(|wave| wave.actions.first()).map(ToString::to_string).unwrap_or_default();
+    Failure {
+        class: Class::Transient,
+        reason: Reason::InternalError,
+        operation: "plan".to_owned(),
+        code: "NotSettling".to_owned(),
+        message: format!("the plan does not settle within {MOST_STEPS} steps; last action: {action}"),
+    }
+}

@@ -1,0 +1,266 @@
+//! Application Auto Scaling of the task count: scalable target, target tracking policies, scheduled changes.
+//!
+//! Scaling that somebody else set up on the service is left alone: our policies and actions are known by their names.
+
+use fargateer_api::AgentDeployment;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::difference::{self, Difference, Effect};
+use crate::seen::Seen;
+use crate::tags::{self, Tags};
+use crate::target_group;
+
+/// Prefix of the names of our policies and scheduled actions.
+const PREFIX: &str = "fargateer-";
+
+/// What Application Auto Scaling has for a service.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Live {
+    /// Fewest tasks.
+    pub min: u32,
+    /// Most tasks.
+    pub max: u32,
+    /// Whether scaling is suspended, in any direction.
+    pub suspended: bool,
+    /// Policies, as described.
+    pub policies: Vec<Value>,
+    /// Scheduled actions, as described; looked for only when the spec has some.
+    pub scheduled: Vec<Value>,
+}
+
+impl Live {
+    /// Whether we set this up: a policy or scheduled action with our prefix is there.
+    pub fn is_ours(&self) -> bool {
+        let named = |item: &Value, key: &str| {
+            item.get(key).and_then(Value::as_str).is_some_and(|name| name.starts_with(PREFIX))
+        };
+        self.policies.iter().any(|policy| named(policy, "PolicyName"))
+            || self.scheduled.iter().any(|action| named(action, "ScheduledActionName"))
+    }
+}
+
+/// What a spec asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wanted {
+    /// `service/<cluster>/<service>`.
+    pub resource: String,
+    /// Fewest tasks.
+    pub min: u32,
+    /// Most tasks.
+    pub max: u32,
+    /// PutScalingPolicy requests without identity, by policy name.
+    pub policies: Vec<(String, Value)>,
+    /// PutScheduledAction requests without identity, by action name.
+    pub scheduled: Vec<(String, Value)>,
+}
+
+/// A write to Application Auto Scaling. Requests carry `ResourceId` and the rest of the identity.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Change {
+    /// RegisterScalableTarget: creates or updates.
+    Register(Value),
+    /// PutScalingPolicy: creates or updates.
+    PutPolicy(Value),
+    /// DeleteScalingPolicy.
+    DeletePolicy(Value),
+    /// PutScheduledAction: creates or updates.
+    PutScheduled(Value),
+    /// DeleteScheduledAction.
+    DeleteScheduled(Value),
+    /// DeregisterScalableTarget: takes policies and scheduled actions with it.
+    Deregister(Value),
+}
+
+/// `service/<cluster>/<service>`, the id of a service in Application Auto Scaling.
+pub fn resource_id(cluster: &str, service: &str) -> String {
+    format!("service/{cluster}/{service}")
+}
+
+/// The scaling that `agent` means, if it is enabled. `target` is needed for a policy on requests.
+pub fn from_spec(agent: &AgentDeployment, target: Option<&target_group::Live>) -> Option<Wanted> {
+    let scaling = &agent.spec.autoscaling;
+    let label = target.and_then(target_group::Live::resource_label);
+    let policy = |name: &str, metric: &str, goal: Option<u32>, label: Option<String>| {
+        let configuration = tracking(agent, metric, goal?, label);
+        Some((
+            format!("{PREFIX}{name}"),
+            json!({"PolicyType": "TargetTrackingScaling", "TargetTrackingScalingPolicyConfiguration": configuration}),
+        ))
+    };
+    let requests = scaling.requests_per_target.filter(|_| label.is_some());
+    let policies = [
+        policy("cpu", "ECSServiceAverageCPUUtilization", scaling.target_cpu, None),
+        policy("memory", "ECSServiceAverageMemoryUtilization", scaling.target_memory, None),
+        policy("requests", "ALBRequestCountPerTarget", requests, label),
+    ];
+    scaling.enabled.then(|| Wanted {
+        resource: resource_id(agent.cluster_name(), agent.service_name()),
+        min: scaling.min,
+        max: scaling.max,
+        policies: policies.into_iter().flatten().collect(),
+        scheduled: scaling.scheduled.iter().map(scheduled).collect(),
+    })
+}
+
+/// The fields that differ, over target, policies and schedules.
+pub fn diff(live: &Live, wanted: &Wanted) -> Vec<Difference> {
+    let Wanted { resource: _, min, max, policies, scheduled } = wanted;
+    // A scheduled action rewrites the range: any value one of them sets is as good as the spec's own.
+    let allowed = |key: &str, have: u32, want: u32| {
+        have == want || scheduled.iter().any(|(_, action)| action["ScalableTargetAction"][key] == json!(have))
+    };
+    let mut differences = Vec::new();
+    let mut compare = |field: String, have: Value, want: Value| {
+        differences.extend(difference::between(&field, &have, &want, Effect::InPlace));
+    };
+    if !allowed("MinCapacity", live.min, *min) {
+        compare("/scaling/min".to_owned(), json!(live.min), json!(min));
+    }
+    if !allowed("MaxCapacity", live.max, *max) {
+        compare("/scaling/max".to_owned(), json!(live.max), json!(max));
+    }
+    compare("/scaling/suspended".to_owned(), json!(live.suspended), json!(false));
+    compare("/scaling/policies".to_owned(), ours(&live.policies, "PolicyName"), document(policies));
+    compare("/scaling/scheduled".to_owned(), ours(&live.scheduled, "ScheduledActionName"), document(scheduled));
+    differences
+}
+
+/// The writes that make the scaling what is wanted; `tags` go on a target that is created.
+pub fn changes(live: &Seen<Live>, wanted: &Wanted, tags: &Tags) -> Vec<Change> {
+    let have = live.present();
+    let differences = have.map(|live| diff(live, wanted)).unwrap_or_default();
+    let touched =
+        |prefix: &str| have.is_none() || differences.iter().any(|difference| difference.field.starts_with(prefix));
+    let mut changes = Vec::new();
+    if ["/scaling/min", "/scaling/max", "/scaling/suspended"].into_iter().any(touched) {
+        changes.push(Change::Register(register(wanted, have.is_none().then_some(tags))));
+    }
+    let empty = Live::default();
+    let have = have.unwrap_or(&empty);
+    let (policies, actions) = (ours(&have.policies, "PolicyName"), ours(&have.scheduled, "ScheduledActionName"));
+    changes.extend(puts(&policies, &wanted.policies, "PolicyName", wanted).map(Change::PutPolicy));
+    changes.extend(removals(&policies, &wanted.policies, "PolicyName", wanted).map(Change::DeletePolicy));
+    changes.extend(puts(&actions, &wanted.scheduled, "ScheduledActionName", wanted).map(Change::PutScheduled));
+    changes.extend(removals(&actions, &wanted.scheduled, "ScheduledActionName", wanted).map(Change::DeleteScheduled));
+    changes
+}
+
+/// The write that ends scaling of a service.
+pub fn deregister(resource: &str) -> Change {
+    Change::Deregister(identity(resource))
+}
+
+fn tracking(agent: &AgentDeployment, metric: &str, goal: u32, label: Option<String>) -> Value {
+    let scaling = &agent.spec.autoscaling;
+    let mut specification = json!({"PredefinedMetricType": metric});
+    if let (Some(fields), Some(label)) = (specification.as_object_mut(), label) {
+        fields.insert("ResourceLabel".to_owned(), json!(label));
+    }
+    let mut configuration = json!({"TargetValue": f64::from(goal), "PredefinedMetricSpecification": specification});
+    if let Some(fields) = configuration.as_object_mut() {
+        let cooldowns =
+            [("ScaleInCooldown", scaling.scale_in_cooldown), ("ScaleOutCooldown", scaling.scale_out_cooldown)];
+        fields.extend(cooldowns.into_iter().filter_map(|(key, value)| Some((key.to_owned(), json!(value?)))));
+    }
+    configuration
+}
+
+fn scheduled(action: &fargateer_api::spec::ScheduledAction) -> (String, Value) {
+    let range = [("MinCapacity", action.min), ("MaxCapacity", action.max)];
+    let range: Map<String, Value> =
+        range.into_iter().filter_map(|(key, value)| Some((key.to_owned(), json!(value?)))).collect();
+    let mut request = json!({"Schedule": action.schedule, "ScalableTargetAction": range});
+    if let (Some(fields), Some(zone)) = (request.as_object_mut(), &action.timezone) {
+        fields.insert("Timezone".to_owned(), json!(zone));
+    }
+    (format!("{PREFIX}{}", action.name), request)
+}
+
+fn identity(resource: &str) -> Value {
+    json!({"ServiceNamespace": "ecs", "ResourceId": resource, "ScalableDimension": "ecs:service:DesiredCount"})
+}
+
+fn register(wanted: &Wanted, tags: Option<&Tags>) -> Value {
+    let mut request = identity(&wanted.resource);
+    let running = json!({"DynamicScalingInSuspended": false, "DynamicScalingOutSuspended": false, "ScheduledScalingSuspended": false});
+    if let Some(fields) = request.as_object_mut() {
+        fields.insert("MinCapacity".to_owned(), json!(wanted.min));
+        fields.insert("MaxCapacity".to_owned(), json!(wanted.max));
+        // Tags are accepted only while the target does not exist; a suspended state only matters when it does.
+        match tags {
+            Some(tags) => fields.insert("Tags".to_owned(), json!(tags)),
+            None => fields.insert("SuspendedState".to_owned(), running),
+        };
+    }
+    request
+}
+
+/// Our items by name, reduced to the fields we set: alarms, ARNs and times are AWS's own.
+fn ours(items: &[Value], name_key: &str) -> Value {
+    const KEPT: &[&str] =
+        &["PolicyType", "TargetTrackingScalingPolicyConfiguration", "Schedule", "Timezone", "ScalableTargetAction"];
+    let pairs = items.iter().filter_map(|item| {
+        let name = item.get(name_key)?.as_str().filter(|name| name.starts_with(PREFIX))?;
+        let fields = item.as_object()?.iter().filter(|(key, value)| KEPT.contains(&key.as_str()) && !value.is_null());
+        let fields: Map<String, Value> = fields.map(|(key, value)| (key.clone(), value.clone())).collect();
+        Some((name.to_owned(), numbers(&Value::Object(fields))))
+    });
+    Value::Object(pairs.collect())
+}
+
+fn document(items: &[(String, Value)]) -> Value {
+    items.iter().map(|(name, value)| (name.clone(), numbers(value))).collect::<Map<String, Value>>().into()
+}
+
+/// 70 and 70.0 are one number; AWS's own default for scale-in is not a difference.
+fn numbers(value: &Value) -> Value {
+    if let Some(map) = value.as_object() {
+        let kept =
+            map.iter().filter(|(key, value)| !(key.as_str() == "DisableScaleIn" && value.as_bool() == Some(false)));
+        return kept.map(|(key, value)| (key.clone(), numbers(value))).collect::<Map<String, Value>>().into();
+    }
+    value.as_f64().map_or_else(|| value.clone(), |number| json!(number))
+}
+
+fn puts<'a>(
+    have: &'a Value,
+    wanted: &'a [(String, Value)],
+    name_key: &'a str,
+    target: &'a Wanted,
+) -> impl Iterator<Item = Value> + 'a {
+    let differs = move |(name, want): &&(String, Value)| have.get(name) != Some(&numbers(want));
+    wanted.iter().filter(differs).map(move |(name, want)| {
+        let mut request = named(&target.resource, name_key, name);
+        if let (Some(fields), Some(more)) = (request.as_object_mut(), want.as_object()) {
+            fields.extend(more.clone());
+        }
+        request
+    })
+}
+
+fn removals<'a>(
+    have: &'a Value,
+    wanted: &'a [(String, Value)],
+    name_key: &'a str,
+    target: &'a Wanted,
+) -> impl Iterator<Item = Value> + 'a {
+    let names = have.as_object().into_iter().flat_map(Map::keys);
+    let dropped = names.filter(|name| !wanted.iter().any(|(wanted, _)| wanted == *name));
+    dropped.map(move |name| named(&target.resource, name_key, name))
+}
+
+fn named(resource: &str, name_key: &str, name: &str) -> Value {
+    let mut request = identity(resource);
+    if let Some(fields) = request.as_object_mut() {
+        fields.insert(name_key.to_owned(), json!(name));
+    }
+    request
+}
+
+/// The frozen task count a service's tags remember, while the spec's own count has not been edited since.
+pub fn frozen_count(tags: &Tags, spec_count: u32) -> Option<u32> {
+    let (live, spec) = tags.get(tags::FROZEN_COUNT)?.split_once('/')?;
+    (spec.parse() == Ok(spec_count)).then(|| live.parse().ok()).flatten()
+}

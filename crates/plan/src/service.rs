@@ -1,0 +1,419 @@
+//! The ECS service: the settings we own, live facts, `Change`, `from_spec`, and **`diff`**.
+//!
+//! Settings are a JSON object in the shape of CreateService. An update carries only the changed top-level fields: absent
+//! keeps, `[]` removes, and one call with all changes starts one deployment instead of several.
+
+use fargateer_api::AgentDeployment;
+use fargateer_api::spec::{Capacity, PropagateTags, Provider, Rollout, Strategy};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::difference::{self, Difference, Effect};
+use crate::tags::{self, Tags};
+use crate::{merge, normal};
+
+/// The fields of a service we know, and what changing each does (ECS API: UpdateService, "triggers a deployment").
+const FIELDS: &[(&str, Effect)] = &[
+    ("taskDefinition", Effect::RestartsTasks),
+    ("networkConfiguration", Effect::RestartsTasks),
+    ("loadBalancers", Effect::RestartsTasks),
+    ("serviceRegistries", Effect::RestartsTasks),
+    ("serviceConnectConfiguration", Effect::RestartsTasks),
+    ("volumeConfigurations", Effect::RestartsTasks),
+    ("vpcLatticeConfigurations", Effect::RestartsTasks),
+    ("platformVersion", Effect::RestartsTasks),
+    ("capacityProviderStrategy", Effect::RestartsTasks),
+    ("desiredCount", Effect::InPlace),
+    ("deploymentConfiguration", Effect::InPlace),
+    ("healthCheckGracePeriodSeconds", Effect::InPlace),
+    ("enableExecuteCommand", Effect::InPlace),
+    ("enableECSManagedTags", Effect::InPlace),
+    ("propagateTags", Effect::InPlace),
+    ("availabilityZoneRebalancing", Effect::InPlace),
+    ("deploymentController", Effect::Replaces),
+    ("schedulingStrategy", Effect::Replaces),
+    ("launchType", Effect::Replaces),
+];
+
+/// Settings ECS describes on the PRIMARY deployment instead of on the service.
+const ON_DEPLOYMENT: &[&str] = &["serviceConnectConfiguration", "volumeConfigurations", "vpcLatticeConfigurations"];
+
+/// A service, as ECS describes it (with tags).
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Live {
+    /// The described document.
+    pub document: Map<String, Value>,
+}
+
+/// One entry of `deployments[]`.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Deployment {
+    /// `ecs-svc/<number>`.
+    pub id: String,
+    /// `PRIMARY`, `ACTIVE` or `INACTIVE`.
+    pub status: String,
+    /// ARN of the revision it runs.
+    pub task_definition: String,
+    /// Tasks it wants.
+    pub desired_count: u32,
+    /// Tasks running.
+    pub running_count: u32,
+    /// Tasks starting.
+    pub pending_count: u32,
+    /// Tasks that failed in a row.
+    pub failed_tasks: u32,
+    /// `IN_PROGRESS`, `COMPLETED`, `FAILED`; absent for other deployment controllers.
+    pub rollout_state: Option<String>,
+    /// ECS's own words for it.
+    pub rollout_state_reason: Option<String>,
+    /// When it was created: seconds since 1970, or text.
+    pub created_at: Value,
+}
+
+impl Live {
+    /// The text field `key`; empty where there is none.
+    pub fn text(&self, key: &str) -> &str {
+        self.document.get(key).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The number field `key`; 0 where there is none.
+    pub fn count(&self, key: &str) -> u32 {
+        self.document.get(key).and_then(Value::as_u64).and_then(|number| u32::try_from(number).ok()).unwrap_or(0)
+    }
+
+    /// Its ARN.
+    pub fn arn(&self) -> &str {
+        self.text("serviceArn")
+    }
+
+    /// Its tags.
+    pub fn tags(&self) -> Tags {
+        tags::from_list(self.document.get("tags"))
+    }
+
+    /// Its deployments, PRIMARY first where there is one.
+    pub fn deployments(&self) -> Vec<Deployment> {
+        let list = self.document.get("deployments").and_then(Value::as_array).cloned().unwrap_or_default();
+        let mut deployments: Vec<Deployment> =
+            list.into_iter().filter_map(|entry| serde_json::from_value(entry).ok()).collect();
+        deployments.sort_by_key(|deployment| deployment.status != "PRIMARY");
+        deployments
+    }
+
+    /// Whether ECS still runs it (neither draining nor gone).
+    pub fn is_active(&self) -> bool {
+        self.text("status") == "ACTIVE"
+    }
+
+    /// The PRIMARY deployment as described, where some settings live.
+    fn primary(&self) -> Option<&Value> {
+        let list = self.document.get("deployments")?.as_array()?;
+        list.iter().find(|entry| entry.get("status").is_some_and(|status| status == "PRIMARY"))
+    }
+
+    /// The settings in the shape of CreateService.
+    fn settings(&self) -> Map<String, Value> {
+        let mut settings = self.document.clone();
+        for key in ON_DEPLOYMENT {
+            if let Some(value) = self.primary().and_then(|primary| primary.get(*key)) {
+                settings.insert((*key).to_owned(), value.clone());
+            }
+        }
+        // On-demand Fargate has two spellings: launch type, and a strategy of FARGATE alone.
+        let strategy = settings.get("capacityProviderStrategy").and_then(Value::as_array);
+        if strategy.is_none_or(Vec::is_empty) && self.text("launchType") == "FARGATE" {
+            settings.insert("capacityProviderStrategy".to_owned(), on_demand());
+        }
+        settings
+    }
+}
+
+/// What a spec asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wanted {
+    /// Cluster, as the spec names it.
+    pub cluster: String,
+    /// Service name.
+    pub name: String,
+    /// Settings we own, in the shape of CreateService, without identity, task definition and tags.
+    pub settings: Map<String, Value>,
+    /// What a create sends beside the settings.
+    pub on_create: Map<String, Value>,
+}
+
+/// A write to the service. Requests are whole, in the shape of the ECS API.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Change {
+    /// CreateService.
+    Create(Value),
+    /// UpdateService with only the changed fields.
+    Update(Value),
+    /// TagResource.
+    Tag {
+        /// The service.
+        arn: String,
+        /// Tags to set.
+        tags: Tags,
+    },
+    /// UntagResource.
+    Untag {
+        /// The service.
+        arn: String,
+        /// Keys to remove.
+        keys: Vec<String>,
+    },
+    /// DeleteService with `force`.
+    Delete {
+        /// Cluster.
+        cluster: String,
+        /// Service.
+        service: String,
+    },
+}
+
+/// The service that `agent` means.
+pub fn from_spec(agent: &AgentDeployment, live: Option<&Live>) -> Wanted {
+    let spec = &agent.spec;
+    let network = &spec.network;
+    let public = if network.assign_public_ip { "ENABLED" } else { "DISABLED" };
+    let mut vpc = json!({"subnets": network.subnets, "assignPublicIp": public});
+    if let (false, Some(fields)) = (network.security_groups.is_empty(), vpc.as_object_mut()) {
+        fields.insert("securityGroups".to_owned(), json!(network.security_groups));
+    }
+    let mut settings = Map::new();
+    let mut set = |key: &str, value: Value| settings.insert(key.to_owned(), value);
+    set("networkConfiguration", json!({"awsvpcConfiguration": vpc}));
+    set("loadBalancers", load_balancers(agent));
+    set("serviceRegistries", json!([]));
+    set("deploymentConfiguration", deployment_configuration(&spec.rollout));
+    set("healthCheckGracePeriodSeconds", json!(grace_period(agent)));
+    set("enableExecuteCommand", json!(spec.enable_execute_command));
+    set("propagateTags", json!(propagate_tags(spec.propagate_tags)));
+    set("serviceConnectConfiguration", json!({"enabled": false}));
+    let version = spec.capacity.as_ref().and_then(|capacity| capacity.platform_version.as_deref());
+    set("platformVersion", json!(version.unwrap_or("LATEST")));
+    if let Some(strategy) = capacity(agent, live) {
+        set("capacityProviderStrategy", strategy);
+    }
+    merge::settings(&mut settings, &spec.overrides.service);
+    // Without a capacity block a new service runs on-demand; a launch type needs no provider on the cluster.
+    let launch =
+        (!settings.contains_key("capacityProviderStrategy")).then(|| ("launchType".to_owned(), json!("FARGATE")));
+    let on_create = launch.into_iter().collect();
+    Wanted { cluster: spec.cluster.clone(), name: agent.service_name().to_owned(), settings, on_create }
+}
+
+/// The fields in which the live service differs, `revision` and `count` included where they are ours to say.
+pub fn diff(live: &Live, wanted: &Wanted, revision: Option<&str>, count: Option<u32>) -> Vec<Difference> {
+    let mut want = wanted.settings.clone();
+    want.extend(revision.map(|arn| ("taskDefinition".to_owned(), json!(arn))));
+    want.extend(count.map(|count| ("desiredCount".to_owned(), json!(count))));
+    let have = live.settings();
+    let keys: Vec<&str> = want.keys().map(String::as_str).collect();
+    let (have, want) = (normal::service(&have, &keys), normal::service(&want, &keys));
+    let differences = want.iter().flat_map(|(key, want)| {
+        let have = have.get(key).cloned().unwrap_or_else(|| unset(key));
+        field_difference(key, &project(&have, want), want)
+    });
+    differences.collect()
+}
+
+/// The UpdateService request that puts `differences` right; none when nothing differs.
+pub fn update(wanted: &Wanted, differences: &[Difference]) -> Option<Value> {
+    let mut request = Map::new();
+    // The deployment configuration is sent whole, defaults written out: whether ECS merges its parts is undocumented.
+    let whole = normal::service(&wanted.settings, &["deploymentConfiguration"]);
+    for difference in differences {
+        let key = difference.field.split('/').nth(2).unwrap_or_default();
+        let value = whole.get(key).or_else(|| wanted.settings.get(key)).unwrap_or(&difference.want);
+        request.insert(key.to_owned(), value.clone());
+    }
+    if request.is_empty() {
+        return None;
+    }
+    // ECS demands a new deployment together with any change of the strategy (CloudFormation: AWS::ECS::Service).
+    if request.contains_key("capacityProviderStrategy") {
+        request.insert("forceNewDeployment".to_owned(), json!(true));
+    }
+    request.insert("cluster".to_owned(), json!(wanted.cluster));
+    request.insert("service".to_owned(), json!(wanted.name));
+    Some(Value::Object(request))
+}
+
+/// The CreateService request. The token makes a repeated create after a lost answer find the same service.
+pub fn create(wanted: &Wanted, revision: &str, count: u32, tags: &Tags) -> Value {
+    let mut request = wanted.settings.clone();
+    request.extend(wanted.on_create.clone());
+    request.retain(|key, value| !is_nothing(key, value));
+    let token = normal::digest(&json!([wanted.cluster, wanted.name, revision, count, request, tags]));
+    request.extend([
+        ("cluster".to_owned(), json!(wanted.cluster)),
+        ("serviceName".to_owned(), json!(wanted.name)),
+        ("taskDefinition".to_owned(), json!(revision)),
+        ("desiredCount".to_owned(), json!(count)),
+        ("clientToken".to_owned(), json!(token[..32])),
+        ("tags".to_owned(), tags::to_list(tags)),
+    ]);
+    Value::Object(request)
+}
+
+/// Whether a setting says what a new service has anyway, so that a create need not send it.
+fn is_nothing(key: &str, value: &Value) -> bool {
+    match key {
+        "loadBalancers" | "serviceRegistries" => value == &json!([]),
+        "healthCheckGracePeriodSeconds" => value == &json!(0),
+        "enableExecuteCommand" => value == &json!(false),
+        "serviceConnectConfiguration" => value == &json!({"enabled": false}),
+        _ => value.is_null(),
+    }
+}
+
+/// What ECS means when it does not mention a field.
+fn unset(key: &str) -> Value {
+    match key {
+        "loadBalancers" | "serviceRegistries" | "volumeConfigurations" | "vpcLatticeConfigurations" => json!([]),
+        "healthCheckGracePeriodSeconds" => json!(0),
+        "enableExecuteCommand" | "enableECSManagedTags" => json!(false),
+        "propagateTags" => json!("NONE"),
+        "platformVersion" => json!("LATEST"),
+        "serviceConnectConfiguration" => json!({"enabled": false}),
+        "deploymentConfiguration" => Value::Object(normal::service(
+            &Map::from_iter([("deploymentConfiguration".to_owned(), json!({}))]),
+            &["deploymentConfiguration"],
+        ))["deploymentConfiguration"]
+            .clone(),
+        _ => Value::Null,
+    }
+}
+
+/// `have` reduced to the fields `want` speaks of: AWS adds defaults to these objects with every release.
+fn project(have: &Value, want: &Value) -> Value {
+    let (Some(left), Some(right)) = (have.as_object(), want.as_object()) else {
+        return have.clone();
+    };
+    let shared = right.iter().filter_map(|(key, want)| Some((key.clone(), project(left.get(key)?, want))));
+    Value::Object(shared.collect())
+}
+
+fn field_difference(key: &str, have: &Value, want: &Value) -> Vec<Difference> {
+    let effect = FIELDS.iter().find(|(name, _)| *name == key).map_or(Effect::RestartsTasks, |(_, effect)| *effect);
+    difference::between(&format!("/service/{key}"), have, want, effect)
+}
+
+fn load_balancers(agent: &AgentDeployment) -> Value {
+    let Some(balancer) = &agent.spec.load_balancer else {
+        return json!([]);
+    };
+    let Some(arn) = &balancer.target_group_arn else {
+        return json!([]);
+    };
+    let container = &agent.spec.container;
+    let mut entry = json!({"targetGroupArn": arn, "containerName": container.name, "containerPort": container.port});
+    if let (Some(other), Some(fields)) = (&balancer.alternate, entry.as_object_mut()) {
+        let mut configuration = json!({
+            "alternateTargetGroupArn": other.target_group_arn,
+            "productionListenerRule": other.production_listener_rule,
+            "roleArn": other.role_arn,
+        });
+        if let (Some(rule), Some(more)) = (&other.test_listener_rule, configuration.as_object_mut()) {
+            more.insert("testListenerRule".to_owned(), json!(rule));
+        }
+        fields.insert("advancedConfiguration".to_owned(), configuration);
+    }
+    json!([entry])
+}
+
+fn grace_period(agent: &AgentDeployment) -> u32 {
+    agent.spec.load_balancer.as_ref().and_then(|balancer| balancer.grace_period).unwrap_or(0)
+}
+
+fn deployment_configuration(rollout: &Rollout) -> Value {
+    let strategy = match rollout.strategy {
+        Strategy::Rolling => "ROLLING",
+        Strategy::BlueGreen => "BLUE_GREEN",
+        Strategy::Canary => "CANARY",
+        Strategy::Linear => "LINEAR",
+    };
+    let alarmed = !rollout.alarms.is_empty();
+    let breaker = &rollout.circuit_breaker;
+    let mut configuration = json!({
+        "strategy": strategy,
+        "maximumPercent": rollout.maximum_percent,
+        "minimumHealthyPercent": rollout.minimum_healthy_percent,
+        // The breaker exists for rolling deployments only; the others watch alarms and bake time.
+        "deploymentCircuitBreaker": {
+            "enable": breaker.enabled,
+            "rollback": breaker.enabled && breaker.rollback,
+        },
+    });
+    if let Some(fields) = configuration.as_object_mut() {
+        if alarmed {
+            let alarms = json!({"alarmNames": rollout.alarms, "enable": true, "rollback": breaker.rollback});
+            fields.insert("alarms".to_owned(), alarms);
+        }
+        if let Some(minutes) = rollout.bake_minutes {
+            fields.insert("bakeTimeInMinutes".to_owned(), json!(minutes));
+        }
+    }
+    configuration
+}
+
+fn propagate_tags(propagate: PropagateTags) -> &'static str {
+    match propagate {
+        PropagateTags::Service => "SERVICE",
+        PropagateTags::TaskDefinition => "TASK_DEFINITION",
+        PropagateTags::None => "NONE",
+    }
+}
+
+/// The strategy to own: the spec's; on-demand when the spec once had one (our tag says so); else none, live is kept.
+fn capacity(agent: &AgentDeployment, live: Option<&Live>) -> Option<Value> {
+    if let Some(capacity) = &agent.spec.capacity {
+        return strategy(capacity);
+    }
+    let once_set = live.is_some_and(|live| tags::sets(&live.tags()).any(|word| word == "capacity"));
+    // `[]` would fall back to a launch type, which a service made with a strategy does not have.
+    once_set.then(on_demand)
+}
+
+fn strategy(capacity: &Capacity) -> Option<Value> {
+    if let Some(provider) = capacity.provider {
+        return Some(json!([{"capacityProvider": provider_name(provider), "weight": 1, "base": 0}]));
+    }
+    let items = capacity.strategy.iter();
+    let items: Vec<Value> = items
+        .map(|item| json!({"capacityProvider": provider_name(item.provider), "weight": item.weight, "base": item.base}))
+        .collect();
+    (!items.is_empty()).then(|| json!(items))
+}
+
+fn provider_name(provider: Provider) -> &'static str {
+    match provider {
+        Provider::Fargate => "FARGATE",
+        Provider::FargateSpot => "FARGATE_SPOT",
+    }
+}
+
+fn on_demand() -> Value {
+    json!([{"capacityProvider": "FARGATE", "weight": 1, "base": 0}])
+}
+
+/// Blue/green moves traffic between the two target groups itself: whichever of the pair is live is not a difference.
+pub fn keep_moved_target_group(wanted: &mut Wanted, live: &Live) {
+    let Some(entry) = wanted.settings.get_mut("loadBalancers").and_then(|list| list.get_mut(0)) else {
+        return;
+    };
+    let Some(other) = entry.pointer("/advancedConfiguration/alternateTargetGroupArn").cloned() else {
+        return;
+    };
+    let current =
+        live.document.get("loadBalancers").and_then(|list| list.get(0)).and_then(|entry| entry.get("targetGroupArn"));
+    if current == Some(&other) {
+        let production = entry["targetGroupArn"].clone();
+        entry["advancedConfiguration"]["alternateTargetGroupArn"] = production;
+        entry["targetGroupArn"] = other;
+    }
+}

@@ -1,0 +1,254 @@
+//! The task definition: rendered from a spec, compared in canonical form, registered only when no revision fits.
+//!
+//! Documents are JSON in the shape of the ECS API, not the SDK's types: a field neither of us has heard of still
+//! survives, is compared and is shown. Revisions are immutable, so a comparison is by content.
+
+use fargateer_api::AgentDeployment;
+use fargateer_api::spec::{Architecture, HealthCheck, LogMode};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::difference::{self, Difference, Effect};
+use crate::tags::{self, Tags};
+use crate::{merge, normal};
+
+/// A registered revision, as ECS describes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Live {
+    /// ARN with the revision number.
+    pub arn: String,
+    /// The described document.
+    pub document: Value,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+impl Live {
+    /// Reads a DescribeTaskDefinition or RegisterTaskDefinition answer (`{taskDefinition, tags}`).
+    pub fn from_answer(answer: &Value) -> Option<Self> {
+        let document = answer.get("taskDefinition")?.clone();
+        let arn = document.get("taskDefinitionArn")?.as_str()?.to_owned();
+        Some(Self { arn, document, tags: tags::from_list(answer.get("tags")) })
+    }
+
+    /// Whether this revision is what `wanted` asks for.
+    ///
+    /// Equal in canonical form; or registered by us from that very form (digest tag) and unchanged from what AWS then
+    /// made of it (echo tag). So a default AWS fills that we do not know cannot make us register for ever, and a
+    /// revision somebody copied together with its tags and edited is still seen.
+    pub fn matches(&self, wanted: &Wanted) -> bool {
+        let live = normal::digest(&normal::task_definition(&self.document));
+        let echoed = self.tags.get(tags::DIGEST) == Some(&wanted.digest) && self.tags.get(tags::ECHO) == Some(&live);
+        live == wanted.digest || echoed
+    }
+
+    /// Whether ECS would still start tasks from it.
+    pub fn is_active(&self) -> bool {
+        self.document.get("status").is_none_or(|status| status == "ACTIVE")
+    }
+
+    /// The echo tag this revision needs: present when AWS made something else of what we asked for.
+    pub fn echo(&self) -> Option<String> {
+        let live = normal::digest(&normal::task_definition(&self.document));
+        let asked = self.tags.get(tags::DIGEST)?;
+        (*asked != live).then_some(live)
+    }
+}
+
+/// What a spec asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wanted {
+    /// The RegisterTaskDefinition request, without tags.
+    pub document: Value,
+    /// Digest of its canonical form.
+    pub digest: String,
+}
+
+/// A write to task definitions.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Change {
+    /// RegisterTaskDefinition with this request.
+    Register(Value),
+    /// TagResource on a revision: remember what AWS made of our request.
+    Tag {
+        /// The revision.
+        arn: String,
+        /// The tags to set.
+        tags: Tags,
+    },
+    /// DeregisterTaskDefinition of an old revision of ours.
+    Deregister(String),
+}
+
+/// The RegisterTaskDefinition request that `agent` means, running `image`; `live` gives the fields drift ignores.
+pub fn from_spec(agent: &AgentDeployment, image: &str, live: Option<&Live>) -> Wanted {
+    let spec = &agent.spec;
+    let mut document = json!({
+        "family": agent.task_family(),
+        "networkMode": "awsvpc",
+        "requiresCompatibilities": ["FARGATE"],
+        "cpu": spec.resources.cpu.to_string(),
+        "memory": spec.resources.memory.to_string(),
+        "containerDefinitions": containers(agent, image),
+        "runtimePlatform": {"cpuArchitecture": architecture(spec.resources.architecture), "operatingSystemFamily": "LINUX"},
+    });
+    if let Some(fields) = document.as_object_mut() {
+        put(fields, "executionRoleArn", spec.roles.execution.as_ref().map(|role| json!(role)));
+        put(fields, "taskRoleArn", spec.roles.task.as_ref().map(|role| json!(role)));
+        // 20 GiB is what every task has; the API refuses the number itself.
+        let storage = spec.resources.ephemeral_storage_gib.filter(|size| *size > 20);
+        put(fields, "ephemeralStorage", storage.map(|size| json!({"sizeInGiB": size})));
+    }
+    let mut document = merge::task_definition(document, &spec.overrides.task_definition);
+    for pointer in spec.drift.ignore.iter().filter_map(|path| path.strip_prefix("/taskDefinition")) {
+        merge::keep_live(&mut document, live.map(|live| &live.document), pointer);
+    }
+    let digest = normal::digest(&normal::task_definition(&document));
+    Wanted { document, digest }
+}
+
+/// The fields in which the revision a service runs differs from what is wanted.
+pub fn diff(live: &Live, wanted: &Wanted) -> Vec<Difference> {
+    if live.matches(wanted) {
+        return Vec::new();
+    }
+    let (mut have, mut want) = (normal::task_definition(&live.document), normal::task_definition(&wanted.document));
+    by_name(&mut have);
+    by_name(&mut want);
+    difference::between("/taskDefinition", &have, &want, Effect::RestartsTasks)
+}
+
+/// The RegisterTaskDefinition request with our tags.
+pub fn request(wanted: &Wanted, tags: &Tags) -> Value {
+    let mut tags = tags.clone();
+    tags.insert(tags::DIGEST.to_owned(), wanted.digest.clone());
+    let mut request = wanted.document.clone();
+    if let Some(fields) = request.as_object_mut() {
+        fields.insert("tags".to_owned(), tags::to_list(&tags));
+    }
+    request
+}
+
+/// Which old revisions of ours may be deregistered, oldest first: never one that is in use or among the newest `keep`.
+///
+/// A rollback returns to an older revision, so the newest ones stay (facts: ECS developer guide, circuit breaker).
+pub fn outdated<'a>(revisions: &'a [Live], in_use: &[String], keep: usize, owner: &str) -> Vec<&'a Live> {
+    let mut ours: Vec<&Live> =
+        revisions.iter().filter(|live| live.tags.get(tags::OWNER).is_some_and(|tag| tag == owner)).collect();
+    ours.sort_by_key(|live| std::cmp::Reverse(revision_number(&live.arn)));
+    let mut old: Vec<&Live> = ours.into_iter().skip(keep).filter(|live| !in_use.contains(&live.arn)).collect();
+    old.reverse();
+    old
+}
+
+/// The family in a task definition's ARN, `family:revision` or plain family.
+pub fn family_of(arn: &str) -> &str {
+    let name = arn.rsplit('/').next().unwrap_or(arn);
+    name.split(':').next().unwrap_or(name)
+}
+
+/// The revision number in an ARN; 0 where there is none.
+pub fn revision_number(arn: &str) -> u64 {
+    arn.rsplit(':').next().and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+fn containers(agent: &AgentDeployment, image: &str) -> Value {
+    let sidecars = agent.spec.sidecars.iter().cloned().map(Value::Object);
+    std::iter::once(main_container(agent, image)).chain(sidecars).collect()
+}
+
+fn main_container(agent: &AgentDeployment, image: &str) -> Value {
+    let container = &agent.spec.container;
+    let mut document = json!({
+        "name": container.name,
+        "image": image,
+        "essential": true,
+        "portMappings": [{"containerPort": container.port, "protocol": "tcp"}],
+        "environment": container.environment.iter().map(|(name, value)| json!({"name": name, "value": value})).collect::<Vec<_>>(),
+        "healthCheck": health_check(&container.health_check, container.port),
+    });
+    let Some(fields) = document.as_object_mut() else {
+        return document;
+    };
+    let secret =
+        |(name, secret): (&String, &fargateer_api::spec::Secret)| json!({"name": name, "valueFrom": secret.value_from});
+    let secrets: Vec<Value> = container.secrets.iter().map(secret).collect();
+    put(fields, "secrets", (!secrets.is_empty()).then(|| json!(secrets)));
+    put(fields, "command", (!container.command.is_empty()).then(|| json!(container.command)));
+    put(fields, "entryPoint", (!container.entry_point.is_empty()).then(|| json!(container.entry_point)));
+    put(fields, "workingDirectory", container.working_directory.as_ref().map(|path| json!(path)));
+    put(fields, "user", container.user.as_ref().map(|user| json!(user)));
+    put(fields, "readonlyRootFilesystem", container.readonly_root_filesystem.then_some(json!(true)));
+    put(fields, "linuxParameters", container.init_process.then(|| json!({"initProcessEnabled": true})));
+    put(fields, "stopTimeout", container.stop_timeout.map(|seconds| json!(seconds)));
+    put(fields, "logConfiguration", log_configuration(agent));
+    document
+}
+
+fn health_check(check: &HealthCheck, port: u16) -> Value {
+    let path = &check.path;
+    let curl = json!(["CMD-SHELL", format!("curl -f http://localhost:{port}{path} || exit 1")]);
+    let command = if check.command.is_empty() { curl } else { json!(check.command) };
+    json!({
+        "command": command,
+        "interval": check.interval,
+        "timeout": check.timeout,
+        "retries": check.retries,
+        "startPeriod": check.start_period,
+    })
+}
+
+fn log_configuration(agent: &AgentDeployment) -> Option<Value> {
+    let logging = &agent.spec.logging;
+    let mut options = json!({
+        "awslogs-group": agent.log_group(),
+        "awslogs-region": agent.spec.region,
+        "awslogs-stream-prefix": logging.stream_prefix,
+    });
+    if let Some(fields) = options.as_object_mut() {
+        let mode = logging.mode.map(|mode| match mode {
+            LogMode::Blocking => json!("blocking"),
+            LogMode::NonBlocking => json!("non-blocking"),
+        });
+        put(fields, "mode", mode);
+        put(fields, "max-buffer-size", logging.max_buffer_size.as_ref().map(|size| json!(size)));
+    }
+    logging.enabled.then(|| json!({"logDriver": "awslogs", "options": options}))
+}
+
+fn architecture(architecture: Architecture) -> &'static str {
+    match architecture {
+        Architecture::X86_64 => "X86_64",
+        Architecture::Arm64 => "ARM64",
+    }
+}
+
+/// Inserts `value` unless there is none: absent and null are not the same to the API.
+fn put(fields: &mut Map<String, Value>, key: &str, value: Option<Value>) {
+    if let Some(value) = value {
+        fields.insert(key.to_owned(), value);
+    }
+}
+
+/// Turns the lists people think of by name into maps, so that a difference names the container and the variable.
+fn by_name(document: &mut Value) {
+    name_list(document, "containerDefinitions", |container| {
+        name_list(container, "environment", |_| ());
+        name_list(container, "secrets", |_| ());
+    });
+}
+
+fn name_list(parent: &mut Value, key: &str, each: impl Fn(&mut Value)) {
+    let Some(items) = parent.get_mut(key).and_then(Value::as_array_mut) else {
+        return;
+    };
+    let named = items.iter_mut().map(|item| {
+        each(item);
+        let name = item.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let plain = item.get("value").filter(|_| item.as_object().is_some_and(|fields| fields.len() == 2)).cloned();
+        (name, plain.unwrap_or_else(|| item.clone()))
+    });
+    let named: Map<String, Value> = named.collect();
+    parent[key] = Value::Object(named);
+}

@@ -1,0 +1,373 @@
+//! The order of things, as straight-line code; deletion runs it backwards. The only decision maker: reconcile,
+//! `fargateer plan`, `fargateer diff` and the simulation all call `plan`.
+
+use fargateer_api::Reason;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::action::Action;
+use crate::desired::{Circumstances, Departure, Desired, Wanted};
+use crate::difference::Difference;
+use crate::failure::Failure;
+use crate::guard::{self, Gate};
+use crate::observed::{Look, Observed};
+use crate::revision::Revision;
+use crate::rollout::{self, Rollout};
+use crate::seen::Seen;
+use crate::tags::{self, Tags};
+use crate::{log_group, look, scaling, service, task_definition};
+
+/// Revisions of ours that stay registered, the running ones included: what a rollback can return to.
+pub const KEPT_REVISIONS: usize = 10;
+
+/// Stands for the ARN of a revision that an earlier wave registers.
+pub const REGISTERED_ABOVE: &str = "(the revision registered above)";
+
+/// Actions that may run at the same time; the next wave needs their results.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Wave {
+    /// What it is about.
+    pub name: &'static str,
+    /// The writes.
+    pub actions: Vec<Action>,
+}
+
+/// What should happen to one agent now.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Plan {
+    /// What must be read before anything can be said. Nothing else is filled while this is not empty.
+    pub looks: Vec<Look>,
+    /// Reads that only explain. They never stand in the way.
+    pub explaining: Vec<Look>,
+    /// Why nothing is done, if so.
+    pub gate: Option<Gate>,
+    /// The writes, in order. Only the first wave is exact; the later ones are planned again after it.
+    pub waves: Vec<Wave>,
+    /// What differs, field by field.
+    pub differences: Vec<Difference>,
+    /// Whether the differences are drift: the spec was applied, and somebody changed something since.
+    pub drift: bool,
+    /// The revision the service should run, where it exists.
+    pub revision: Option<String>,
+    /// How far the rollout is, where there is one.
+    pub rollout: Option<Rollout>,
+    /// Whether nothing of an absent agent is left.
+    pub gone: bool,
+}
+
+/// What should happen, given what is desired and what was seen. Pure.
+pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
+    match desired {
+        Desired::Present(wanted) => toward(wanted, observed),
+        Desired::Absent(departure, circumstances) => away(departure, circumstances, observed),
+        Desired::Unclear(reason, faults) => gated(Gate::Unclear(*reason, faults.join("; "))),
+    }
+}
+
+fn toward(wanted: &Wanted, observed: &Observed) -> Plan {
+    if let Some(gate) = guard::dependency(wanted) {
+        return gated(gate);
+    }
+    let looks = look::needed(wanted, observed);
+    if !looks.is_empty() {
+        return Plan { looks, ..Plan::default() };
+    }
+    if let Some(gate) = refusal(wanted, observed) {
+        return gated(gate);
+    }
+    let revision = Revision::choose(wanted, observed);
+    let mut plan = Plan { revision: revision.arn().map(str::to_owned), ..Plan::default() };
+    plan.differences = differences(wanted, observed, &revision);
+    let live = observed.active_service();
+    let applied = live.and_then(|live| live.tags().get(tags::GENERATION).cloned());
+    plan.drift = !plan.differences.is_empty() && applied.as_deref() == Some(wanted.generation.as_str());
+    plan.rollout = live.zip(revision.arn()).map(|(live, arn)| rollout::judge(live, arn));
+    plan.gate = guard::suspended(wanted).or_else(|| held(observed, &revision)).or_else(|| left_alone(wanted, &plan));
+    let held = matches!(plan.gate, Some(Gate::RolledBack(_)));
+    plan.explaining = look::explaining(wanted, observed, revision.arn(), held);
+    if plan.gate.is_none() {
+        plan.waves = waves(wanted, observed, &revision);
+    }
+    plan
+}
+
+/// Everything in the order in which each thing needs the ones before it.
+fn waves(wanted: &Wanted, observed: &Observed, revision: &Revision) -> Vec<Wave> {
+    let mut waves = Waves(Vec::new());
+    let group = wanted.log_group.as_ref();
+    let logs = group.map(|group| log_group::changes(&observed.log_group, group, &wanted.tags)).unwrap_or_default();
+    waves.add("log group", logs.into_iter().map(Action::LogGroup));
+    waves.add("task definition", registration(revision).into_iter().map(Action::TaskDefinition));
+    waves.add("freeze count", freeze_count(wanted, observed).into_iter().map(Action::Service));
+    waves.add("end scaling", end_scaling(wanted, observed).into_iter().map(Action::Scaling));
+    waves.add("service", service_change(wanted, observed, revision).into_iter().map(Action::Service));
+    let (target, rest) = scaling_changes(wanted, observed);
+    waves.add("scalable target", target.into_iter().map(Action::Scaling));
+    waves.add("scaling policies", rest.into_iter().map(Action::Scaling));
+    waves.add("tags", tag_changes(wanted, observed).into_iter().map(Action::Service));
+    waves.add("revisions", upkeep(wanted, observed).into_iter().map(Action::TaskDefinition));
+    waves.0
+}
+
+/// Deletion, backwards: scaling, service, then - once it is INACTIVE - revisions and, if wanted, the log group.
+fn away(departure: &Departure, circumstances: &Circumstances, observed: &Observed) -> Plan {
+    let inventory = &departure.inventory;
+    if let Some((reason, message)) = &departure.held {
+        return gated(Gate::Kept(*reason, message.clone()));
+    }
+    let looks = look::needed_to_leave(departure, observed);
+    if !looks.is_empty() {
+        return Plan { looks, ..Plan::default() };
+    }
+    if let Some(gate) = leaving_refusal(departure, circumstances, observed) {
+        return gated(gate);
+    }
+    let mut waves = Waves(Vec::new());
+    if let Some(live) = observed.active_service() {
+        let resource = scaling::resource_id(&crate::normal::last_segment(&inventory.cluster), &inventory.service);
+        let scaled = observed.scaling.present().filter(|scaling| scaling.is_ours());
+        waves.add("end scaling", scaled.map(|_| Action::Scaling(scaling::deregister(&resource))));
+        let delete = service::Change::Delete {
+            cluster: inventory.cluster.clone(),
+            service: live.text("serviceName").to_owned(),
+        };
+        waves.add("service", [Action::Service(delete)]);
+        return Plan { waves: waves.0, ..Plan::default() };
+    }
+    let owner = &circumstances.owner;
+    let revisions = observed.revisions.present().map(Vec::as_slice).unwrap_or_default();
+    let registered = task_definition::outdated(revisions, &[], 0, owner);
+    let registered = registered.into_iter().filter(|live| live.is_active());
+    waves.add(
+        "revisions",
+        registered.map(|live| Action::TaskDefinition(task_definition::Change::Deregister(live.arn.clone()))),
+    );
+    let owner_tag = Tags::from([(tags::OWNER.to_owned(), owner.clone())]);
+    let group =
+        observed.log_group.present().filter(|live| !inventory.retain_data && log_group::is_ours(live, &owner_tag));
+    let delete =
+        group.zip(inventory.log_group.clone()).map(|(_, name)| Action::LogGroup(log_group::Change::Delete { name }));
+    waves.add("log group", delete);
+    Plan { gone: waves.0.is_empty(), waves: waves.0, ..Plan::default() }
+}
+
+/// The gates that stand before any comparison, in order.
+fn refusal(wanted: &Wanted, observed: &Observed) -> Option<Gate> {
+    if let Some(failure) = observed.gap() {
+        return Some(Gate::Unknown(failure.clone()));
+    }
+    if let (Some(tag), true) = (&wanted.image.ecr, observed.image.is_absent()) {
+        let message = format!("no image {}:{} in registry {}", tag.repository, tag.tag, tag.registry);
+        return Some(Gate::ImageNotFound(message));
+    }
+    let by_requests = wanted.agent.spec.autoscaling.requests_per_target.is_some();
+    if by_requests && observed.target_group.is_absent() {
+        let arn = wanted.agent.spec.load_balancer.as_ref().and_then(|balancer| balancer.target_group_arn.clone());
+        return Some(Gate::TargetGroupNotFound(format!("no target group {}", arn.unwrap_or_default())));
+    }
+    let live = observed.service.present()?;
+    let active = observed.active_service();
+    let name = &wanted.agent.metadata.name;
+    active.and_then(|live| guard::not_ours(live, &wanted.circumstances.owner, name)).or_else(|| guard::draining(live))
+}
+
+fn leaving_refusal(departure: &Departure, circumstances: &Circumstances, observed: &Observed) -> Option<Gate> {
+    if let Some(failure) = observed.gap() {
+        return Some(Gate::Unknown(failure.clone()));
+    }
+    let live = observed.service.present()?;
+    let active = observed.active_service();
+    let foreign = active.and_then(|live| guard::not_ours(live, &circumstances.owner, departure.key.as_str()));
+    foreign.or_else(|| guard::draining(live))
+}
+
+/// The rejected generation is held: AWS gave this very revision up, and the spec has not changed since.
+fn held(observed: &Observed, revision: &Revision) -> Option<Gate> {
+    let Revision::Reuse(arn) = revision else { return None };
+    let verdict = observed.verdicts.present()?.iter().find(|verdict| verdict.task_definition == *arn)?;
+    let name = arn.rsplit('/').next().unwrap_or(arn);
+    verdict.is_rejection().then(|| {
+        let why = if verdict.reason.is_empty() { String::new() } else { format!(": {}", verdict.reason) };
+        Gate::RolledBack(format!(
+            "ECS rolled {name} back{why}; it is held until the spec changes or a retry is asked for"
+        ))
+    })
+}
+
+fn left_alone(wanted: &Wanted, plan: &Plan) -> Option<Gate> {
+    let correct = wanted.agent.spec.drift.mode == fargateer_api::spec::DriftMode::Correct;
+    (plan.drift && !correct).then_some(Gate::DriftLeftAlone)
+}
+
+fn differences(wanted: &Wanted, observed: &Observed, revision: &Revision) -> Vec<Difference> {
+    let Some(live) = observed.active_service() else {
+        return Vec::new();
+    };
+    let mut differences = Vec::new();
+    if let (Some(group), Some(have)) = (&wanted.log_group, observed.log_group.present()) {
+        let ours = log_group::is_ours(have, &wanted.tags);
+        differences.extend(log_group::diff(have, group).into_iter().filter(|_| ours));
+    }
+    if let (Some(have), false) = (observed.revision.present(), matches!(revision, Revision::Running(_))) {
+        differences.extend(task_definition::diff(have, &Revision::wanted(wanted, observed)));
+    }
+    let want = service_wanted(wanted, observed);
+    // A revision yet to be registered differs through its content, told field by field; it has no ARN to compare.
+    differences.extend(service::diff(live, &want, revision.arn(), count(wanted, observed)));
+    if let (Some(have), Some(want)) = (observed.scaling.present(), scaling_wanted(wanted, observed)) {
+        differences.extend(scaling::diff(have, &want));
+    }
+    differences
+}
+
+fn registration(revision: &Revision) -> Option<task_definition::Change> {
+    if let Revision::Register(request) = revision {
+        return Some(task_definition::Change::Register(request.clone()));
+    }
+    None
+}
+
+/// Before scaling ends, the live count is remembered on the service: it stays until a person edits the spec's count.
+fn freeze_count(wanted: &Wanted, observed: &Observed) -> Option<service::Change> {
+    let live = observed.active_service().filter(|_| ending_scaling(wanted, observed))?;
+    let value = format!("{}/{}", live.count("desiredCount"), wanted.agent.spec.desired_count);
+    let tags = Tags::from([(tags::FROZEN_COUNT.to_owned(), value)]);
+    let known = live.tags().get(tags::FROZEN_COUNT) == tags.get(tags::FROZEN_COUNT);
+    (!known).then(|| service::Change::Tag { arn: live.arn().to_owned(), tags })
+}
+
+fn end_scaling(wanted: &Wanted, observed: &Observed) -> Option<scaling::Change> {
+    let resource = scaling::resource_id(wanted.agent.cluster_name(), wanted.agent.service_name());
+    ending_scaling(wanted, observed).then(|| scaling::deregister(&resource))
+}
+
+fn ending_scaling(wanted: &Wanted, observed: &Observed) -> bool {
+    !wanted.agent.spec.autoscaling.enabled && observed.scaling.present().is_some_and(scaling::Live::is_ours)
+}
+
+fn service_change(wanted: &Wanted, observed: &Observed, revision: &Revision) -> Option<service::Change> {
+    let want = service_wanted(wanted, observed);
+    let arn = revision.arn().unwrap_or(REGISTERED_ABOVE);
+    let Some(live) = observed.active_service() else {
+        let count = first_count(wanted);
+        let tags = wanted.service_tags(&Tags::new());
+        return Some(service::Change::Create(service::create(&want, arn, count, &tags)));
+    };
+    let mut differences = service::diff(live, &want, Some(arn), count(wanted, observed));
+    if differences.is_empty() && wanted.circumstances.force && needs_retry(live, arn) {
+        return Some(service::Change::Update(
+            json!({"cluster": want.cluster, "service": want.name, "forceNewDeployment": true}),
+        ));
+    }
+    differences.retain(|difference| difference.effect != crate::difference::Effect::Replaces);
+    service::update(&want, &differences).map(service::Change::Update)
+}
+
+fn needs_retry(live: &service::Live, arn: &str) -> bool {
+    matches!(rollout::judge(live, arn), Rollout::Failed { .. })
+}
+
+fn service_wanted(wanted: &Wanted, observed: &Observed) -> service::Wanted {
+    let live = observed.active_service();
+    let mut want = service::from_spec(&wanted.agent, live);
+    if let Some(live) = live {
+        service::keep_moved_target_group(&mut want, live);
+        let document = serde_json::Value::Object(live.document.clone());
+        let mut settings = serde_json::Value::Object(std::mem::take(&mut want.settings));
+        for pointer in wanted.agent.spec.drift.ignore.iter().filter_map(|path| path.strip_prefix("/service")) {
+            crate::merge::keep_live(&mut settings, Some(&document), pointer);
+        }
+        want.settings = settings.as_object().cloned().unwrap_or_default();
+    }
+    want
+}
+
+/// The task count that is ours to say: none while scaling - ours or somebody else's - owns it or may own it.
+fn count(wanted: &Wanted, observed: &Observed) -> Option<u32> {
+    let spec = &wanted.agent.spec;
+    let ignored = spec.drift.ignore.iter().any(|path| path == "/service/desiredCount");
+    if spec.autoscaling.enabled || ignored || observed.scaling != Seen::Absent {
+        return None;
+    }
+    let tags = observed.active_service().map(service::Live::tags).unwrap_or_default();
+    Some(scaling::frozen_count(&tags, spec.desired_count).unwrap_or(spec.desired_count))
+}
+
+fn first_count(wanted: &Wanted) -> u32 {
+    let spec = &wanted.agent.spec;
+    let scaling = &spec.autoscaling;
+    // Validation holds min <= max; min() before max() cannot panic where clamp() could.
+    if scaling.enabled { spec.desired_count.min(scaling.max).max(scaling.min) } else { spec.desired_count }
+}
+
+fn scaling_wanted(wanted: &Wanted, observed: &Observed) -> Option<scaling::Wanted> {
+    scaling::from_spec(&wanted.agent, observed.target_group.present())
+}
+
+/// Changes of the target itself, and of what hangs on it.
+fn scaling_changes(wanted: &Wanted, observed: &Observed) -> (Vec<scaling::Change>, Vec<scaling::Change>) {
+    let Some(want) = scaling_wanted(wanted, observed) else {
+        return (Vec::new(), Vec::new());
+    };
+    let changes = scaling::changes(&observed.scaling, &want, &wanted.tags);
+    changes.into_iter().partition(|change| matches!(change, scaling::Change::Register(_)))
+}
+
+fn tag_changes(wanted: &Wanted, observed: &Observed) -> Vec<service::Change> {
+    let Some(live) = observed.active_service() else {
+        return Vec::new();
+    };
+    let have = live.tags();
+    let (set, remove) = tags::diff(&have, &wanted.service_tags(&have));
+    let arn = live.arn().to_owned();
+    let tag = (!set.is_empty()).then(|| service::Change::Tag { arn: arn.clone(), tags: set });
+    let untag = (!remove.is_empty()).then_some(service::Change::Untag { arn, keys: remove });
+    tag.into_iter().chain(untag).collect()
+}
+
+/// Housekeeping on revisions, only in a pass that looked at them: echo tags, and one outdated revision a pass.
+fn upkeep(wanted: &Wanted, observed: &Observed) -> Vec<task_definition::Change> {
+    let Some(revisions) = observed.revisions.present() else {
+        return Vec::new();
+    };
+    let digest = Revision::wanted(wanted, observed).digest;
+    let echo = revisions.iter().filter(|live| live.tags.get(tags::DIGEST) == Some(&digest)).filter_map(|live| {
+        let echo = live.echo().filter(|echo| live.tags.get(tags::ECHO) != Some(echo))?;
+        Some(task_definition::Change::Tag { arn: live.arn.clone(), tags: Tags::from([(tags::ECHO.to_owned(), echo)]) })
+    });
+    let in_use = observed.active_service().map(service::Live::deployments).unwrap_or_default();
+    let in_use: Vec<String> = in_use.into_iter().map(|deployment| deployment.task_definition).collect();
+    let owner = &wanted.circumstances.owner;
+    let oldest =
+        task_definition::outdated(revisions, &in_use, KEPT_REVISIONS, owner).into_iter().find(|live| live.is_active());
+    let deregister = oldest.map(|live| task_definition::Change::Deregister(live.arn.clone()));
+    echo.take(1).chain(deregister).collect()
+}
+
+fn gated(gate: Gate) -> Plan {
+    Plan { gate: Some(gate), ..Plan::default() }
+}
+
+impl Plan {
+    /// The failure that made a needed observation unknown, if that is the gate.
+    pub fn unknown(&self) -> Option<&Failure> {
+        if let Some(Gate::Unknown(failure)) = &self.gate { Some(failure) } else { None }
+    }
+
+    /// Why the agent is not to be touched, if that is the gate.
+    pub fn not_ours(&self) -> Option<Reason> {
+        if let Some(Gate::NotOurs(reason, _)) = &self.gate { Some(*reason) } else { None }
+    }
+}
+
+/// Collects waves; one without actions is none.
+struct Waves(Vec<Wave>);
+
+impl Waves {
+    fn add(&mut self, name: &'static str, actions: impl IntoIterator<Item = Action>) {
+        let actions: Vec<Action> = actions.into_iter().collect();
+        if !actions.is_empty() {
+            self.0.push(Wave { name, actions });
+        }
+    }
+}
