@@ -74,7 +74,9 @@ pub fn service(settings: &Map<String, Value>, keys: &[&str]) -> Map<String, Valu
         deployment_configuration(deployment);
     }
     if let Some(strategy) = map.get_mut("capacityProviderStrategy").and_then(Value::as_array_mut) {
-        strategy.iter_mut().for_each(|item| fill(item, &[("weight", json!(0)), ("base", json!(0))]));
+        for item in strategy {
+            fill(item, &[("weight", json!(0)), ("base", json!(0))]);
+        }
     }
     map.iter().map(|(key, value)| (key.clone(), sorted(key, value))).collect()
 }

@@ -42,7 +42,8 @@ pub type Hold = Option<(Reason, String)>;
 /// Decides over all `missing` agents of a fleet of `known` agents (missing ones included).
 pub fn decide(missing: &BTreeMap<Key, Missing>, known: usize, policy: &Policy) -> BTreeMap<Key, Hold> {
     let limit = policy.at_once.max(known * policy.percent / 100);
-    let everything = missing.len() == known && known > 1;
+    // An empty source proves nothing: a wrong checkout looks just like it.
+    let everything = missing.len() == known;
     let too_many = !policy.confirmed && (missing.len() > limit || everything);
     let hold = |missing_agent: &Missing| {
         if too_many {

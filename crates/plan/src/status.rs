@@ -119,8 +119,8 @@ fn rolled(rollout: Option<&Rollout>) -> Outcome {
 
 fn failed(failure: &Failure) -> Outcome {
     match failure.class {
-        Class::Invalid => Outcome::stalled(failure.reason, failure.to_string()),
-        Class::Denied | Class::Throttled | Class::Transient | Class::Conflict | Class::NotYetVisible => {
+        Class::Invalid | Class::Denied => Outcome::stalled(failure.reason, failure.to_string()),
+        Class::Throttled | Class::Transient | Class::Conflict | Class::NotYetVisible => {
             Outcome::waiting(failure.reason, failure.to_string())
         }
     }

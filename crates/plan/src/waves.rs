@@ -112,6 +112,9 @@ fn waves(wanted: &Wanted, observed: &Observed, revision: &Revision) -> Vec<Wave>
 /// Deletion, backwards: scaling, service, then - once it is INACTIVE - revisions and, if wanted, the log group.
 fn away(departure: &Departure, circumstances: &Circumstances, observed: &Observed) -> Plan {
     let inventory = &departure.inventory;
+    if inventory.is_empty() {
+        return Plan { gone: true, ..Plan::default() };
+    }
     if let Some((reason, message)) = &departure.held {
         return gated(Gate::Kept(*reason, message.clone()));
     }

@@ -1,0 +1,97 @@
+//! The board: the newest status of every agent, in memory for everybody who asks, saved for the next start.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use fargateer_api::status::ConditionType;
+use fargateer_api::{AgentDeploymentStatus, Key};
+use tokio::sync::watch;
+
+use crate::event::{self, Events};
+use crate::port::{Clock, Statuses};
+
+/// The newest status of every agent.
+pub struct Board {
+    statuses: RwLock<BTreeMap<Key, AgentDeploymentStatus>>,
+    store: Arc<dyn Statuses>,
+    clock: Arc<dyn Clock>,
+    events: Events,
+    version: watch::Sender<u64>,
+}
+
+impl std::fmt::Debug for Board {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Board").finish_non_exhaustive()
+    }
+}
+
+impl Board {
+    /// The board with the statuses of the last run.
+    pub async fn load(store: Arc<dyn Statuses>, clock: Arc<dyn Clock>) -> Result<Self, String> {
+        let statuses = RwLock::new(store.load().await?);
+        Ok(Self { statuses, store, clock, events: Events::default(), version: watch::Sender::new(0) })
+    }
+
+    /// The status of `key`; empty for one never seen.
+    pub fn status(&self, key: &Key) -> AgentDeploymentStatus {
+        self.read().get(key).cloned().unwrap_or_default()
+    }
+
+    /// All statuses.
+    pub fn all(&self) -> BTreeMap<Key, AgentDeploymentStatus> {
+        self.read().clone()
+    }
+
+    /// Whether `key` is Ready.
+    pub fn is_ready(&self, key: &Key) -> bool {
+        self.read().get(key).is_some_and(|status| status.is(ConditionType::Ready))
+    }
+
+    /// Shows, saves and tells of a new status.
+    pub async fn publish(&self, key: &Key, status: &AgentDeploymentStatus) {
+        let before = self.status(key);
+        self.events.record(event::between(key, &before, status, &self.clock.now().to_string()));
+        if before == *status {
+            return;
+        }
+        self.write().insert(key.clone(), status.clone());
+        self.version.send_modify(|version| *version += 1);
+        if let Err(error) = self.store.save(key, status).await {
+            tracing::warn!(agent = %key, error, "status not saved");
+        }
+    }
+
+    /// Takes an agent that is gone off the board.
+    pub async fn forget(&self, key: &Key) {
+        self.write().remove(key);
+        self.version.send_modify(|version| *version += 1);
+        if let Err(error) = self.store.remove(key).await {
+            tracing::warn!(agent = %key, error, "status not removed");
+        }
+    }
+
+    /// Notes on the board alone when `key` is looked at again.
+    pub fn note_next(&self, key: &Key, next: Option<fargateer_api::status::NextLook>) {
+        if let Some(status) = self.write().get_mut(key) {
+            status.next = next;
+        }
+    }
+
+    /// What happened lately.
+    pub fn events(&self) -> &Events {
+        &self.events
+    }
+
+    /// Counts up with every change; for those who watch.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<Key, AgentDeploymentStatus>> {
+        self.statuses.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<Key, AgentDeploymentStatus>> {
+        self.statuses.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}

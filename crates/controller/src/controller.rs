@@ -1,0 +1,231 @@
+//! The controller: sources feed the fleet, workers reconcile keys, a sweep wakes everybody now and then. Ends gracefully.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use fargateer_api::status::{AgentDeploymentStatus, ConditionType, NextLook, Reason};
+use fargateer_api::{Generation, Key};
+use fargateer_plan::desired::Spec;
+use fargateer_plan::status;
+use futures::FutureExt as _;
+use jiff::{SignedDuration, Timestamp};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::backoff::{Backoff, jitter};
+use crate::metrics::Metrics;
+use crate::next::Next;
+use crate::port::Source;
+use crate::queue::{Queue, Turn, Wake};
+use crate::reconcile::Reconciler;
+
+/// Attempts after which a one-shot run stops waiting for an AWS that cannot be reached.
+const PATIENCE: u32 = 4;
+
+/// How the controller runs.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Passes at the same time. A pass never waits for a rollout, so this bounds memory, not progress. Default 64.
+    pub workers: usize,
+    /// Time between two sweeps over the fleet, give or take a tenth. Default five minutes.
+    pub resync: Duration,
+    /// How long passes under way may take when the controller ends. Default 15 s.
+    pub drain: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { workers: 64, resync: Duration::from_mins(5), drain: Duration::from_secs(15) }
+    }
+}
+
+/// The controller.
+#[derive(Debug)]
+pub struct Controller {
+    /// What it runs.
+    pub reconciler: Reconciler,
+    /// The queue.
+    pub queue: Queue,
+    settings: Settings,
+    metrics: Metrics,
+    backoffs: Mutex<BTreeMap<Key, Backoff>>,
+    started: Instant,
+}
+
+impl Controller {
+    /// A controller that runs `reconciler`.
+    pub fn new(reconciler: Reconciler, settings: Settings, metrics: Metrics) -> Self {
+        let backoffs = Mutex::new(BTreeMap::new());
+        Self { reconciler, queue: Queue::default(), settings, metrics, backoffs, started: Instant::now() }
+    }
+
+    /// Runs until `stop`: then takes nothing new on, lets passes under way end (for `drain` at most) and returns.
+    pub async fn run(self: Arc<Self>, sources: Vec<Box<dyn Source>>, stop: CancellationToken) {
+        let mut intake = JoinSet::new();
+        for source in sources {
+            intake.spawn(Arc::clone(&self).feed(source));
+        }
+        intake.spawn(Arc::clone(&self).sweep());
+        let mut workers = JoinSet::new();
+        for _ in 0..self.settings.workers {
+            workers.spawn(Arc::clone(&self).work());
+        }
+        stop.cancelled().await;
+        self.queue.close();
+        intake.shutdown().await;
+        let drained = tokio::time::timeout(self.settings.drain, async { while workers.join_next().await.is_some() {} });
+        if drained.await.is_err() {
+            tracing::warn!(running = self.queue.depth().running, "passes cut short at the end of the drain time");
+        }
+    }
+
+    /// Wakes `key` for a person; `force` tries a held revision again.
+    pub fn request(&self, key: &Key, force: Option<Force>) {
+        if force.is_some() {
+            self.reconciler.fleet.force(key);
+        }
+        self.queue.wake(key, Wake::Input);
+    }
+
+    /// A person confirmed a mass deletion.
+    pub fn confirm_prune(&self) {
+        for key in self.reconciler.fleet.confirm_prune() {
+            self.queue.wake(&key, Wake::Input);
+        }
+    }
+
+    /// Shows the queue in the metrics.
+    pub fn measure(&self) {
+        self.metrics.show(self.queue.depth());
+    }
+
+    /// Whether nothing more will happen without a change from outside: every agent is Ready, Stalled or left as it is.
+    pub fn is_settled(&self) -> bool {
+        let fleet = &self.reconciler.fleet;
+        fleet.is_loaded() && fleet.keys().iter().all(|key| self.is_agent_settled(key))
+    }
+
+    fn is_agent_settled(&self, key: &Key) -> bool {
+        let status = self.reconciler.board.status(key);
+        let current = match self.reconciler.fleet.spec(key) {
+            Spec::Present { agent, .. } => status.observed_generation == Some(Generation::of(&agent.spec)),
+            Spec::Broken { .. } | Spec::Gone(_) => status.condition(ConditionType::Ready).is_some(),
+        };
+        current && (is_at_rest(&status) || self.gave_up(key, &status))
+    }
+
+    /// A one-shot run does not wait for ever for an AWS that cannot be reached.
+    fn gave_up(&self, key: &Key, status: &AgentDeploymentStatus) -> bool {
+        let unavailable =
+            status.condition(ConditionType::Ready).is_some_and(|ready| ready.reason == Reason::Unavailable);
+        let backoffs = self.backoffs.lock().unwrap_or_else(PoisonError::into_inner);
+        unavailable && backoffs.get(key).is_some_and(|backoff| backoff.failures() >= PATIENCE)
+    }
+
+    async fn feed(self: Arc<Self>, mut source: Box<dyn Source>) {
+        loop {
+            let changes = self.reconciler.fleet.update(source.next().await);
+            for key in &changes.changed {
+                self.queue.assign(key, &self.reconciler.fleet.project(key));
+                self.queue.wake(key, Wake::Input);
+            }
+            for key in &changes.missing {
+                self.queue.wake(key, Wake::Resync);
+            }
+        }
+    }
+
+    async fn sweep(self: Arc<Self>) {
+        let mut due = Instant::now();
+        loop {
+            due += jitter(self.settings.resync, 0.1);
+            // The timer of the sweep: everything else waits in the queue.
+            let never = std::future::pending::<()>();
+            drop(tokio::time::timeout_at(due, never).await);
+            for key in self.reconciler.fleet.keys() {
+                self.queue.wake(&key, Wake::Resync);
+            }
+        }
+    }
+
+    async fn work(self: Arc<Self>) {
+        while let Some(Turn { key, waited }) = self.queue.pop().await {
+            let begun = Instant::now();
+            let next = self.isolated(&key).await;
+            self.metrics.passed(next, waited, begun.elapsed());
+            self.schedule(&key, next).await;
+        }
+    }
+
+    /// A pass whose panic harms nobody else: one bad spec must not stop the fleet.
+    async fn isolated(&self, key: &Key) -> Next {
+        if let Ok(next) = AssertUnwindSafe(self.reconciler.reconcile(key)).catch_unwind().await {
+            return next;
+        }
+        self.metrics.panicked();
+        let (board, now) = (&self.reconciler.board, self.reconciler.clock.now());
+        let status = status::panicked(key, &board.status(key), now);
+        board.publish(key, &status).await;
+        Next::after(&status)
+    }
+
+    async fn schedule(&self, key: &Key, next: Next) {
+        let wait = self.wait(key, next);
+        let is_backoff = matches!(next, Next::Retry(_) | Next::Slow);
+        self.reconciler.board.note_next(key, self.next_look(wait, next));
+        if next == Next::Forget {
+            self.reconciler.fleet.forget(key);
+            self.reconciler.board.forget(key).await;
+        }
+        let wake = if matches!(next, Next::Wait(_)) { Wake::Progress } else { Wake::Retry };
+        self.queue.finish(key, wait.map(|wait| (wait, wake)), is_backoff);
+    }
+
+    /// How long until `key` is due; none: with the next sweep.
+    fn wait(&self, key: &Key, next: Next) -> Option<Duration> {
+        let mut backoffs = self.backoffs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Next::Retry(class) = next {
+            let backoff = backoffs.entry(key.clone()).or_insert_with(|| Backoff::new(class));
+            if backoff.class() != class {
+                *backoff = Backoff::new(class);
+            }
+            return Some(backoff.wait());
+        }
+        backoffs.remove(key);
+        match next {
+            Next::Wait(period) => Some(self.aligned(period)),
+            Next::Slow => Some(jitter(Duration::from_hours(1), 0.2)),
+            Next::Resync | Next::Forget | Next::Retry(_) => None,
+        }
+    }
+
+    /// To the next multiple of `period`: agents that wait look together and share their reads.
+    fn aligned(&self, period: Duration) -> Duration {
+        let period_ms = period.as_millis().max(1);
+        let past = self.started.elapsed().as_millis() % period_ms;
+        Duration::from_millis(u64::try_from(period_ms - past).unwrap_or(u64::MAX))
+    }
+
+    fn next_look(&self, wait: Option<Duration>, next: Next) -> Option<NextLook> {
+        let wait = wait.unwrap_or(self.settings.resync);
+        let at: Option<Timestamp> = SignedDuration::try_from(wait).ok().map(|wait| self.reconciler.clock.now() + wait);
+        at.map(|at| NextLook { at: at.to_string(), why: next.words().to_owned() })
+    }
+}
+
+/// A person's wish to try a held revision again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Force;
+
+/// Whether an agent stays as it is until something changes outside.
+pub fn is_at_rest(status: &AgentDeploymentStatus) -> bool {
+    let reason = status.condition(ConditionType::Ready).map(|ready| ready.reason);
+    let left = [Reason::Suspended, Reason::Retained, Reason::PruneBlocked, Reason::Deleted];
+    status.is(ConditionType::Ready)
+        || status.is(ConditionType::Stalled)
+        || reason.is_some_and(|reason| left.contains(&reason))
+        || (reason == Some(Reason::DriftLeftAlone) && !status.is(ConditionType::Reconciling))
+}

@@ -1,0 +1,251 @@
+//! The fleet: the last good spec of every agent, over all sources, and what may happen to agents whose spec is gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use fargateer_api::status::{Reason, SourceStatus};
+use fargateer_api::{AgentDeployment, Key};
+use fargateer_plan::desired::{Circumstances, Departure, Spec};
+use fargateer_plan::pass::Pass;
+use fargateer_plan::prune::{self, Missing, Policy};
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::board::Board;
+use crate::port::{Document, Snapshot};
+
+/// The desired state of all agents.
+#[derive(Debug)]
+pub struct Fleet {
+    board: Arc<Board>,
+    owner: String,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    policy: Policy,
+    snapshots: BTreeMap<String, Snapshot>,
+    specs: BTreeMap<Key, Spec>,
+    missing: BTreeMap<Key, Gone>,
+    forced: BTreeSet<Key>,
+    expected_sources: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Gone {
+    reads: u32,
+    since: Instant,
+}
+
+/// What a snapshot changed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Agents whose spec is new, changed or gone.
+    pub changed: Vec<Key>,
+    /// Agents whose spec is missing, still or again.
+    pub missing: Vec<Key>,
+}
+
+impl Fleet {
+    /// A fleet fed by `sources` sources, owned by installation `owner`.
+    pub fn new(board: Arc<Board>, owner: &str, policy: Policy, sources: usize) -> Self {
+        let state = State { policy, expected_sources: sources, ..State::default() };
+        Self { board, owner: owner.to_owned(), state: Mutex::new(state) }
+    }
+
+    /// Takes a snapshot in and says whom to wake.
+    pub fn update(&self, snapshot: Snapshot) -> Changes {
+        let statuses = self.board.all();
+        let incumbents = statuses.iter().filter(|(_, status)| status.inventory.arns.contains_key("service"));
+        let incumbents: BTreeSet<Key> = incumbents.map(|(key, _)| key.clone()).collect();
+        let mut state = self.lock();
+        state.snapshots.insert(snapshot.source.clone(), snapshot);
+        let specs = state.merged(&incumbents);
+        let whole = state.is_whole();
+        // Until every source was read whole, a spec that is not there may stand in one that was not read.
+        let kept = |key: &&Key| !whole && !specs.contains_key(*key);
+        let kept: BTreeMap<Key, Spec> =
+            state.specs.iter().filter(|(key, _)| kept(key)).map(|(key, spec)| (key.clone(), spec.clone())).collect();
+        let specs: BTreeMap<Key, Spec> = specs.into_iter().chain(kept).collect();
+        let known = state.specs.keys().chain(specs.keys());
+        let mut changed: BTreeSet<Key> =
+            known.filter(|key| state.specs.get(*key) != specs.get(*key)).cloned().collect();
+        state.specs = specs;
+        if whole {
+            state.count_missing(statuses.keys());
+        }
+        let missing: Vec<Key> = state.missing.keys().cloned().collect();
+        changed.retain(|key| !state.missing.contains_key(key));
+        Changes { changed: changed.into_iter().collect(), missing }
+    }
+
+    /// A pass for `key` at `now`.
+    pub fn pass(&self, key: &Key, now: Timestamp) -> Pass {
+        let spec = self.spec(key);
+        let unready = match &spec {
+            Spec::Present { agent, .. } => {
+                agent.spec.depends_on.iter().map(Key::new).filter(|key| !self.board.is_ready(key)).collect()
+            }
+            Spec::Broken { .. } | Spec::Gone(_) => Vec::new(),
+        };
+        let force = self.lock().forced.remove(key);
+        Pass::toward(key.clone(), spec, Circumstances { owner: self.owner.clone(), unready, now, force })
+    }
+
+    /// What the sources say about `key`.
+    pub fn spec(&self, key: &Key) -> Spec {
+        let inventory = self.board.status(key).inventory;
+        let state = self.lock();
+        if let Some(spec) = state.specs.get(key) {
+            return spec.clone();
+        }
+        let retained =
+            (Reason::Retained, "the spec is gone; deletionPolicy Retain leaves the resources running".to_owned());
+        let held = if inventory.retain { Some(retained) } else { state.hold(key) };
+        Spec::Gone(Departure { key: key.clone(), inventory, held })
+    }
+
+    /// The good spec of `key`.
+    pub fn agent(&self, key: &Key) -> Option<AgentDeployment> {
+        match self.lock().specs.get(key) {
+            Some(Spec::Present { agent, .. }) => Some(agent.as_ref().clone()),
+            Some(Spec::Broken { .. } | Spec::Gone(_)) | None => None,
+        }
+    }
+
+    /// All agents: those with a spec and those that are leaving.
+    pub fn keys(&self) -> Vec<Key> {
+        let state = self.lock();
+        state.specs.keys().chain(state.missing.keys()).cloned().collect::<BTreeSet<Key>>().into_iter().collect()
+    }
+
+    /// The project an agent counts to.
+    pub fn project(&self, key: &Key) -> String {
+        self.agent(key).map_or_else(|| fargateer_api::default::PROJECT.to_owned(), |agent| agent.metadata.project)
+    }
+
+    /// Whether every source was read at least once.
+    pub fn is_loaded(&self) -> bool {
+        let state = self.lock();
+        state.snapshots.len() >= state.expected_sources
+    }
+
+    /// Faults that belong to no agent, over all sources.
+    pub fn faults(&self) -> Vec<String> {
+        self.lock().snapshots.values().flat_map(|snapshot| snapshot.faults.clone()).collect()
+    }
+
+    /// The next pass over `key` tries a held revision again.
+    pub fn force(&self, key: &Key) {
+        self.lock().forced.insert(key.clone());
+    }
+
+    /// A person confirmed that many agents at once may be deleted. Answers whom to wake.
+    pub fn confirm_prune(&self) -> Vec<Key> {
+        let mut state = self.lock();
+        state.policy.confirmed = true;
+        state.missing.keys().cloned().collect()
+    }
+
+    /// An agent that is gone is not missing any more.
+    pub fn forget(&self, key: &Key) {
+        self.lock().missing.remove(key);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn is_whole(&self) -> bool {
+        self.snapshots.len() >= self.expected_sources && self.snapshots.values().all(|snapshot| snapshot.whole)
+    }
+
+    /// The specs of all sources; whoever is named or claimed twice is refused, save the one that was there before.
+    fn merged(&self, incumbents: &BTreeSet<Key>) -> BTreeMap<Key, Spec> {
+        let mut documents: BTreeMap<Key, Vec<Document>> = BTreeMap::new();
+        for snapshot in self.snapshots.values() {
+            for (key, entries) in &snapshot.documents {
+                documents.entry(key.clone()).or_default().extend(entries.iter().cloned());
+            }
+        }
+        let named = documents.into_iter().map(|(key, entries)| {
+            let spec = self.named_once(&key, entries);
+            (key, spec)
+        });
+        let mut specs: BTreeMap<Key, Spec> = named.collect();
+        for (key, others) in claimed_twice(&specs, incumbents) {
+            if let Some(Spec::Present { source, .. }) = specs.get(&key).cloned() {
+                let faults = vec![format!("the ECS service is claimed by {others}, too; one agent a service")];
+                specs.insert(key, Spec::Broken { reason: Reason::Conflict, faults, source });
+            }
+        }
+        specs
+    }
+
+    fn named_once(&self, key: &Key, mut entries: Vec<Document>) -> Spec {
+        if entries.len() > 1 {
+            let places: Vec<&str> = entries.iter().map(|entry| entry.source.location.as_str()).collect();
+            let fault = format!("the name {key} is used more than once: {}", places.join(", "));
+            return match self.specs.get(key) {
+                Some(Spec::Present { agent, source, .. }) => {
+                    Spec::Present { agent: agent.clone(), source: source.clone(), faults: vec![fault] }
+                }
+                Some(Spec::Broken { .. } | Spec::Gone(_)) | None => {
+                    let source = entries.swap_remove(0).source;
+                    Spec::Broken { reason: Reason::Conflict, faults: vec![fault], source }
+                }
+            };
+        }
+        let Some(Document { agent, faults, source }) = entries.pop() else {
+            return Spec::Broken { reason: Reason::InternalError, faults: Vec::new(), source: SourceStatus::default() };
+        };
+        match agent {
+            Some(agent) => Spec::Present { agent, source, faults },
+            None => Spec::Broken { reason: Reason::InvalidSpec, faults, source },
+        }
+    }
+
+    /// Counts one more whole read for every agent that has a status but no spec.
+    fn count_missing<'a>(&mut self, known: impl Iterator<Item = &'a Key>) {
+        let (specs, missing) = (&self.specs, &mut self.missing);
+        missing.retain(|key, _| !specs.contains_key(key));
+        for key in known.filter(|key| !specs.contains_key(*key)) {
+            let gone = missing.entry(key.clone()).or_insert(Gone { reads: 0, since: Instant::now() });
+            gone.reads += 1;
+        }
+    }
+
+    fn hold(&self, key: &Key) -> Option<(Reason, String)> {
+        let age = |gone: &Gone| Missing { reads: gone.reads, since: gone.since.elapsed() };
+        let missing: BTreeMap<Key, Missing> = self.missing.iter().map(|(key, gone)| (key.clone(), age(gone))).collect();
+        let known = self.specs.len() + missing.len();
+        let unread = || Some((Reason::PruneGrace, "the sources were not read whole; nothing is deleted".to_owned()));
+        prune::decide(&missing, known, &self.policy).remove(key).unwrap_or_else(unread)
+    }
+}
+
+/// The agents that claim a service another agent claims, with the names of those others.
+fn claimed_twice(specs: &BTreeMap<Key, Spec>, incumbents: &BTreeSet<Key>) -> Vec<(Key, String)> {
+    let mut claims: BTreeMap<(String, Option<String>, String, String), Vec<&Key>> = BTreeMap::new();
+    for (key, spec) in specs {
+        if let Spec::Present { agent, .. } = spec {
+            let role = agent.spec.account.as_ref().map(|account| account.role_arn.clone());
+            let service =
+                (agent.spec.region.clone(), role, agent.cluster_name().to_owned(), agent.service_name().to_owned());
+            claims.entry(service).or_default().push(key);
+        }
+    }
+    let mut refused = Vec::new();
+    for claimants in claims.into_values().filter(|claimants| claimants.len() > 1) {
+        let before: Vec<&&Key> = claimants.iter().filter(|key| incumbents.contains(**key)).collect();
+        let keeps = if before.len() == 1 { before.first().map(|key| (**key).clone()) } else { None };
+        for key in claimants.iter().filter(|key| Some(**key) != keeps.as_ref()) {
+            let others = claimants.iter().filter(|other| *other != key).map(ToString::to_string);
+            refused.push(((*key).clone(), others.collect::<Vec<_>>().join(", ")));
+        }
+    }
+    refused
+}

@@ -1,0 +1,80 @@
+//! The only retry rule: what a status means for when the agent is looked at again. Nothing is retried never again.
+
+use std::time::Duration;
+
+use fargateer_api::status::{AgentDeploymentStatus, ConditionType, Reason};
+use fargateer_plan::failure::Class;
+
+/// How often a rollout is looked at. Reads of all rolling agents coincide and share calls.
+pub const POLL: Duration = Duration::from_secs(5);
+/// How often something that waits for other agents or for time is looked at (no AWS call is spent on it).
+pub const PAUSE: Duration = Duration::from_secs(2);
+
+/// When to look again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// With the next sweep over the fleet.
+    Resync,
+    /// After so long; no failure is counted.
+    Wait(Duration),
+    /// By the backoff of this class.
+    Retry(Class),
+    /// Slowly: only a person or another spec helps.
+    Slow,
+    /// Never: nothing is left.
+    Forget,
+}
+
+impl Next {
+    /// What `status` means for when to look again.
+    pub fn after(status: &AgentDeploymentStatus) -> Self {
+        status.condition(ConditionType::Ready).map_or(Self::Resync, |ready| Self::for_reason(ready.reason))
+    }
+
+    fn for_reason(reason: Reason) -> Self {
+        match reason {
+            Reason::Converged
+            | Reason::Fine
+            | Reason::NotConfigured
+            | Reason::NotObserved
+            | Reason::Drifted
+            | Reason::DriftLeftAlone
+            | Reason::Suspended
+            | Reason::Retained => Self::Resync,
+            Reason::Applying | Reason::RollingOut | Reason::WaitingForHealthy | Reason::TasksFailing => {
+                Self::Wait(POLL)
+            }
+            Reason::WaitingForDependency | Reason::PruneGrace | Reason::PruneBlocked => Self::Wait(PAUSE),
+            Reason::WaitingForQuota | Reason::Throttled => Self::Retry(Class::Throttled),
+            Reason::WaitingForConflict | Reason::Deleting => Self::Retry(Class::Conflict),
+            Reason::NotYetVisible => Self::Retry(Class::NotYetVisible),
+            Reason::Unavailable | Reason::InternalError => Self::Retry(Class::Transient),
+            Reason::AccessDenied
+            | Reason::NoCredentials
+            | Reason::QuotaExceeded
+            | Reason::ClusterNotFound
+            | Reason::TargetGroupNotFound
+            | Reason::ImageNotFound => Self::Retry(Class::Denied),
+            Reason::FirstDeploymentFailed
+            | Reason::DeploymentFailed
+            | Reason::RolledBack
+            | Reason::InvalidSpec
+            | Reason::InvalidRequest
+            | Reason::Conflict
+            | Reason::NotOurs
+            | Reason::ManagedElsewhere => Self::Slow,
+            Reason::Deleted => Self::Forget,
+        }
+    }
+
+    /// Why then, in words for a status.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Resync => "resync",
+            Self::Wait(_) => "progress",
+            Self::Retry(_) => "retry",
+            Self::Slow => "slow re-probe",
+            Self::Forget => "never",
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The ports: what the controller needs from the world, each verb with its contract. Adapters implement them; the
+//! controller never names an adapter.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use fargateer_api::status::SourceStatus;
+use fargateer_api::{AgentDeployment, AgentDeploymentStatus, Key};
+use fargateer_plan::action::Action;
+use fargateer_plan::desired::Place;
+use fargateer_plan::echo::Done;
+use fargateer_plan::failure::Failure;
+use fargateer_plan::observed::{Finding, Look};
+use jiff::Timestamp;
+
+/// AWS.
+#[async_trait]
+pub trait Cloud: Send + Sync {
+    /// Looks at each of `looks` and answers in the same order. Never writes. A failed look is a finding `Unknown`,
+    /// never `Absent`; `Absent` means that AWS said so.
+    async fn look(&self, place: &Place, looks: &[Look]) -> Vec<Finding>;
+
+    /// Carries out one action: exactly one mutating call in effect, however often the network makes us try.
+    async fn act(&self, place: &Place, action: &Action) -> Result<Done, Failure>;
+}
+
+/// Where specs come from.
+#[async_trait]
+pub trait Source: Send {
+    /// The next snapshot: the first call answers as soon as the source was read, later ones when something changed or
+    /// the source was read again. A read that failed is a snapshot that is not whole. Cancel-safe.
+    async fn next(&mut self) -> Snapshot;
+}
+
+/// Everything a source says at one moment. Never half a commit.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Which source, for people.
+    pub source: String,
+    /// Whether the source was read whole: only then does a missing spec mean anything.
+    pub whole: bool,
+    /// The documents by agent. Several for one agent are a conflict.
+    pub documents: BTreeMap<Key, Vec<Document>>,
+    /// Faults that belong to no agent: files that cannot be read, documents without a name.
+    pub faults: Vec<String>,
+}
+
+/// What a source says about one agent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    /// The newest usable wording, if there ever was one.
+    pub agent: Option<Box<AgentDeployment>>,
+    /// What is wrong with the newest wording, if anything: `file:line:column: path: problem`.
+    pub faults: Vec<String>,
+    /// Where it stands.
+    pub source: SourceStatus,
+}
+
+/// Where statuses are kept.
+#[async_trait]
+pub trait Statuses: Send + Sync {
+    /// All statuses there are, at the start.
+    async fn load(&self) -> Result<BTreeMap<Key, AgentDeploymentStatus>, String>;
+
+    /// Keeps a status. A failure is told and does not stop anything: the next status replaces this one.
+    async fn save(&self, key: &Key, status: &AgentDeploymentStatus) -> Result<(), String>;
+
+    /// Forgets an agent that is gone.
+    async fn remove(&self, key: &Key) -> Result<(), String>;
+}
+
+/// The right to write.
+pub trait Lease: Send + Sync {
+    /// Whether a write may start now.
+    fn holds(&self, key: &Key) -> bool;
+}
+
+/// One process without peers: it always holds its lease.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LocalLease;
+
+impl Lease for LocalLease {
+    fn holds(&self, _key: &Key) -> bool {
+        true
+    }
+}
+
+/// The time of day, for people (timestamps); durations are tokio's business.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}

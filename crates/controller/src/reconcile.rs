@@ -1,0 +1,87 @@
+//! The central function: one pass over one agent. Look, decide, act, explain - each has its one home elsewhere.
+
+use std::sync::Arc;
+
+use fargateer_api::{Key, Reason};
+use fargateer_plan::failure::{Class, Failure};
+use fargateer_plan::pass::{Pass, Step};
+use fargateer_plan::status;
+
+use crate::board::Board;
+use crate::fleet::Fleet;
+use crate::next::Next;
+use crate::port::{Clock, Cloud, Lease};
+
+/// Brings agents closer to their specs.
+pub struct Reconciler {
+    /// The specs.
+    pub fleet: Arc<Fleet>,
+    /// AWS.
+    pub cloud: Arc<dyn Cloud>,
+    /// The statuses.
+    pub board: Arc<Board>,
+    /// The right to write.
+    pub lease: Arc<dyn Lease>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Reconciler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reconciler").finish_non_exhaustive()
+    }
+}
+
+impl Reconciler {
+    /// Brings one AgentDeployment one pass closer to its spec, and says when to look again.
+    ///
+    /// Given only a key: why we were woken never changes what we do. A spec that is gone is a desire like any other,
+    /// so creating, repairing and deleting are one path - there is no second one to rot.
+    pub async fn reconcile(&self, key: &Key) -> Next {
+        let mut pass = self.fleet.pass(key, self.clock.now());
+        let result = self.converge(&mut pass).await;
+        let status = status::report(&pass, &result, &self.board.status(key), self.clock.now());
+        self.board.publish(key, &status).await;
+        Next::after(&status)
+    }
+
+    /// Looks, decides and acts until nothing more can be done right now. Never waits for a rollout.
+    async fn converge(&self, pass: &mut Pass) -> Result<(), Failure> {
+        let place = pass.place();
+        loop {
+            match pass.decide()? {
+                Step::Look(looks) => pass.see(self.cloud.look(&place, &looks).await),
+                Step::Act(actions) => {
+                    for action in actions {
+                        self.may_write(&pass.key)?;
+                        let done = self.cloud.act(&place, &action).await?;
+                        pass.did(action, done);
+                    }
+                }
+                Step::Rest => return Ok(()),
+            }
+        }
+    }
+
+    fn may_write(&self, key: &Key) -> Result<(), Failure> {
+        if self.lease.holds(key) {
+            return Ok(());
+        }
+        Err(Failure {
+            class: Class::Transient,
+            reason: Reason::Unavailable,
+            operation: "lease".to_owned(),
+            code: "LeaseLost".to_owned(),
+            message: "another replica took this agent over".to_owned(),
+        })
+    }
+}
+
+/// Looks until a decision can be taken, and acts on nothing: what `fargateer plan` and `diff` show.
+pub async fn survey(cloud: &dyn Cloud, pass: &mut Pass) -> Result<(), Failure> {
+    let place = pass.place();
+    while let Step::Look(looks) = pass.decide()? {
+        pass.see(cloud.look(&place, &looks).await);
+    }
+    Ok(())
+}
