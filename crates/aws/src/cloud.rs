@@ -1,0 +1,111 @@
+//! AWS behind the controller's port: hands each look and each action to the file of its resource.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use fargateer_controller::port::Cloud;
+use fargateer_plan::action::Action;
+use fargateer_plan::desired::Place;
+use fargateer_plan::echo::Done;
+use fargateer_plan::failure::Failure;
+use fargateer_plan::observed::{Finding, Look};
+use futures::future::join_all;
+
+use crate::caller::{Caller, Counts};
+use crate::clients::Factory;
+use crate::quota::Quota;
+use crate::{image, log_group, rollout, scaling, service, target_group, task, task_definition};
+
+/// How AWS is used.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Share of AWS's published rates we take, above 0 and at most 1. Default 0.5.
+    pub share: f64,
+    /// How long facts that hardly change (log group settings, scaling policies) are believed without another read.
+    /// Somebody else's change to them is noticed after this time. Default 15 minutes.
+    pub believed: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { share: 0.5, believed: Duration::from_mins(15) }
+    }
+}
+
+/// AWS.
+#[derive(Debug)]
+pub struct Aws {
+    factory: Factory,
+    quota: Quota,
+    counts: Counts,
+    images: image::Images,
+    log_groups: log_group::LogGroups,
+    revisions: task_definition::Revisions,
+    services: service::Services,
+    scaling: scaling::Targets,
+}
+
+impl Aws {
+    /// AWS as `config` reaches it.
+    pub fn new(config: SdkConfig, settings: &Settings) -> Self {
+        Self {
+            factory: Factory::new(config),
+            quota: Quota::new(settings.share),
+            counts: Counts::default(),
+            images: image::Images::new(settings.believed),
+            log_groups: log_group::LogGroups::new(settings.believed),
+            revisions: task_definition::Revisions::default(),
+            services: service::Services::default(),
+            scaling: scaling::Targets::new(settings.believed),
+        }
+    }
+
+    /// How often each operation was called.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    async fn caller<'a>(&'a self, place: &'a Place) -> Caller<'a> {
+        Caller { place, clients: self.factory.clients(place).await, quota: &self.quota, counts: &self.counts }
+    }
+
+    async fn find(&self, caller: &Caller<'_>, look: &Look) -> Finding {
+        match look {
+            Look::Service { cluster, service } => {
+                Finding::Service(self.services.observe(caller, cluster, service).await)
+            }
+            Look::Image(tag) => Finding::Image(self.images.observe(caller, tag).await),
+            Look::LogGroup(name) => Finding::LogGroup(self.log_groups.observe(caller, name).await),
+            Look::LogGroupTags(arn) => Finding::LogGroupTags(log_group::tags(caller, arn).await),
+            Look::Scaling { resource, scheduled } => {
+                Finding::Scaling(self.scaling.observe(caller, (resource.clone(), *scheduled)).await)
+            }
+            Look::Revision(arn) => Finding::Revision(self.revisions.observe(caller, arn).await),
+            Look::Revisions(family) => Finding::Revisions(self.revisions.list(caller, family).await),
+            Look::Verdicts { cluster, service } => Finding::Verdicts(rollout::observe(caller, cluster, service).await),
+            Look::StoppedTasks { .. } => Finding::StoppedTasks(task::observe(caller, look).await),
+            Look::TargetGroup(arn) => Finding::TargetGroup(target_group::observe(caller, arn).await),
+        }
+    }
+}
+
+#[async_trait]
+impl Cloud for Aws {
+    async fn look(&self, place: &Place, looks: &[Look]) -> Vec<Finding> {
+        let caller = self.caller(place).await;
+        // Collected first: a lazy iterator of borrowing futures is not `Send` enough for the compiler.
+        let finds: Vec<_> = looks.iter().map(|look| self.find(&caller, look)).collect();
+        join_all(finds).await
+    }
+
+    async fn act(&self, place: &Place, action: &Action) -> Result<Done, Failure> {
+        let caller = self.caller(place).await;
+        match action {
+            Action::LogGroup(change) => self.log_groups.apply(&caller, change).await.map(|()| Done::Nothing),
+            Action::TaskDefinition(change) => self.revisions.apply(&caller, change).await,
+            Action::Service(change) => self.services.apply(&caller, change).await,
+            Action::Scaling(change) => self.scaling.apply(&caller, change).await.map(|()| Done::Nothing),
+        }
+    }
+}

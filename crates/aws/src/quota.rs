@@ -1,0 +1,173 @@
+//! Our share of AWS's rates: one token bucket per place and API group, with the published numbers.
+//!
+//! AWS counts per account and region over all callers (ECS developer guide, "Request throttling"), so we take a share and
+//! leave the rest to people and other tools. Waiting is first come, first served; a throttle halves the rate for a while.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use fargateer_plan::desired::Place;
+use tokio::time::Instant;
+
+/// Time in which a halved rate doubles again.
+const RECOVERY: Duration = Duration::from_secs(30);
+/// The rate never falls below this share of ours.
+const FLOOR: f64 = 0.1;
+
+/// A group of operations that share one bucket in AWS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Group {
+    /// CreateService, UpdateService, DeleteService.
+    ServiceModify,
+    /// DescribeServices, ListServices.
+    ServiceRead,
+    /// RegisterTaskDefinition, DeregisterTaskDefinition.
+    TaskDefinitionModify,
+    /// DescribeTaskDefinition, ListTaskDefinitions.
+    TaskDefinitionRead,
+    /// ECS TagResource, UntagResource.
+    TagModify,
+    /// ListServiceDeployments, DescribeServiceDeployments, DescribeServiceRevisions.
+    ServiceDeployment,
+    /// ListTasks, DescribeTasks.
+    TaskRead,
+    /// Application Auto Scaling; its rates are not published, so these are careful.
+    Scaling,
+    /// DescribeLogGroups, CreateLogGroup, DeleteLogGroup: 10 a second each.
+    Logs,
+    /// PutRetentionPolicy, TagResource, ListTagsForResource of CloudWatch Logs: 5 a second each.
+    LogSettings,
+    /// GetLogEvents.
+    LogEvents,
+    /// ELBv2 Describe*.
+    LoadBalancerRead,
+    /// ECR image reads.
+    Images,
+}
+
+impl Group {
+    /// AWS's burst and refill per second.
+    fn published(self) -> (f64, f64) {
+        match self {
+            Self::ServiceModify => (50.0, 5.0),
+            Self::ServiceRead | Self::TaskRead => (100.0, 20.0),
+            Self::TaskDefinitionModify => (20.0, 1.0),
+            Self::TaskDefinitionRead | Self::ServiceDeployment => (50.0, 20.0),
+            Self::TagModify => (20.0, 10.0),
+            Self::Scaling | Self::Logs => (10.0, 10.0),
+            Self::LogSettings => (5.0, 5.0),
+            Self::LogEvents => (20.0, 20.0),
+            Self::LoadBalancerRead => (40.0, 10.0),
+            Self::Images => (100.0, 100.0),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Bucket {
+    tokens: f64,
+    burst: f64,
+    rate: f64,
+    /// 1 when AWS is content with us; halved by each throttle.
+    pace: f64,
+    at: Instant,
+}
+
+impl Bucket {
+    fn new(group: Group, share: f64) -> Self {
+        let (burst, rate) = group.published();
+        let burst = (burst * share).max(1.0);
+        Self { tokens: burst, burst, rate: rate * share, pace: 1.0, at: Instant::now() }
+    }
+
+    fn refill(&mut self) {
+        let elapsed = self.at.elapsed().as_secs_f64();
+        self.at = Instant::now();
+        self.tokens = (self.tokens + elapsed * self.rate * self.pace).min(self.burst);
+        self.pace = (self.pace * 2.0_f64.powf(elapsed / RECOVERY.as_secs_f64())).min(1.0);
+    }
+
+    /// Takes a token, perhaps one that is yet to come; says how long until it does.
+    fn take(&mut self) -> Duration {
+        self.refill();
+        self.tokens -= 1.0;
+        let debt = (-self.tokens).max(0.0);
+        Duration::from_secs_f64(debt / (self.rate * self.pace))
+    }
+}
+
+/// The buckets.
+#[derive(Debug)]
+pub struct Quota {
+    share: f64,
+    buckets: Mutex<BTreeMap<(Place, Group), Bucket>>,
+}
+
+impl Quota {
+    /// Buckets that take `share` (above 0, at most 1) of AWS's published rates.
+    pub fn new(share: f64) -> Self {
+        Self { share: share.clamp(0.01, 1.0), buckets: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// Waits for the turn of one call. Answers how long it waited.
+    pub async fn acquire(&self, place: &Place, group: Group) -> Duration {
+        let wait = self.with(place, group, Bucket::take);
+        if !wait.is_zero() {
+            let turn = Instant::now() + wait;
+            drop(tokio::time::timeout_at(turn, std::future::pending::<()>()).await);
+        }
+        wait
+    }
+
+    /// AWS throttled us in spite of our care: somebody else uses the account, too. Slows down.
+    pub fn throttled(&self, place: &Place, group: Group) {
+        self.with(place, group, |bucket| {
+            bucket.refill();
+            bucket.tokens = bucket.tokens.min(0.0);
+            bucket.pace = (bucket.pace / 2.0).max(FLOOR);
+        });
+    }
+
+    fn with<T>(&self, place: &Place, group: Group, act: impl FnOnce(&mut Bucket) -> T) -> T {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        act(buckets.entry((place.clone(), group)).or_insert_with(|| Bucket::new(group, self.share)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn seconds_for(quota: &Quota, calls: usize) -> u64 {
+        let begun = Instant::now();
+        for _ in 0..calls {
+            quota.acquire(&Place::default(), Group::TaskDefinitionModify).await;
+        }
+        begun.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_is_free_and_the_rest_comes_at_the_published_rate() {
+        let quota = Quota::new(1.0);
+        assert_eq!(seconds_for(&quota, 20).await, 0);
+        assert_eq!(seconds_for(&quota, 10).await, 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_share_is_a_share() {
+        let quota = Quota::new(0.5);
+        assert_eq!(seconds_for(&quota, 10).await, 0);
+        assert_eq!(seconds_for(&quota, 10).await, 20);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_throttle_slows_down_and_time_heals() {
+        let quota = Quota::new(1.0);
+        quota.throttled(&Place::default(), Group::TaskDefinitionModify);
+        let slow = seconds_for(&quota, 5).await;
+        assert!(slow > 6, "{slow} s at about half the rate");
+        tokio::time::advance(Duration::from_mins(10)).await;
+        assert_eq!(seconds_for(&quota, 20).await, 0);
+    }
+}

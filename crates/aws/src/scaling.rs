@@ -1,0 +1,238 @@
+//! Application Auto Scaling: targets read fifty at a time, policies by page.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use fargateer_api::Reason;
+use fargateer_plan::desired::Place;
+use fargateer_plan::failure::{Class, Failure};
+use fargateer_plan::scaling::{Change, Live};
+use fargateer_plan::seen::Seen;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+
+use crate::batch::Batch;
+use crate::caller::{Caller, Operation, items, text};
+use crate::error;
+use crate::memory::Memory;
+use crate::quota::Group;
+use crate::wire::Exchange;
+
+/// What this file calls; the alarms are made by AWS with the caller's permissions.
+pub(crate) const PERMISSIONS: &[&str] = &[
+    "application-autoscaling:DeleteScalingPolicy",
+    "application-autoscaling:DeleteScheduledAction",
+    "application-autoscaling:DeregisterScalableTarget",
+    "application-autoscaling:DescribeScalableTargets",
+    "application-autoscaling:DescribeScalingPolicies",
+    "application-autoscaling:DescribeScheduledActions",
+    "application-autoscaling:PutScalingPolicy",
+    "application-autoscaling:PutScheduledAction",
+    "application-autoscaling:RegisterScalableTarget",
+    "application-autoscaling:TagResource",
+    "cloudwatch:DeleteAlarms",
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:PutMetricAlarm",
+];
+
+const TARGETS: Operation = Operation::new("application-autoscaling.DescribeScalableTargets", Group::Scaling);
+const POLICIES: Operation = Operation::new("application-autoscaling.DescribeScalingPolicies", Group::Scaling);
+const SCHEDULED: Operation = Operation::new("application-autoscaling.DescribeScheduledActions", Group::Scaling);
+const REGISTER: Operation = Operation::new("application-autoscaling.RegisterScalableTarget", Group::Scaling);
+const DEREGISTER: Operation = Operation::new("application-autoscaling.DeregisterScalableTarget", Group::Scaling);
+const PUT_POLICY: Operation = Operation::new("application-autoscaling.PutScalingPolicy", Group::Scaling);
+const DELETE_POLICY: Operation = Operation::new("application-autoscaling.DeleteScalingPolicy", Group::Scaling);
+const PUT_SCHEDULED: Operation = Operation::new("application-autoscaling.PutScheduledAction", Group::Scaling);
+const DELETE_SCHEDULED: Operation = Operation::new("application-autoscaling.DeleteScheduledAction", Group::Scaling);
+
+/// Resource ids in one DescribeScalableTargets.
+const BATCH: usize = 50;
+/// How long callers wait for one another.
+const WINDOW: Duration = Duration::from_millis(25);
+/// Up to so many services, asking for each one's policies costs less than paging through all of the region's.
+const FEW: usize = 4;
+
+/// A resource id, and whether its scheduled actions matter.
+type Wanted = (String, bool);
+
+/// Scalable targets of all places.
+#[derive(Debug)]
+pub(crate) struct Targets {
+    batch: Batch<Place, Wanted, Seen<Live>>,
+    policies: Memory<(Place, String), Vec<Value>>,
+}
+
+impl Targets {
+    pub(crate) fn new(believed: Duration) -> Self {
+        Self { batch: Batch::new(BATCH, WINDOW), policies: Memory::new(believed) }
+    }
+
+    /// Target, policies and - if wanted - scheduled actions of a service.
+    pub(crate) async fn observe(&self, caller: &Caller<'_>, wanted: Wanted) -> Seen<Live> {
+        let fetch = |wanted: Vec<Wanted>| self.fetch(caller, wanted);
+        let seen = self.batch.get(caller.place, wanted, fetch).await;
+        seen.unwrap_or_else(|| {
+            let message = "the shared read was given up";
+            Seen::Unknown(error::of(TARGETS.name, Class::Transient, Reason::Unavailable, ("Abandoned", message)))
+        })
+    }
+
+    /// Carries out `change`. What is gone already need not be removed.
+    pub(crate) async fn apply(&self, caller: &Caller<'_>, change: &Change) -> Result<(), Failure> {
+        let client = &caller.clients.scaling;
+        let (result, removes) = match change {
+            Change::Register(request) => {
+                let send = |exchange| client.register_scalable_target().customize().interceptor(exchange).send();
+                (self.write(caller, REGISTER, request, send).await, false)
+            }
+            Change::PutPolicy(request) => {
+                let send = |exchange| client.put_scaling_policy().customize().interceptor(exchange).send();
+                (self.write(caller, PUT_POLICY, request, send).await, false)
+            }
+            Change::DeletePolicy(request) => {
+                let send = |exchange| client.delete_scaling_policy().customize().interceptor(exchange).send();
+                (self.write(caller, DELETE_POLICY, request, send).await, true)
+            }
+            Change::PutScheduled(request) => {
+                let send = |exchange| client.put_scheduled_action().customize().interceptor(exchange).send();
+                (self.write(caller, PUT_SCHEDULED, request, send).await, false)
+            }
+            Change::DeleteScheduled(request) => {
+                let send = |exchange| client.delete_scheduled_action().customize().interceptor(exchange).send();
+                (self.write(caller, DELETE_SCHEDULED, request, send).await, true)
+            }
+            Change::Deregister(request) => {
+                let send = |exchange| client.deregister_scalable_target().customize().interceptor(exchange).send();
+                (self.write(caller, DEREGISTER, request, send).await, true)
+            }
+        };
+        match result {
+            Err(failure) if removes && failure.code == "ObjectNotFoundException" => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn write<F, O, E>(
+        &self,
+        caller: &Caller<'_>,
+        operation: Operation,
+        request: &Value,
+        send: impl FnOnce(Exchange) -> F,
+    ) -> Result<(), Failure>
+    where
+        F: Future<Output = Result<O, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        self.policies.forget(&(caller.place.clone(), text(request, "ResourceId").to_owned()));
+        caller.json(operation, request, send).await.map(drop)
+    }
+
+    async fn fetch(&self, caller: &Caller<'_>, wanted: Vec<Wanted>) -> BTreeMap<Wanted, Seen<Live>> {
+        match self.read(caller, &wanted).await {
+            Ok(mut found) => {
+                let seen = |key: Wanted| {
+                    let live = found.remove(&key).map_or(Seen::Absent, Seen::Present);
+                    (key, live)
+                };
+                wanted.into_iter().map(seen).collect()
+            }
+            Err(failure) => wanted.into_iter().map(|key| (key, Seen::Unknown(failure.clone()))).collect(),
+        }
+    }
+
+    async fn read(&self, caller: &Caller<'_>, wanted: &[Wanted]) -> Result<BTreeMap<Wanted, Live>, Failure> {
+        let mut ids: Vec<&str> = wanted.iter().map(|(id, _)| id.as_str()).collect();
+        ids.dedup();
+        let request =
+            json!({"ServiceNamespace": "ecs", "ResourceIds": ids, "ScalableDimension": "ecs:service:DesiredCount"});
+        let ask = |request: Value| {
+            let client = &caller.clients.scaling;
+            let send = |exchange| client.describe_scalable_targets().customize().interceptor(exchange).send();
+            async move { caller.json(TARGETS, &request, send).await }.boxed()
+        };
+        let targets = pages(&request, "ScalableTargets", ask).await?;
+        let scaled: Vec<&str> = targets.iter().map(|target| text(target, "ResourceId")).collect();
+        let policies = self.policies(caller, &scaled).await?;
+        let mut found = BTreeMap::new();
+        for (id, scheduled) in wanted {
+            let Some(target) = targets.iter().find(|target| text(target, "ResourceId") == id) else { continue };
+            let actions = if *scheduled { scheduled_actions(caller, id).await? } else { Vec::new() };
+            let policies = policies.get(id).cloned().unwrap_or_default();
+            found.insert((id.clone(), *scheduled), live(target, policies, actions));
+        }
+        Ok(found)
+    }
+
+    async fn policies(&self, caller: &Caller<'_>, ids: &[&str]) -> Result<BTreeMap<String, Vec<Value>>, Failure> {
+        let key = |id: &str| (caller.place.clone(), id.to_owned());
+        let known = ids.iter().filter_map(|id| Some(((*id).to_owned(), self.policies.get(&key(id))?)));
+        let mut policies: BTreeMap<String, Vec<Value>> = known.collect();
+        let asked: Vec<&str> = ids.iter().filter(|id| !policies.contains_key(**id)).copied().collect();
+        let mut read = Vec::new();
+        if asked.len() <= FEW {
+            for id in &asked {
+                read.extend(policies_of(caller, Some(id)).await?);
+            }
+        } else {
+            read = policies_of(caller, None).await?;
+        }
+        for id in asked {
+            let own: Vec<Value> = read.iter().filter(|policy| text(policy, "ResourceId") == id).cloned().collect();
+            self.policies.put(key(id), own.clone());
+            policies.insert(id.to_owned(), own);
+        }
+        Ok(policies)
+    }
+}
+
+async fn policies_of(caller: &Caller<'_>, id: Option<&str>) -> Result<Vec<Value>, Failure> {
+    let mut request = json!({"ServiceNamespace": "ecs"});
+    if let Some(id) = id {
+        request["ResourceId"] = json!(id);
+    }
+    let ask = |request: Value| {
+        let client = &caller.clients.scaling;
+        let send = |exchange| client.describe_scaling_policies().customize().interceptor(exchange).send();
+        async move { caller.json(POLICIES, &request, send).await }.boxed()
+    };
+    pages(&request, "ScalingPolicies", ask).await
+}
+
+async fn scheduled_actions(caller: &Caller<'_>, id: &str) -> Result<Vec<Value>, Failure> {
+    let request = json!({"ServiceNamespace": "ecs", "ResourceId": id});
+    let ask = |request: Value| {
+        let client = &caller.clients.scaling;
+        let send = |exchange| client.describe_scheduled_actions().customize().interceptor(exchange).send();
+        async move { caller.json(SCHEDULED, &request, send).await }.boxed()
+    };
+    pages(&request, "ScheduledActions", ask).await
+}
+
+/// All items of all pages.
+async fn pages<'a>(
+    request: &Value,
+    key: &str,
+    ask: impl Fn(Value) -> BoxFuture<'a, Result<Value, Failure>>,
+) -> Result<Vec<Value>, Failure> {
+    let (mut all, mut request) = (Vec::new(), request.clone());
+    loop {
+        let answer = ask(request.clone()).await?;
+        all.extend(items(&answer, key).iter().cloned());
+        let token = text(&answer, "NextToken");
+        if token.is_empty() {
+            return Ok(all);
+        }
+        request["NextToken"] = json!(token);
+    }
+}
+
+fn live(target: &Value, policies: Vec<Value>, scheduled: Vec<Value>) -> Live {
+    let number = |key: &str| target.get(key).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+    let suspended = target.get("SuspendedState").and_then(Value::as_object);
+    let suspended = suspended.is_some_and(|state| state.values().any(|value| value.as_bool() == Some(true)));
+    Live { min: number("MinCapacity"), max: number("MaxCapacity"), suspended, policies, scheduled }
+}

@@ -1,0 +1,78 @@
+//! Tasks that stopped: read only to explain why a rollout does not get on.
+
+use fargateer_plan::diagnosis::StoppedTask;
+use fargateer_plan::failure::Failure;
+use fargateer_plan::observed::Look;
+use fargateer_plan::seen::Seen;
+use serde_json::{Value, json};
+
+use crate::caller::{Caller, Operation, items, text};
+use crate::quota::Group;
+
+/// What this file calls.
+pub(crate) const PERMISSIONS: &[&str] = &["ecs:DescribeTasks", "ecs:ListTasks", "logs:GetLogEvents"];
+
+const LIST: Operation = Operation::new("ecs.ListTasks", Group::TaskRead);
+const DESCRIBE: Operation = Operation::new("ecs.DescribeTasks", Group::TaskRead);
+const LOG: Operation = Operation::new("logs.GetLogEvents", Group::LogEvents);
+
+/// How many stopped tasks are read.
+const TASKS: u32 = 10;
+/// How many log lines of the newest one are read.
+const LINES: u32 = 20;
+
+/// The tasks that stopped lately, newest first, with the last log lines of the newest.
+pub(crate) async fn observe(caller: &Caller<'_>, look: &Look) -> Seen<Vec<StoppedTask>> {
+    let Look::StoppedTasks { cluster, service, container, logs } = look else { return Seen::NotLooked };
+    let documents = match stopped(caller, cluster, service).await {
+        Ok(documents) => documents,
+        Err(failure) => return Seen::Unknown(failure),
+    };
+    let mut tasks: Vec<StoppedTask> = documents.iter().map(|document| read(document, container)).collect();
+    if let (Some(task), Some((group, prefix))) = (tasks.first_mut(), logs) {
+        let id = task.arn.rsplit('/').next().unwrap_or_default();
+        task.log = log_lines(caller, group, &format!("{prefix}/{container}/{id}")).await;
+    }
+    Seen::Present(tasks)
+}
+
+async fn stopped(caller: &Caller<'_>, cluster: &str, service: &str) -> Result<Vec<Value>, Failure> {
+    let ecs = &caller.clients.ecs;
+    let request = json!({"cluster": cluster, "serviceName": service, "desiredStatus": "STOPPED", "maxResults": TASKS});
+    let send = |exchange| ecs.list_tasks().customize().interceptor(exchange).send();
+    let listed = caller.json(LIST, &request, send).await?;
+    let arns: Vec<&str> = items(&listed, "taskArns").iter().filter_map(Value::as_str).collect();
+    if arns.is_empty() {
+        return Ok(Vec::new());
+    }
+    let request = json!({"cluster": cluster, "tasks": arns});
+    let send = |exchange| ecs.describe_tasks().customize().interceptor(exchange).send();
+    let described = caller.json(DESCRIBE, &request, send).await?;
+    let mut tasks = items(&described, "tasks").to_vec();
+    let ended = |task: &Value| task.get("stoppedAt").and_then(Value::as_f64).unwrap_or_default();
+    tasks.sort_by(|left, right| ended(right).total_cmp(&ended(left)));
+    Ok(tasks)
+}
+
+fn read(document: &Value, container: &str) -> StoppedTask {
+    let containers = items(document, "containers");
+    let main = containers.iter().find(|entry| text(entry, "name") == container).or_else(|| containers.first());
+    let exit_code = main.and_then(|main| main.get("exitCode")).and_then(Value::as_i64);
+    StoppedTask {
+        arn: text(document, "taskArn").to_owned(),
+        stop_code: text(document, "stopCode").to_owned(),
+        stopped_reason: text(document, "stoppedReason").to_owned(),
+        exit_code: exit_code.and_then(|code| i32::try_from(code).ok()),
+        container_reason: main.map(|main| text(main, "reason").to_owned()).unwrap_or_default(),
+        log: Vec::new(),
+    }
+}
+
+/// The last lines of a stream; none where they cannot be read, for they only explain.
+async fn log_lines(caller: &Caller<'_>, group: &str, stream: &str) -> Vec<String> {
+    let request = json!({"logGroupName": group, "logStreamName": stream, "limit": LINES, "startFromHead": false});
+    let send = |exchange| caller.clients.logs.get_log_events().customize().interceptor(exchange).send();
+    let answer = caller.json(LOG, &request, send).await.unwrap_or_default();
+    let printable = |line: &str| line.chars().filter(|letter| !letter.is_control()).take(400).collect();
+    items(&answer, "events").iter().map(|event| printable(text(event, "message"))).collect()
+}

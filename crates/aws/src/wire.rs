@@ -1,0 +1,66 @@
+//! JSON through the SDK: the request document replaces the body the SDK wrote, the answer is read as it came.
+//!
+//! The SDK's own types drop every field they do not know, and a planner that never sees a field cannot tell that it
+//! differs. So the SDK does what it is best at - endpoints, signing, retries, errors - and the documents stay whole.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
+};
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::config_bag::ConfigBag;
+use serde_json::Value;
+
+/// Carries one request document to AWS and its answer back.
+#[derive(Debug, Clone, Default)]
+pub struct Exchange {
+    request: String,
+    answer: Arc<Mutex<Option<Value>>>,
+}
+
+impl Exchange {
+    /// An exchange that sends `request`.
+    pub fn new(request: &Value) -> Self {
+        Self { request: request.to_string(), answer: Arc::default() }
+    }
+
+    /// The answer; null before there is one.
+    pub fn answer(&self) -> Value {
+        self.answer.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
+    }
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for Exchange {
+    fn name(&self) -> &'static str {
+        "FargateerExchange"
+    }
+
+    fn modify_before_retry_loop(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let request = context.request_mut();
+        *request.body_mut() = SdkBody::from(self.request.clone());
+        request.headers_mut().insert("content-length", self.request.len().to_string());
+        Ok(())
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let bytes = context.response().body().bytes().unwrap_or_default();
+        let parsed = serde_json::from_slice(bytes).ok();
+        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = parsed;
+        Ok(())
+    }
+}
