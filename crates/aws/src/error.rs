@@ -109,7 +109,7 @@ where
         SdkError::TimeoutError(_) => "Timeout",
         SdkError::DispatchFailure(_) => "Unreachable",
         SdkError::ResponseError(_) => "UnreadableAnswer",
-        _ => "NotSent",
+        SdkError::ConstructionFailure(_) | SdkError::ServiceError(_) | _ => "NotSent",
     };
     of(operation, Class::Transient, Reason::Unavailable, (code, &shorten(&text)))
 }

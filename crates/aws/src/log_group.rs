@@ -1,6 +1,7 @@
 //! The log group: CloudWatch Logs.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use fargateer_plan::desired::Place;
@@ -131,9 +132,9 @@ async fn describe(caller: &Caller<'_>, names: Vec<String>) -> BTreeMap<String, S
     }
     // What a shared answer leaves out may still exist: absence is believed only when asked for by name.
     for name in names {
-        if !found.contains_key(&name) {
-            let seen = describe_one(caller, &name).await;
-            found.insert(name, seen);
+        if let Entry::Vacant(entry) = found.entry(name) {
+            let seen = describe_one(caller, entry.key()).await;
+            entry.insert(seen);
         }
     }
     found
