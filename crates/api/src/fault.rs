@@ -6,6 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::key::Key;
 
+/// Nobody reads more faults of a file; searches that could go on and on end here.
+pub(crate) const ENOUGH: usize = 500;
+
+/// Longest text of a problem or a hint, in characters: a value quoted in it may be a whole file.
+const LONGEST: usize = 400;
+
 /// A rule a field breaks. Where the field stands in a file is the parser's knowledge, not a rule's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
@@ -42,7 +48,7 @@ impl Violation {
     pub fn new(path: impl Into<String>, problem: impl Into<String>) -> Self {
         Self {
             path: path.into(),
-            problem: problem.into(),
+            problem: shorten(problem.into()),
             hint: None,
         }
     }
@@ -51,9 +57,16 @@ impl Violation {
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self {
-            hint: Some(hint.into()),
+            hint: Some(shorten(hint.into())),
             ..self
         }
+    }
+}
+
+fn shorten(text: String) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
     }
 }
 

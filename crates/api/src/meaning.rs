@@ -1,15 +1,21 @@
 //! What a document's values mean: an agent, or everything that keeps them from being one.
 
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
 use crate::{
-    fault::Violation,
+    fault::{ENOUGH, Violation},
     path,
     request::{self, FlatRequest},
+    shape::Shape,
     spec::AgentDeployment,
     structure::{self, Typed},
     text, validate,
 };
+
+static AGENT: LazyLock<Shape> = LazyLock::new(Shape::of::<AgentDeployment>);
+static REQUEST: LazyLock<Shape> = LazyLock::new(Shape::of::<FlatRequest>);
 
 /// An agent, or what is wrong.
 #[derive(Default)]
@@ -34,7 +40,7 @@ pub(crate) fn of_agent(mut value: Value) -> Meaning {
         };
     }
     let controls = controls(&value);
-    let typed = structure::read::<AgentDeployment>(value);
+    let typed = structure::read::<AgentDeployment>(&AGENT, value);
     let broken = typed.value.as_ref().map(validate::check).unwrap_or_default();
     conclude(typed, broken, controls, |agent| agent)
 }
@@ -42,7 +48,7 @@ pub(crate) fn of_agent(mut value: Value) -> Meaning {
 /// Reads a flat request.
 pub(crate) fn of_request(value: Value) -> Meaning {
     let controls = controls(&value);
-    let typed = structure::read::<FlatRequest>(value);
+    let typed = structure::read::<FlatRequest>(&REQUEST, value);
     let broken = typed.value.as_ref().map(request::check).unwrap_or_default();
     conclude(typed, broken, controls, AgentDeployment::from)
 }
@@ -107,18 +113,12 @@ fn controls(value: &Value) -> Vec<Violation> {
 }
 
 fn look(value: &Value, path: &str, found: &mut Vec<Violation>) {
-    let mut strange = |text: &str, path: &str| {
-        if let Some(character) = text
-            .chars()
-            .find(|character| text::is_control(*character) || *character == '\r')
-        {
-            let problem = format!("control character U+{:04X} in a string", u32::from(character));
-            found.push(Violation::new(path, problem).hint("remove it"));
-        }
-    };
+    if found.len() >= ENOUGH {
+        return;
+    }
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
-        Value::String(text) => strange(text, path),
+        Value::String(text) => found.extend(control(text, path)),
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
                 look(item, &path::item(path, index), found);
@@ -127,11 +127,16 @@ fn look(value: &Value, path: &str, found: &mut Vec<Violation>) {
         Value::Object(entries) => {
             for (key, entry) in entries {
                 let here = path::field(path, key);
-                if key.chars().any(text::is_control) {
-                    found.push(Violation::new(&here, "control character in a key").hint("remove it"));
-                }
+                found.extend(control(key, &here));
                 look(entry, &here, found);
             }
         }
     }
+}
+
+fn control(text: &str, path: &str) -> Option<Violation> {
+    let strange = |character: &char| text::is_control(*character) || *character == '\r';
+    let character = text.chars().find(strange)?;
+    let problem = format!("control character U+{:04X} in a string", u32::from(character));
+    Some(Violation::new(path, problem).hint("remove it"))
 }

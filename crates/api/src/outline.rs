@@ -7,10 +7,16 @@ use std::collections::BTreeSet;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 
-use crate::{fault::Violation, path};
+use crate::{
+    fault::{ENOUGH, Violation},
+    path,
+};
 
 /// Deepest nesting of lists and mappings.
 pub(crate) const MAX_DEPTH: usize = 64;
+
+/// Longest key, in bytes.
+const MAX_KEY: usize = 256;
 
 /// A place in a file, both from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,17 +70,7 @@ pub(crate) fn read(text: &str, first_line: usize) -> Outline {
     for event in Parser::new_from_str(text) {
         match event {
             Ok((event, span)) => reader.take(event, span.start),
-            // The parser's own text may repeat the place, counted from the document's first line.
-            Err(error) => reader.stop(
-                error.marker(),
-                Violation::new(
-                    "",
-                    format!(
-                        "not YAML: {}",
-                        error.info().split(" at line ").next().unwrap_or_default()
-                    ),
-                ),
-            ),
+            Err(error) => reader.stop(error.marker(), syntax(error.info())),
         }
         if reader.stopped {
             break;
@@ -127,7 +123,7 @@ impl Outline {
         let mut found = Vec::new();
         if let Some(root) = &self.root {
             root.walk("", &mut |path, node| match &node.content {
-                Content::Scalar { text, plain: true } if is_ambiguous(text) => {
+                Content::Scalar { text, plain: true } if is_ambiguous(text) && found.len() < ENOUGH => {
                     found.push((path.to_owned(), text.clone()));
                 }
                 Content::Scalar { .. } | Content::List(_) | Content::Map(_) => {}
@@ -156,13 +152,13 @@ impl Node {
     fn step(&self, path: &str) -> Option<(Place, &Node, usize)> {
         match &self.content {
             Content::Scalar { .. } => None,
-            Content::List(nodes) => nodes.iter().enumerate().find_map(|(index, node)| {
-                let segment = path::item("", index);
-                path::covers(&segment, path).then_some((node.place, node, segment.len()))
-            }),
+            Content::List(nodes) => {
+                let (index, length) = path::names_item(path)?;
+                nodes.get(index).map(|node| (node.place, node, length))
+            }
             Content::Map(entries) => entries.iter().find_map(|entry| {
-                let segment = path::field("", &entry.key);
-                path::covers(&segment, path).then_some((entry.place, &entry.node, segment.len()))
+                let length = path::names_key(path, &entry.key)?;
+                Some((entry.place, &entry.node, length))
             }),
         }
     }
@@ -202,6 +198,12 @@ struct Open {
     key: Option<(String, Place)>,
 }
 
+impl Open {
+    fn wants_key(&self) -> bool {
+        self.key.is_none() && matches!(self.node.content, Content::Map(_))
+    }
+}
+
 impl Reader {
     fn new(first_line: usize) -> Self {
         Self {
@@ -226,6 +228,12 @@ impl Reader {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 self.refuse(&at, anchor != 0, tag.is_some());
+                if text.len() > MAX_KEY && self.open.last().is_some_and(Open::wants_key) {
+                    return self.stop(
+                        &at,
+                        Violation::new("", format!("a key of {} bytes is too long", text.len())),
+                    );
+                }
                 let plain = style == ScalarStyle::Plain;
                 self.add(Node {
                     place: self.place(&at),
@@ -291,9 +299,14 @@ impl Reader {
     }
 
     fn enter(&mut self, at: &Marker, content: Content) {
+        if self.open.last().is_some_and(Open::wants_key) {
+            return self.stop(
+                at,
+                Violation::new("", "a key must be a plain word, not a list or a mapping"),
+            );
+        }
         if self.open.len() >= MAX_DEPTH {
-            let problem = format!("nested more than {MAX_DEPTH} levels deep");
-            return self.stop(at, Violation::new("", problem));
+            return self.stop(at, too_deep());
         }
         let place = self.place(at);
         self.open.push(Open {
@@ -325,15 +338,8 @@ impl Reader {
                         content: Content::Scalar { text, .. },
                     },
                 ) => open.key = Some((text, place)),
-                (None, node) => {
-                    open.key = Some((String::new(), node.place));
-                    let violation = Violation::new("", "a key must be a plain word, not a list or a mapping");
-                    self.findings.push(Finding {
-                        place: node.place,
-                        violation,
-                    });
-                    self.readable = false;
-                }
+                // `enter` let no list or mapping in as a key.
+                (None, _) => {}
             },
         }
     }
@@ -354,6 +360,22 @@ impl Reader {
     }
 }
 
+fn too_deep() -> Violation {
+    Violation::new("", format!("nested more than {MAX_DEPTH} levels deep"))
+}
+
+/// The parser reads brackets ahead of the events it hands out, and stops at 255 of them by itself.
+fn syntax(info: &str) -> Violation {
+    if info.contains("recursion limit") {
+        return too_deep();
+    }
+    // The parser's own text may repeat the place, counted from the document's first line.
+    Violation::new(
+        "",
+        format!("not YAML: {}", info.split(" at line ").next().unwrap_or_default()),
+    )
+}
+
 /// Finds keys given twice, and merge keys.
 fn keys(path: &str, node: &Node, findings: &mut Vec<Finding>) {
     let Content::Map(entries) = &node.content else {
@@ -361,20 +383,21 @@ fn keys(path: &str, node: &Node, findings: &mut Vec<Finding>) {
     };
     let mut seen = BTreeSet::new();
     for Entry { key, place, .. } in entries {
-        let here = path::field(path, key);
-        if key == "<<" {
-            let violation = Violation::new(here, "merge keys (`<<`) are not accepted");
-            findings.push(Finding {
-                place: *place,
-                violation: violation.hint("write the fields out"),
-            });
-        } else if !seen.insert(key) {
-            let violation = Violation::new(here, format!("`{key}` is given twice"));
-            findings.push(Finding {
-                place: *place,
-                violation: violation.hint("keep one of them"),
-            });
+        if findings.len() >= ENOUGH {
+            return;
         }
+        let (problem, hint) = if key == "<<" {
+            ("merge keys (`<<`) are not accepted".to_owned(), "write the fields out")
+        } else if seen.insert(key) {
+            continue;
+        } else {
+            (format!("`{key}` is given twice"), "keep one of them")
+        };
+        let violation = Violation::new(path::field(path, key), problem).hint(hint);
+        findings.push(Finding {
+            place: *place,
+            violation,
+        });
     }
 }
 

@@ -26,6 +26,21 @@ pub(crate) fn parent(path: &str) -> &str {
     path.rfind(['.', '[']).map_or("", |end| &path[..end])
 }
 
+/// How much of `path` names `key`, when it begins with it.
+pub(crate) fn names_key(path: &str, key: &str) -> Option<usize> {
+    if !path.starts_with('[') {
+        return covers(key, path).then_some(key.len()).filter(|length| *length > 0);
+    }
+    let segment = segment(key);
+    covers(&segment, path).then_some(segment.len())
+}
+
+/// The index `path` begins with, and how much of it names it.
+pub(crate) fn names_item(path: &str) -> Option<(usize, usize)> {
+    let (index, _) = path.strip_prefix('[')?.split_once(']')?;
+    Some((index.parse().ok()?, index.len() + 2))
+}
+
 fn segment(key: &str) -> String {
     let simple = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if !key.is_empty() && key.chars().all(simple) {

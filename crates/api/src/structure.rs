@@ -4,12 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::{
-    fault::Violation,
+    fault::{ENOUGH, Violation},
     nearest::nearest,
     path,
     shape::{Field, Shape, quoted},
@@ -27,16 +26,15 @@ pub(crate) struct Typed<T> {
     pub(crate) spoiled: Vec<String>,
 }
 
-/// Reads `value` as a `T`.
-pub(crate) fn read<T: DeserializeOwned + JsonSchema>(mut value: Value) -> Typed<T> {
-    let root = Shape::of::<T>();
+/// Reads `value` as a `T`, whose shape is `root`.
+pub(crate) fn read<T: DeserializeOwned>(root: &Shape, mut value: Value) -> Typed<T> {
     let mut check = Check {
-        root: &root,
+        root,
         unknown: Vec::new(),
         wrong: Vec::new(),
         spoiled: Vec::new(),
     };
-    check.walk(&root, &mut value, "");
+    check.walk(root, &mut value, "");
     let Check {
         unknown,
         mut wrong,
@@ -126,6 +124,9 @@ impl Check<'_> {
     fn unknown<'a>(&mut self, known: impl Iterator<Item = &'a String> + Clone, name: &str, path: &str) {
         let here = path::field(path, name);
         let violation = Violation::new(&here, format!("unknown field `{name}`"));
+        if self.unknown.len() >= ENOUGH {
+            return self.unknown.push(violation);
+        }
         let hint = if let Some(near) = nearest(name, known.clone().map(String::as_str)) {
             self.spoiled.push(path::field(path, near));
             format!("did you mean `{near}`?")

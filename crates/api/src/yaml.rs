@@ -13,7 +13,7 @@ use serde::{
 use serde_json::{Map, Number, Value};
 
 use crate::{
-    fault::{Fault, Violation},
+    fault::{ENOUGH, Fault, Violation},
     key::Key,
     meaning::{self, Meaning},
     outline::{self, Finding, Outline, Place},
@@ -27,7 +27,7 @@ pub const MAX_BYTES: usize = 256 * 1024;
 /// Most documents in a file.
 pub const MAX_DOCUMENTS: usize = 1000;
 /// Most faults reported of one file.
-pub const MAX_FAULTS: usize = 500;
+pub const MAX_FAULTS: usize = ENOUGH;
 
 /// What a file says.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -87,20 +87,41 @@ pub fn parse_bytes(file: &str, bytes: &[u8]) -> Parsed {
     }
 }
 
-/// The spec as YAML, every default written out.
+/// The spec as YAML, every default written out. Reading it gives the same spec.
 pub fn print(agent: &AgentDeployment) -> String {
-    serde_yaml::to_string(agent).unwrap_or_default()
+    quote_ambiguous(&serde_yaml::to_string(agent).unwrap_or_default())
 }
 
 /// Any value as YAML.
 pub fn print_value(value: &Value) -> String {
-    serde_yaml::to_string(value).unwrap_or_default()
+    quote_ambiguous(&serde_yaml::to_string(value).unwrap_or_default())
+}
+
+/// serde_yaml leaves `yes` without quotes, which `parse` refuses.
+fn quote_ambiguous(printed: &str) -> String {
+    let outline = outline::read(printed, 1);
+    let places = outline
+        .ambiguous()
+        .into_iter()
+        .filter_map(|(path, text)| Some((outline.place(&path)?, text)));
+    let mut lines = printed.lines().map(str::to_owned).collect::<Vec<_>>();
+    for (place, text) in places {
+        let line = lines.get_mut(place.line - 1);
+        // Printed in block style, a scalar is the last thing in its line.
+        if let Some(line) = line.filter(|line| line.ends_with(&text)) {
+            let start = line.len() - text.len();
+            line.replace_range(start.., &format!("'{text}'"));
+        }
+    }
+    lines.join("\n") + "\n"
 }
 
 /// A file being read.
 struct Reading<'a> {
     file: &'a str,
     parsed: Parsed,
+    /// Faults found beyond those worth finding the place of.
+    more: usize,
 }
 
 const START: Place = Place { line: 1, column: 1 };
@@ -110,6 +131,7 @@ impl<'a> Reading<'a> {
         Self {
             file,
             parsed: Parsed::default(),
+            more: 0,
         }
     }
 
@@ -139,9 +161,13 @@ impl<'a> Reading<'a> {
     fn conclude(&mut self, meaning: Meaning, outline: &Outline, named: Option<&Key>) {
         let Meaning {
             agent,
-            at_key,
-            at_value,
+            mut at_key,
+            mut at_value,
         } = meaning;
+        for violations in [&mut at_key, &mut at_value] {
+            self.more += violations.len().saturating_sub(ENOUGH);
+            violations.truncate(ENOUGH);
+        }
         let ambiguous = ambiguous(outline, &at_value);
         let sound = outline.findings.is_empty() && ambiguous.is_empty();
         if let Some(agent) = agent.filter(|_| sound) {
@@ -188,7 +214,7 @@ impl<'a> Reading<'a> {
     fn finish(mut self) -> Parsed {
         let faults = &mut self.parsed.faults;
         faults.sort_by_key(|fault| (fault.line, fault.column));
-        let more = faults.len().saturating_sub(MAX_FAULTS);
+        let more = self.more + faults.len().saturating_sub(MAX_FAULTS);
         faults.truncate(MAX_FAULTS);
         if let Some(last) = faults.last_mut().filter(|_| more > 0) {
             last.hint = Some(format!("{more} more faults follow"));
