@@ -17,7 +17,7 @@ use crate::{
     key::Key,
     meaning::{self, Meaning},
     outline::{self, Finding, Outline, Place},
-    request,
+    path, request,
     spec::AgentDeployment,
     text,
 };
@@ -285,7 +285,7 @@ fn values(document: &str, first_line: usize) -> Result<Value, Finding> {
 /// Unquoted words other YAML readers take for booleans or octal numbers; here they would be strings.
 fn ambiguous(outline: &Outline, found: &[Violation]) -> Vec<Violation> {
     (outline.ambiguous().into_iter())
-        .filter(|(path, _)| !found.iter().any(|violation| violation.path == *path))
+        .filter(|(path, _)| !path::covers("status", path) && !found.iter().any(|violation| violation.path == *path))
         .map(|(path, text)| {
             let problem = format!("`{text}` without quotes is no string to every YAML reader");
             Violation::new(path, problem).hint(format!("must be a string, quote it: \"{text}\""))

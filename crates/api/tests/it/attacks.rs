@@ -210,12 +210,8 @@ fn a_fault_does_not_repeat_a_huge_value() {
 
 #[test]
 fn many_ambiguous_words_deep_down_are_cut() {
-    let deep = format!(
-        "{}{}{}",
-        "{a: ".repeat(60),
-        format!("[{}on]", "on, ".repeat(50_000)),
-        "}".repeat(60)
-    );
-    let parsed = yaml::parse("attack.yaml", &format!("{AGENT}status: {deep}\n"));
+    let words = "on, ".repeat(50_000);
+    let deep = format!("{}[{words}on]{}", "{a: ".repeat(58), "}".repeat(58));
+    let parsed = yaml::parse("attack.yaml", &format!("{AGENT}  overrides: {{service: {deep}}}\n"));
     assert_eq!((parsed.agents.len(), parsed.faults.len()), (0, MAX_FAULTS));
 }
