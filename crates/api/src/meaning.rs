@@ -77,26 +77,40 @@ fn conclude<T>(
     }
 }
 
-/// Fields whose rules look at each other: a fault in one makes a broken rule at another worthless.
-const ENTANGLED: [&[&str]; 8] = [
-    &["spec.resources"],
-    &["spec.image"],
-    &["spec.capacity"],
-    &["spec.loadBalancer", "spec.rollout", "spec.desiredCount"],
-    &["spec.autoscaling"],
-    &["spec.roles", "execution_role_arn"],
-    &["cpu", "memory"],
-    &["enable_autoscaling", "min_capacity", "max_capacity"],
+/// A field and those whose rules look at it: a fault in the first makes a rule broken at the others worthless.
+const CONSEQUENCES: [(&str, &[&str]); 13] = [
+    ("spec.region", &["spec.cluster", "spec.loadBalancer"]),
+    ("spec.resources.cpu", &["spec.resources.memory", "spec.sidecars"]),
+    ("spec.resources.memory", &["spec.sidecars"]),
+    (
+        "spec.container.name",
+        &["spec.sidecars", "spec.overrides.taskDefinition"],
+    ),
+    (
+        "spec.container.healthCheck.interval",
+        &["spec.container.healthCheck.timeout"],
+    ),
+    ("spec.logging.enabled", &["spec.roles.execution"]),
+    ("spec.desiredCount", &["spec.rollout.maximumPercent"]),
+    ("spec.rollout.minimumHealthyPercent", &["spec.rollout.maximumPercent"]),
+    (
+        "spec.rollout.strategy",
+        &["spec.rollout.bakeMinutes", "spec.loadBalancer.alternate"],
+    ),
+    (
+        "spec.loadBalancer",
+        &["spec.rollout.strategy", "spec.autoscaling.requestsPerTarget"],
+    ),
+    ("spec.autoscaling.max", &["spec.autoscaling.min"]),
+    ("cpu", &["memory"]),
+    ("max_capacity", &["min_capacity"]),
 ];
 
 /// Whether the fault at `spoiled` may be why a rule is broken at `path`.
 fn explains(spoiled: &str, path: &str) -> bool {
-    let both = |group: &&[&str]| {
-        [spoiled, path]
-            .iter()
-            .all(|path| group.iter().any(|member| path::covers(member, path)))
-    };
-    path::covers(spoiled, path) || path::covers(path, spoiled) || ENTANGLED.iter().any(both)
+    let related = |one: &str, other: &str| path::covers(one, other) || path::covers(other, one);
+    let follows = |effects: &[&str]| effects.iter().any(|effect| path::covers(effect, path));
+    related(spoiled, path) || (CONSEQUENCES.iter()).any(|(cause, effects)| related(cause, spoiled) && follows(effects))
 }
 
 /// A document of another kind altogether: one fault says it better than one for each of its fields.

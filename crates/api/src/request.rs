@@ -247,3 +247,152 @@ fn rename(text: &str) -> String {
 fn target_cpu() -> u32 {
     default::AUTOSCALING_TARGET_CPU
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn least() -> FlatRequest {
+        serde_json::from_value(serde_json::json!({
+            "image_uri": "public.ecr.aws/agents/a:1",
+            "cluster_name": "agents",
+            "service_name": "Support_Bot",
+            "task_definition_family": "support",
+            "subnet_ids": ["subnet-1"],
+            "security_group_ids": ["sg-1"],
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_defaults_are_the_seeds() {
+        let written = serde_json::to_value(least()).unwrap();
+        let seed = serde_json::json!({
+            "deployment_type": "ecs-fargate",
+            "image_uri": "public.ecr.aws/agents/a:1",
+            "cluster_name": "agents",
+            "service_name": "Support_Bot",
+            "task_definition_family": "support",
+            "container_name": "strands-agent",
+            "container_port": 8000,
+            "cpu": 256,
+            "memory": 512,
+            "subnet_ids": ["subnet-1"],
+            "security_group_ids": ["sg-1"],
+            "assign_public_ip": false,
+            "desired_count": 1,
+            "enable_logging": true,
+            "health_check_path": "/health",
+            "enable_autoscaling": false,
+            "min_capacity": 1,
+            "max_capacity": 10,
+            "target_cpu_utilization": 70,
+            "region": "us-east-1",
+        });
+        assert_eq!(written, seed);
+    }
+
+    #[test]
+    fn every_field_reaches_the_agent() {
+        let request = FlatRequest {
+            deployment_type: DeploymentType::EcsFargate,
+            name: Some("named".to_owned()),
+            image_uri: "public.ecr.aws/agents/b:2".to_owned(),
+            cluster_name: "batch".to_owned(),
+            service_name: "service".to_owned(),
+            task_definition_family: "family".to_owned(),
+            container_name: "container".to_owned(),
+            container_port: 9000,
+            cpu: 1024,
+            memory: 2048,
+            subnet_ids: vec!["subnet-2".to_owned()],
+            security_group_ids: vec!["sg-2".to_owned()],
+            assign_public_ip: true,
+            desired_count: 7,
+            enable_logging: false,
+            target_group_arn: Some("group".to_owned()),
+            health_check_path: "/ready".to_owned(),
+            enable_autoscaling: true,
+            min_capacity: 2,
+            max_capacity: 20,
+            target_cpu_utilization: 55,
+            region: "eu-west-1".to_owned(),
+            execution_role_arn: Some("execution".to_owned()),
+            task_role_arn: Some("task".to_owned()),
+        };
+        let agent = AgentDeployment::from(request);
+        let written = serde_json::to_value(&agent).unwrap();
+        let expected = [
+            ("/metadata/name", "named".into()),
+            ("/spec/image/uri", "public.ecr.aws/agents/b:2".into()),
+            ("/spec/cluster", "batch".into()),
+            ("/spec/service", "service".into()),
+            ("/spec/taskFamily", "family".into()),
+            ("/spec/container/name", "container".into()),
+            ("/spec/container/port", 9000.into()),
+            ("/spec/resources/cpu", 1024.into()),
+            ("/spec/resources/memory", 2048.into()),
+            ("/spec/network/subnets/0", "subnet-2".into()),
+            ("/spec/network/securityGroups/0", "sg-2".into()),
+            ("/spec/network/assignPublicIp", true.into()),
+            ("/spec/desiredCount", 7.into()),
+            ("/spec/logging/enabled", false.into()),
+            ("/spec/loadBalancer/targetGroupArn", "group".into()),
+            ("/spec/container/healthCheck/path", "/ready".into()),
+            ("/spec/autoscaling/enabled", true.into()),
+            ("/spec/autoscaling/min", 2.into()),
+            ("/spec/autoscaling/max", 20.into()),
+            ("/spec/autoscaling/targetCpu", 55.into()),
+            ("/spec/region", "eu-west-1".into()),
+            ("/spec/roles/execution", "execution".into()),
+            ("/spec/roles/task", "task".into()),
+        ];
+        for (pointer, value) in expected {
+            assert_eq!(
+                written.pointer(pointer),
+                Some::<&serde_json::Value>(&value),
+                "{pointer}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_request_without_a_name_is_named_after_its_service() {
+        assert_eq!(AgentDeployment::from(least()).metadata.name, "support-bot");
+        assert_eq!(label(&"a_".repeat(40)).len(), 63);
+        assert_eq!(label("__x__"), "x");
+    }
+
+    #[test]
+    fn a_request_runs_one_to_a_hundred_tasks() {
+        let count = |desired_count| {
+            check(&FlatRequest {
+                desired_count,
+                execution_role_arn: Some("r".to_owned()),
+                ..least()
+            })
+        };
+        assert_eq!(count(1), []);
+        assert_eq!(count(100), []);
+        assert_eq!(
+            count(0)[0].clone(),
+            Violation::new("desired_count", "0 tasks is out of range").hint("1 to 100")
+        );
+        assert_eq!(count(101).len(), 1);
+    }
+
+    #[test]
+    fn rules_are_told_in_the_requests_own_words() {
+        let broken = check(&FlatRequest {
+            enable_autoscaling: true,
+            min_capacity: 11,
+            ..least()
+        });
+        let words = broken
+            .iter()
+            .map(|violation| violation.path.as_str())
+            .collect::<Vec<_>>();
+        assert_eq!(words, ["execution_role_arn", "min_capacity"]);
+        assert_eq!(broken[1].hint.as_deref(), Some("at most `max_capacity`"));
+    }
+}

@@ -114,34 +114,161 @@ pub(crate) fn is_ecr(uri: &str) -> bool {
 
 /// `2026-07-01T12:00:00Z`, with an optional fraction and `Z` or an offset.
 pub(crate) fn is_timestamp(text: &str) -> bool {
-    let number = |range: std::ops::Range<usize>| text.get(range).and_then(|part| part.parse::<u32>().ok());
-    let shape = |from: usize, pattern: &str| {
-        text.get(from..from + pattern.len()).is_some_and(|part| {
-            part.bytes()
-                .zip(pattern.bytes())
-                .all(|(b, p)| if p == b'0' { b.is_ascii_digit() } else { b == p })
-        })
-    };
-    let in_range = |from: usize, low: u32, high: u32| number(from..from + 2).is_some_and(|n| (low..=high).contains(&n));
-    if !text.is_ascii() || !shape(0, "0000-00-00T00:00:00") {
+    let Some((moment, rest)) = text.is_ascii().then(|| text.split_at_checked(19)).flatten() else {
         return false;
-    }
-    let zone = text[19..].trim_start_matches(|c: char| c == '.' || c.is_ascii_digit());
-    let fraction = &text[19..text.len() - zone.len()];
-    let fraction =
-        fraction.is_empty() || (fraction.len() > 1 && fraction.starts_with('.') && !fraction[1..].contains('.'));
-    let offset = |zone: &str| {
-        let bytes = zone.as_bytes();
-        bytes.len() == 6
-            && matches!(bytes[0], b'+' | b'-')
-            && bytes[3] == b':'
-            && zone[1..3].parse::<u32>().is_ok_and(|h| h < 24)
-            && zone[4..].parse::<u32>().is_ok_and(|m| m < 60)
     };
-    let date = in_range(5, 1, 12) && in_range(8, 1, 31);
-    date && in_range(11, 0, 23)
-        && in_range(14, 0, 59)
-        && in_range(17, 0, 60)
-        && fraction
-        && (zone == "Z" || offset(zone))
+    let (fraction, zone) = rest
+        .find(['Z', '+', '-'])
+        .map_or((rest, ""), |start| rest.split_at(start));
+    let fraction = fraction
+        .strip_prefix('.')
+        .map_or(fraction.is_empty(), |digits| !digits.is_empty() && is_digits(digits));
+    is_moment(moment) && fraction && (zone == "Z" || is_offset(zone))
+}
+
+/// `2026-07-01T12:00:00`.
+fn is_moment(text: &str) -> bool {
+    let parts = text.split(['-', 'T', ':']).collect::<Vec<_>>();
+    let marks = text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
+    let [year, month, day, hour, minute, second] = parts.as_slice() else {
+        return false;
+    };
+    let date = year.len() == 4 && in_range(month, 1, 12) && in_range(day, 1, 31);
+    marks == "--T::" && date && in_range(hour, 0, 23) && in_range(minute, 0, 59) && in_range(second, 0, 59)
+}
+
+/// `+02:00`.
+fn is_offset(text: &str) -> bool {
+    let clock = text.strip_prefix(['+', '-']).and_then(|text| text.split_once(':'));
+    clock.is_some_and(|(hours, minutes)| in_range(hours, 0, 23) && in_range(minutes, 0, 59))
+}
+
+/// Two digits of a number in this range.
+fn in_range(text: &str, low: u32, high: u32) -> bool {
+    text.len() == 2 && is_digits(text) && text.parse().is_ok_and(|number: u32| (low..=high).contains(&number))
+}
+
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The texts that do not have the form.
+    fn others<'a>(texts: &[&'a str], form: impl Fn(&str) -> bool) -> Vec<&'a str> {
+        texts.iter().copied().filter(|text| !form(text)).collect()
+    }
+
+    #[test]
+    fn points_in_time_are_told_from_other_texts() {
+        let sound = [
+            "2026-07-01T12:00:00Z",
+            "2026-07-01T12:00:00.123Z",
+            "2026-07-01T12:00:00+02:00",
+            "2026-07-01T12:00:00.5-11:30",
+        ];
+        let broken = [
+            "",
+            "2026-07-01",
+            "2026-07-01T12:00:00",
+            "2026-07-01 12:00:00Z",
+            "2026-13-01T12:00:00Z",
+            "2026-07-32T12:00:00Z",
+            "2026-07-01T24:00:00Z",
+            "2026-07-01T12:00:00.Z",
+            "2026-07-01T12:00:00+2:00",
+            "2026-07-01T12:00:00+02:00:00",
+            "2026-07-01T12:00:00Zz",
+            "20260-7-01T12:00:00Z",
+            "2026-07-01T12:00:0\u{e9}Z",
+        ];
+        assert_eq!(others(&sound, is_timestamp), [] as [&str; 0]);
+        assert_eq!(others(&broken, is_timestamp), broken);
+    }
+
+    #[test]
+    fn regions_are_told_from_other_texts() {
+        let broken = [
+            "",
+            "us-east",
+            "us-east-",
+            "us-1",
+            "US-EAST-1",
+            "useast1",
+            "us-east-1a",
+            "us east 1",
+            "u-east-1",
+        ];
+        assert_eq!(
+            others(&["us-east-1", "us-gov-west-1", "ap-southeast-4"], is_region),
+            [] as [&str; 0]
+        );
+        assert_eq!(others(&broken, is_region), broken);
+    }
+
+    #[test]
+    fn arns_are_taken_apart_and_other_texts_are_not() {
+        let parts = arn("arn:aws-cn:ecs:cn-north-1:111122223333:cluster/a:b").unwrap();
+        assert_eq!(
+            (parts.service, parts.region, parts.resource),
+            ("ecs", "cn-north-1", "cluster/a:b")
+        );
+        for broken in [
+            "arn:aws:ecs:us-east-1:1111:cluster/a",
+            "arn:gcp:ecs:us-east-1:111122223333:cluster/a",
+            "arn:aws:ecs:us-east-1:111122223333:",
+            "arn:aws:ecs:us-east-1:111122223333",
+            "arn:aws:ecs:somewhere:111122223333:cluster/a",
+            "arn:aws:ecs:us-east-1:111122223333:cluster/a b",
+        ] {
+            assert!(arn(broken).is_none(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn images_are_told_from_other_texts() {
+        let digest = format!("nginx@sha256:{}", "0".repeat(64));
+        let sound = [
+            "nginx",
+            "nginx:1.27",
+            &digest,
+            "localhost:5000/a",
+            "Registry.example.com/a/b_c:1.0_x",
+            "111122223333.dkr.ecr.us-east-1.amazonaws.com/agents/a:1",
+        ];
+        let upper = digest.replace('0', "A");
+        let broken = [
+            "",
+            ":1",
+            "nginx:",
+            "nginx:-1",
+            "a//b",
+            "/a",
+            "a/",
+            "a/B",
+            "a b",
+            "nginx@sha256:0",
+            &upper,
+            "${image_uri}",
+        ];
+        let is_image = |text: &str| image_fault(text).is_none();
+        assert_eq!(others(&sound, is_image), [] as [&str; 0]);
+        assert_eq!(others(&broken, is_image), broken);
+    }
+
+    #[test]
+    fn a_limit_counts_the_characters_before_the_digest() {
+        let uri = format!("{}@sha256:{}", "a".repeat(255), "0".repeat(64));
+        assert_eq!(image_fault(&uri), None);
+        assert!(image_fault(&format!("a{uri}")).is_some());
+    }
+
+    #[test]
+    fn only_private_registries_of_ecr_need_the_execution_role() {
+        assert!(is_ecr("111122223333.dkr.ecr.us-east-1.amazonaws.com/a:1"));
+        assert!(!is_ecr("public.ecr.aws/a:1"));
+        assert!(!is_ecr("nginx"));
+    }
 }

@@ -225,9 +225,9 @@ fn percentages(agent: &AgentDeployment, found: &mut Found) {
     let fewest = (tasks * u64::from(minimum)).div_ceil(100);
     let most = tasks * u64::from(maximum) / 100;
     if (0..=100).contains(&minimum) && maximum >= 100 && fewest >= tasks && most <= tasks {
-        let problem = format!("no task may start or stop: of {tasks} {fewest} must stay and {most} may run");
+        let problem = format!("no task may start or stop: of {tasks} desired, {fewest} must stay and {most} may run");
         found.add(
-            "spec.rollout",
+            "spec.rollout.maximumPercent",
             problem,
             "a lower `minimumHealthyPercent` or a higher `maximumPercent`, such as 200",
         );
