@@ -91,9 +91,10 @@ impl Outline {
         self.exact(path).is_some()
     }
 
-    /// The text at `path`, when a scalar stands there.
+    /// The text at `path`, when a scalar other than null stands there.
     pub(crate) fn text(&self, path: &str) -> Option<&str> {
         match self.exact(path).map(|(_, node)| &node.content) {
+            Some(Content::Scalar { text, plain: true }) if is_null(text) => None,
             Some(Content::Scalar { text, .. }) => Some(text),
             Some(Content::List(_) | Content::Map(_)) | None => None,
         }

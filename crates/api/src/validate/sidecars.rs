@@ -69,7 +69,7 @@ pub(super) fn check(agent: &AgentDeployment, found: &mut Found) {
     }
     let mut names = BTreeSet::from([agent.spec.container.name.as_str()]);
     let mut ports = BTreeSet::from([u64::from(agent.spec.container.port)]);
-    for (index, sidecar) in sidecars.iter().enumerate() {
+    for (index, sidecar) in sidecars.iter().enumerate().take(MAX_CONTAINERS) {
         let at = path::item("spec.sidecars", index);
         name(sidecar, &at, &mut names, found);
         image(sidecar, &at, found);
@@ -78,7 +78,7 @@ pub(super) fn check(agent: &AgentDeployment, found: &mut Found) {
         ports_of(sidecar, &at, &mut ports, found);
         details(sidecar, &at, found);
     }
-    for (index, sidecar) in sidecars.iter().enumerate() {
+    for (index, sidecar) in sidecars.iter().enumerate().take(MAX_CONTAINERS) {
         depends_on(sidecar, &path::item("spec.sidecars", index), &names, found);
     }
     shares(agent, found);

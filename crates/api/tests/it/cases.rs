@@ -43,3 +43,51 @@ fn every_case_folder_says_what_is_found() {
     assert!(cases.len() >= 20, "only {} cases were found", cases.len());
     assert!(wrong.is_empty(), "{wrong}");
 }
+
+#[test]
+fn a_null_is_no_name() {
+    let parsed = yaml::parse("input.json", r#"{"service_name": "Support_Bot", "name": null}"#);
+    assert_eq!(
+        parsed.named.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["support-bot"]
+    );
+}
+
+#[test]
+fn a_name_is_known_although_the_document_is_broken() {
+    let parsed = yaml::parse("input.yaml", "metadata: {name: support-bot}\nspec: [\n");
+    assert_eq!(
+        parsed.named.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["support-bot"]
+    );
+    assert_eq!((parsed.agents.len(), parsed.documents), (0, 1));
+    assert_eq!(parsed.faults[0].agent, Some(parsed.named[0].clone()));
+}
+
+#[test]
+fn an_agent_is_located_where_its_document_begins() {
+    let minimal = include_str!("../../cases/minimal/input.yaml");
+    let parsed = yaml::parse(
+        "input.yaml",
+        &format!("# a comment\n---\n{minimal}---\n  {}", minimal.replace('\n', "\n  ")),
+    );
+    let places = parsed
+        .agents
+        .iter()
+        .map(|located| (located.line, located.column))
+        .collect::<Vec<_>>();
+    assert_eq!(places, [(3, 1), (3 + minimal.lines().count() + 1, 3)]);
+}
+
+#[test]
+fn a_converted_request_prints_as_the_agent_it_means() {
+    let request = include_str!("../../cases/flat-request/input.yaml");
+    let agent = yaml::parse("request.json", request).agents.remove(0).agent;
+    let printed = yaml::print(&agent);
+    assert!(
+        printed.starts_with("apiVersion: fargateer/v1\nkind: AgentDeployment\nmetadata:\n  name: flat-agent\n"),
+        "{printed}"
+    );
+    let again = yaml::parse("printed.yaml", &printed);
+    assert_eq!((again.faults, &again.agents[0].agent), (vec![], &agent));
+}
