@@ -60,7 +60,7 @@ impl Buckets {
 fn rates(service: &str, operation: &str) -> [Option<Rate>; 2] {
     match service {
         "ecs" => [ecs(operation), None],
-        "elasticloadbalancing" => [Some(rate("elb account", 40.0, 10.0)), elb(operation)],
+        "elasticloadbalancing" => [Some(rate("elb account", 40.0, 10.0)), Some(elb(operation))],
         "ecr" => [ecr(operation), None],
         "logs" => [logs(operation), None],
         _ => [None, None],
@@ -92,13 +92,13 @@ fn ecs(operation: &str) -> Option<Rate> {
     })
 }
 
-fn elb(operation: &str) -> Option<Rate> {
-    Some(match operation {
+fn elb(operation: &str) -> Rate {
+    match operation {
         "CreateLoadBalancer" | "SetSubnets" => rate("elb intensive", 10.0, 0.2),
         "RegisterTargets" | "DeregisterTargets" => rate("elb registration", 20.0, 4.0),
         _ if operation.starts_with("Describe") => rate("elb read", 40.0, 10.0),
         _ => rate("elb modify", 20.0, 3.0),
-    })
+    }
 }
 
 fn ecr(operation: &str) -> Option<Rate> {

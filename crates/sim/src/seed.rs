@@ -23,8 +23,8 @@ pub struct Seed {
 }
 
 /// Puts everything in place. What exists already stays as it is.
-pub(crate) fn plant(region: &mut Region, seed: &Seed) {
-    for cluster in &seed.clusters {
+pub(crate) fn plant(region: &mut Region, seed: Seed) {
+    for cluster in seed.clusters {
         let providers: Value = if seed.capacity_providers {
             json!(["FARGATE", "FARGATE_SPOT"])
         } else {
@@ -35,13 +35,13 @@ pub(crate) fn plant(region: &mut Region, seed: &Seed) {
             &json!({"clusterName": cluster, "capacityProviders": providers}),
         ));
     }
-    for group in &seed.target_groups {
-        elb::plant(region, group);
+    for group in seed.target_groups {
+        elb::plant(region, &group);
     }
-    for image in &seed.images {
-        plant_image(region, image);
+    for image in seed.images {
+        plant_image(region, &image);
     }
-    for group in &seed.log_groups {
+    for group in seed.log_groups {
         try_to(crate::logs::handle(
             region,
             "CreateLogGroup",

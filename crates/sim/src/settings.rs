@@ -32,7 +32,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             account: "111122223333".to_owned(),
-            epoch: SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600),
+            epoch: SystemTime::UNIX_EPOCH + Duration::from_hours(490_896),
             seed: 1,
             throttle: false,
             latency: Duration::from_millis(20),
@@ -83,14 +83,14 @@ impl Default for Times {
             start: Duration::from_secs(2),
             health: Duration::from_secs(10),
             settle: Duration::from_secs(5),
-            unhealthy: Duration::from_secs(60),
+            unhealthy: Duration::from_mins(1),
             crash: Duration::from_secs(3),
             drain: Duration::from_secs(5),
             stop: Duration::from_secs(2),
             deprovision: Duration::from_secs(2),
             retry: Duration::from_secs(1),
-            alarm: Duration::from_secs(60),
-            inactive: Duration::from_secs(3600),
+            alarm: Duration::from_mins(1),
+            inactive: Duration::from_hours(1),
         }
     }
 }
@@ -113,7 +113,7 @@ impl Times {
             deprovision: Duration::ZERO,
             retry: Duration::from_secs(1),
             alarm: Duration::ZERO,
-            inactive: Duration::from_secs(3600),
+            inactive: Duration::from_hours(1),
         }
     }
 }

@@ -59,6 +59,7 @@ impl Simulation {
     /// Calls an operation directly, as another person would: no fault or rate applies, and it is not recorded.
     ///
     /// `service` is `ecs`, `ecr`, `elbv2`, `application-autoscaling`, `logs` or `sts`. An error is its code and message.
+    #[expect(clippy::needless_pass_by_value, reason = "callers write the input in place")]
     pub fn call(&self, region: &str, service: &str, operation: &str, input: Value) -> Result<Value, (String, String)> {
         let mut world = self.world();
         let place = world.place(region);
@@ -68,7 +69,7 @@ impl Simulation {
 
     /// Puts things in place before a run.
     pub fn seed(&self, seed: Seed) {
-        seed::plant(self.world().home(self.clock.elapsed(), &seed.region), &seed);
+        seed::plant(self.world().home(self.clock.elapsed(), &seed.region), seed);
     }
 
     /// Every call that came over the wire.
@@ -93,7 +94,7 @@ impl Simulation {
 
     /// From now on, tasks whose main container's image contains `pattern` behave like this. The latest word counts.
     pub fn behave(&self, pattern: &str, behaviour: Behaviour) {
-        self.world().behave(pattern, &behaviour);
+        self.world().behave(pattern, behaviour);
     }
 
     /// What CloudWatch reports of a service's CPU, in percent; a target tracking policy acts on it.

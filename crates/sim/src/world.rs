@@ -91,13 +91,13 @@ impl World {
                 let _ = self.answer(now, &place, &spoken, message);
                 Outcome::Hang
             }
-            Some(FaultKind::Throttle) => self.refuse(&spoken, throttled(&spoken), headers),
+            Some(FaultKind::Throttle) => refuse(&spoken, throttled(&spoken), headers),
             Some(FaultKind::ServerError) => {
                 let refusal = Refusal::server("ServerException", "Service Unavailable. Please try again later.");
-                self.refuse(&spoken, refusal, headers)
+                refuse(&spoken, refusal, headers)
             }
-            Some(FaultKind::AccessDenied) => self.refuse(&spoken, denied(&spoken), headers),
-            Some(FaultKind::Error { code, message }) => self.refuse(&spoken, Refusal::new(&code, message), headers),
+            Some(FaultKind::AccessDenied) => refuse(&spoken, denied(&spoken), headers),
+            Some(FaultKind::Error { code, message }) => refuse(&spoken, Refusal::new(&code, message), headers),
             None => {
                 let answer = self.answer(now, &place, &spoken, message);
                 Outcome::Reply(wire::reply(&spoken, answer, &headers.request_id), headers)
@@ -105,10 +105,6 @@ impl World {
         };
         self.record(now, place.1, spoken, input, &outcome);
         outcome
-    }
-
-    fn refuse(&self, spoken: &Spoken, refusal: Refusal, headers: Headers) -> Outcome {
-        Outcome::Reply(wire::reply(spoken, Err(refusal), &headers.request_id), headers)
     }
 
     fn answer(&mut self, now: Duration, place: &Place, spoken: &Spoken, message: &Message) -> Answer {
@@ -197,11 +193,11 @@ impl World {
     }
 
     /// From now on, tasks of images that contain `pattern` behave like this.
-    pub(crate) fn behave(&mut self, pattern: &str, behaviour: &Behaviour) {
-        self.behaviours.push((pattern.to_owned(), behaviour.clone()));
+    pub(crate) fn behave(&mut self, pattern: &str, behaviour: Behaviour) {
         for region in self.regions.values_mut() {
             region.behaviours.push((pattern.to_owned(), behaviour.clone()));
         }
+        self.behaviours.push((pattern.to_owned(), behaviour));
     }
 
     /// What there is, briefly.
@@ -245,6 +241,10 @@ fn advance(region: &mut Region, now: Duration) {
         }
     }
     region.now = region.now.max(now);
+}
+
+fn refuse(spoken: &Spoken, refusal: Refusal, headers: Headers) -> Outcome {
+    Outcome::Reply(wire::reply(spoken, Err(refusal), &headers.request_id), headers)
 }
 
 fn throttled(spoken: &Spoken) -> Refusal {

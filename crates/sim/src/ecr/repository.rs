@@ -208,7 +208,7 @@ pub(super) fn list_tags(region: &mut Region, input: &Value) -> Answer {
 /// GetAuthorizationToken: `AWS:password` in base64, good for twelve hours.
 pub(super) fn authorization_token(region: &Region) -> Value {
     let endpoint = format!("https://{}.dkr.ecr.{}.amazonaws.com", region.account, region.name);
-    let expires = region.stamp(region.now + Duration::from_secs(12 * 3600));
+    let expires = region.stamp(region.now + Duration::from_hours(12));
     // The base64 of "AWS:simulated".
     json!({"authorizationData": [{"authorizationToken": "QVdTOnNpbXVsYXRlZA==", "expiresAt": expires, "proxyEndpoint": endpoint}]})
 }

@@ -84,7 +84,7 @@ fn pause(region: &mut Region, service: &mut Service, failure: Failure) -> Durati
     let doublings = (service.failures - 3).min(8);
     least
         .max(Duration::from_secs(10 << doublings))
-        .min(Duration::from_secs(900))
+        .min(Duration::from_mins(15))
 }
 
 /// A task became healthy: the failures before it count no more.

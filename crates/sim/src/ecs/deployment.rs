@@ -135,7 +135,7 @@ pub(super) fn fail(region: &mut Region, service: &mut Service, cause: &str, roll
     };
     primary.rollout = Rollout::Failed;
     primary.updated = now;
-    primary.reason = cause.to_owned();
+    cause.clone_into(&mut primary.reason);
     let message = format!("(deployment {}) deployment failed: {}", primary.id, lower(cause));
     if let Some(record) = service.history.last_mut() {
         record.updated = now;

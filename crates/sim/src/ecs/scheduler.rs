@@ -55,7 +55,7 @@ pub(super) fn pass(region: &mut Region, service: &mut Service) {
 
 /// Drops tasks stopped more than an hour ago, and superseded deployments that have no tasks left.
 fn forget(region: &mut Region, service: &mut Service) {
-    const VISIBLE: Duration = Duration::from_secs(3600);
+    const VISIBLE: Duration = Duration::from_hours(1);
     let now = region.now;
     service.tasks.retain(|id, task| {
         let keep = task.stopped.is_none_or(|stopped| now <= stopped + VISIBLE);

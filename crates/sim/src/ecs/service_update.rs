@@ -149,10 +149,10 @@ fn change_strategy(region: &Region, service: &Service, input: &Value, config: &m
              capacity provider strategy on a service that is already using one, you must force a new deployment.",
         ));
     }
-    fall_back(service, wanted, config)
+    fall_back(service, &wanted, config)
 }
 
-fn fall_back(service: &Service, wanted: Vec<Value>, config: &mut Value) -> Result<(), Refusal> {
+fn fall_back(service: &Service, wanted: &[Value], config: &mut Value) -> Result<(), Refusal> {
     let created_with = service.request.text("launchType");
     let Some(members) = config.as_object_mut() else {
         return Ok(());

@@ -25,12 +25,16 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
     let (mut services, mut failures) = (Vec::new(), Vec::new());
     for name in names {
         let key = (cluster.clone(), arn::leaf(&name).to_owned());
-        match region.ecs.services.get(&key).filter(|service| visible(region, service)) {
-            Some(_) => services.push(one(region, &key, &include)),
-            None => {
-                let arn = region.arn("ecs", &format!("service/{cluster}/{}", key.1));
-                failures.push(json!({"arn": arn, "reason": "MISSING"}));
-            }
+        if region
+            .ecs
+            .services
+            .get(&key)
+            .is_some_and(|service| visible(region, service))
+        {
+            services.push(one(region, &key, &include));
+        } else {
+            let arn = region.arn("ecs", &format!("service/{cluster}/{}", key.1));
+            failures.push(json!({"arn": arn, "reason": "MISSING"}));
         }
     }
     Ok(json!({"services": services, "failures": failures}))

@@ -44,7 +44,7 @@ pub(super) fn list(region: &Region, input: &Value) -> Answer {
 
 fn visible(region: &Region, task: &Task) -> bool {
     task.stopped
-        .is_none_or(|stopped| region.now <= stopped + Duration::from_secs(3600))
+        .is_none_or(|stopped| region.now <= stopped + Duration::from_hours(1))
 }
 
 /// DescribeTasks: at most a hundred.
@@ -60,12 +60,11 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
     let include = input.texts("include");
     let (mut tasks, mut failures) = (Vec::new(), Vec::new());
     for name in names {
-        match find(region, &cluster, &name).filter(|(_, task)| visible(region, task)) {
-            Some((service, task)) => tasks.push(task_view::one(region, service, task, &include)),
-            None => {
-                let arn = region.arn("ecs", &format!("task/{cluster}/{}", arn::leaf(&name)));
-                failures.push(json!({"arn": arn, "reason": "MISSING"}));
-            }
+        if let Some((service, task)) = find(region, &cluster, &name).filter(|(_, task)| visible(region, task)) {
+            tasks.push(task_view::one(region, service, task, &include));
+        } else {
+            let arn = region.arn("ecs", &format!("task/{cluster}/{}", arn::leaf(&name)));
+            failures.push(json!({"arn": arn, "reason": "MISSING"}));
         }
     }
     Ok(json!({"tasks": tasks, "failures": failures}))
@@ -140,7 +139,10 @@ fn start(region: &mut Region, service: &mut Service, definition: &str, input: &V
             continue;
         };
         task.tags = tag::LOWER.read(input.items("tags"));
-        task.deployment = input.text("startedBy").unwrap_or_default().to_owned();
+        input
+            .text("startedBy")
+            .unwrap_or_default()
+            .clone_into(&mut task.deployment);
         views.push(task_view::one(region, service, &task, &[]));
         service.tasks.insert(task.id.clone(), task);
     }

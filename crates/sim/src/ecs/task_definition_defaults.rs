@@ -118,7 +118,9 @@ fn container(sent: &Value, network: &str) -> Value {
         container.fill(list, json!([]));
     }
     if let Some(ports) = container.get_mut("portMappings").and_then(Value::as_array_mut) {
-        ports.iter_mut().for_each(|port| fill_port(port, network));
+        for port in ports.iter_mut() {
+            fill_port(port, network);
+        }
     }
     if let Some(check) = container.get_mut("healthCheck") {
         check.fill("interval", json!(30));

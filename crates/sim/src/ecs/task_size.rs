@@ -15,7 +15,7 @@ pub(super) fn exists(cpu: u32, memory: u32) -> bool {
         32_768 => return matches!(memory, 61_440 | 122_880 | 249_856),
         _ => return false,
     };
-    (least..=most).contains(&memory) && (memory - least) % step == 0
+    (least..=most).contains(&memory) && (memory - least).is_multiple_of(step)
 }
 
 /// CPU units of `1024`, `1 vCPU`, `.25 vcpu`.

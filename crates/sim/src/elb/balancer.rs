@@ -78,14 +78,14 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
     if let Some(arn) = arns.iter().find(|arn| !region.elb.balancers.contains_key(arn.as_str())) {
         return Err(missing(arn));
     }
-    let named = |name: &String| {
+    let exists = |name: &String| {
         region
             .elb
             .balancers
             .values()
             .any(|known| known.body.text("LoadBalancerName") == Some(name))
     };
-    if let Some(name) = names.iter().find(|name| !named(name)) {
+    if let Some(name) = names.iter().find(|name| !exists(name)) {
         return Err(missing(name));
     }
     let all = region.elb.balancers.iter().filter(|(arn, balancer)| {

@@ -37,8 +37,7 @@ fn view(region: &Region, arn: &str) -> Value {
         .elb
         .groups
         .get(arn)
-        .map(|group| group.body.clone())
-        .unwrap_or(Value::Null);
+        .map_or(Value::Null, |group| group.body.clone());
     body.put("LoadBalancerArns", json!(balancers_of(region, arn)));
     body
 }
@@ -157,14 +156,14 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
     if let Some(arn) = arns.iter().find(|arn| !region.elb.groups.contains_key(arn.as_str())) {
         return Err(missing(arn));
     }
-    let named = |name: &String| {
+    let exists = |name: &String| {
         region
             .elb
             .groups
             .values()
             .any(|group| group.body.text("TargetGroupName") == Some(name))
     };
-    if let Some(name) = names.iter().find(|name| !named(name)) {
+    if let Some(name) = names.iter().find(|name| !exists(name)) {
         return Err(missing(name));
     }
     let wanted = region.elb.groups.iter().filter(|(arn, group)| {

@@ -92,11 +92,6 @@ impl Region {
         self.timers.keys().next().map(|(at, _)| *at)
     }
 
-    /// Whether an equal timer is already set.
-    pub(crate) fn awaits(&self, timer: &Timer) -> bool {
-        self.timers.values().any(|set| set == timer)
-    }
-
     /// An ARN of this account and region.
     pub(crate) fn arn(&self, service: &str, resource: &str) -> String {
         format!("arn:aws:{service}:{}:{}:{resource}", self.name, self.account)

@@ -30,6 +30,8 @@ pub(crate) struct ScalableTarget {
     pub(crate) actions: BTreeMap<String, Value>,
     /// When capacity last changed, for the cooldown.
     pub(crate) scaled: Option<Duration>,
+    /// When the alarm that is set goes off.
+    pub(crate) alarm: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]

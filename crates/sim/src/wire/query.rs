@@ -91,9 +91,8 @@ pub(super) fn reply(spoken: &Spoken, answer: Answer, request_id: &str) -> Reply 
             let operation = &spoken.operation;
             let mut body = format!("<{operation}Response xmlns=\"{space}\"><{operation}Result>");
             write(&mut body, &value);
-            body.push_str(&format!(
-                "</{operation}Result><ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{operation}Response>"
-            ));
+            let metadata = format!("<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>");
+            body.extend(["</", operation, "Result>", &metadata, "</", operation, "Response>"]);
             Reply {
                 status: 200,
                 content_type: "text/xml",
@@ -123,9 +122,9 @@ fn write(out: &mut String, value: &Value) {
     match value {
         Value::Object(members) => {
             for (name, member) in members.iter().filter(|(_, member)| !member.is_null()) {
-                out.push_str(&format!("<{name}>"));
+                out.extend(["<", name, ">"]);
                 write(out, member);
-                out.push_str(&format!("</{name}>"));
+                out.extend(["</", name, ">"]);
             }
         }
         Value::Array(items) => {
