@@ -4,11 +4,25 @@
 
 mod container;
 pub mod default;
+pub mod fargate;
+pub mod fault;
 pub mod key;
+mod meaning;
+mod nearest;
+mod outline;
+mod path;
+pub mod request;
+pub mod schema;
+mod shape;
 pub mod spec;
 pub mod status;
+mod structure;
+mod text;
 mod traffic;
+pub mod validate;
+pub mod yaml;
 
+pub use fault::{Fault, Violation};
 pub use key::{Generation, Key};
 pub use spec::{AgentDeployment, AgentDeploymentSpec, Metadata};
 pub use status::{AgentDeploymentStatus, Condition, ConditionType, Reason};

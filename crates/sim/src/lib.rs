@@ -1,1 +1,41 @@
-//! Placeholder.
+//! A simulated AWS that speaks the real wire protocols.
+//!
+//! One pure engine ([`Simulation`] over a world of accounts and regions) answers the requests of ECS, ECR, Elastic Load
+//! Balancing v2, Application Auto Scaling, CloudWatch Logs and STS with the documented shapes, defaults, error codes and
+//! texts. It has two doors: a connector for the SDK in the same process, driven by a paused clock, and a loopback HTTP
+//! server for any other client. What AWS does by itself (tasks starting, targets turning healthy, a circuit breaker
+//! tripping) is a function of simulated time, evaluated when somebody looks: there are no background tasks.
+//!
+//! It deliberately imports nothing of the operator it serves as a counterpart for, so that it can disagree with it.
+
+mod arn;
+mod behaviour;
+mod bucket;
+mod call;
+mod clock;
+mod connector;
+mod ecr;
+mod ecs;
+mod elb;
+mod fault;
+mod input;
+mod logs;
+mod page;
+mod refusal;
+mod scaling;
+mod seed;
+mod server;
+mod settings;
+mod simulation;
+mod state;
+mod sts;
+mod tag;
+mod wire;
+mod world;
+
+pub use behaviour::Behaviour;
+pub use call::Call;
+pub use fault::{Fault, FaultKind};
+pub use seed::Seed;
+pub use settings::{Settings, Times};
+pub use simulation::Simulation;

@@ -1,0 +1,156 @@
+//! What a document's values mean: an agent, or everything that keeps them from being one.
+
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+use crate::{
+    fault::{ENOUGH, Violation},
+    path,
+    request::{self, FlatRequest},
+    shape::Shape,
+    spec::AgentDeployment,
+    structure::{self, Typed},
+    text, validate,
+};
+
+static AGENT: LazyLock<Shape> = LazyLock::new(Shape::of::<AgentDeployment>);
+static REQUEST: LazyLock<Shape> = LazyLock::new(Shape::of::<FlatRequest>);
+
+/// An agent, or what is wrong.
+#[derive(Default)]
+pub(crate) struct Meaning {
+    /// The agent, when nothing is wrong.
+    pub(crate) agent: Option<AgentDeployment>,
+    /// Violations whose place is that of their key: unknown fields.
+    pub(crate) at_key: Vec<Violation>,
+    /// Violations whose place is that of the value.
+    pub(crate) at_value: Vec<Violation>,
+}
+
+/// Reads an `AgentDeployment`. A `status` beside the spec (output of `get -o yaml`) says nothing and is left out.
+pub(crate) fn of_agent(mut value: Value) -> Meaning {
+    if let Some(fields) = value.as_object_mut() {
+        fields.remove("status");
+    }
+    if let Some(violation) = other_kind(&value) {
+        return Meaning {
+            at_value: vec![violation],
+            ..Meaning::default()
+        };
+    }
+    let controls = controls(&value);
+    let typed = structure::read::<AgentDeployment>(&AGENT, value);
+    let broken = typed.value.as_ref().map(validate::check).unwrap_or_default();
+    conclude(typed, broken, controls, |agent| agent)
+}
+
+/// Reads a flat request.
+pub(crate) fn of_request(value: Value) -> Meaning {
+    let controls = controls(&value);
+    let typed = structure::read::<FlatRequest>(&REQUEST, value);
+    let broken = typed.value.as_ref().map(request::check).unwrap_or_default();
+    conclude(typed, broken, controls, AgentDeployment::from)
+}
+
+fn conclude<T>(
+    typed: Typed<T>,
+    broken: Vec<Violation>,
+    controls: Vec<Violation>,
+    into: impl FnOnce(T) -> AgentDeployment,
+) -> Meaning {
+    let Typed {
+        value,
+        unknown,
+        wrong,
+        mut spoiled,
+    } = typed;
+    spoiled.extend(controls.iter().map(|violation| violation.path.clone()));
+    let consequence = |violation: &Violation| spoiled.iter().any(|spoiled| explains(spoiled, &violation.path));
+    let broken = broken.into_iter().filter(|violation| !consequence(violation));
+    let at_value = wrong.into_iter().chain(controls).chain(broken).collect::<Vec<_>>();
+    let sound = at_value.is_empty() && unknown.is_empty();
+    Meaning {
+        agent: value.filter(|_| sound).map(into),
+        at_key: unknown,
+        at_value,
+    }
+}
+
+/// A field and those whose rules look at it: a fault in the first makes a rule broken at the others worthless.
+const CONSEQUENCES: [(&str, &[&str]); 13] = [
+    ("spec.region", &["spec.cluster", "spec.loadBalancer"]),
+    ("spec.resources.cpu", &["spec.resources.memory", "spec.sidecars"]),
+    ("spec.resources.memory", &["spec.sidecars"]),
+    (
+        "spec.container.name",
+        &["spec.sidecars", "spec.overrides.taskDefinition"],
+    ),
+    (
+        "spec.container.healthCheck.interval",
+        &["spec.container.healthCheck.timeout"],
+    ),
+    ("spec.logging.enabled", &["spec.roles.execution"]),
+    ("spec.desiredCount", &["spec.rollout.maximumPercent"]),
+    ("spec.rollout.minimumHealthyPercent", &["spec.rollout.maximumPercent"]),
+    (
+        "spec.rollout.strategy",
+        &["spec.rollout.bakeMinutes", "spec.loadBalancer.alternate"],
+    ),
+    (
+        "spec.loadBalancer",
+        &["spec.rollout.strategy", "spec.autoscaling.requestsPerTarget"],
+    ),
+    ("spec.autoscaling.max", &["spec.autoscaling.min"]),
+    ("cpu", &["memory"]),
+    ("max_capacity", &["min_capacity"]),
+];
+
+/// Whether the fault at `spoiled` may be why a rule is broken at `path`.
+fn explains(spoiled: &str, path: &str) -> bool {
+    let related = |one: &str, other: &str| path::covers(one, other) || path::covers(other, one);
+    let follows = |effects: &[&str]| effects.iter().any(|effect| path::covers(effect, path));
+    related(spoiled, path) || (CONSEQUENCES.iter()).any(|(cause, effects)| related(cause, spoiled) && follows(effects))
+}
+
+/// A document of another kind altogether: one fault says it better than one for each of its fields.
+fn other_kind(value: &Value) -> Option<Violation> {
+    let kind = value.get("kind")?.as_str()?;
+    let far = strsim::jaro_winkler(kind, "AgentDeployment") < 0.85;
+    far.then(|| Violation::new("kind", format!("`{kind}` is no kind of document here")).hint("`AgentDeployment`"))
+}
+
+fn controls(value: &Value) -> Vec<Violation> {
+    let mut found = Vec::new();
+    look(value, "", &mut found);
+    found
+}
+
+fn look(value: &Value, path: &str, found: &mut Vec<Violation>) {
+    if found.len() >= ENOUGH {
+        return;
+    }
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        Value::String(text) => found.extend(control(text, path)),
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                look(item, &path::item(path, index), found);
+            }
+        }
+        Value::Object(entries) => {
+            for (key, entry) in entries {
+                let here = path::field(path, key);
+                found.extend(control(key, &here));
+                look(entry, &here, found);
+            }
+        }
+    }
+}
+
+fn control(text: &str, path: &str) -> Option<Violation> {
+    let strange = |character: &char| text::is_control(*character) || *character == '\r';
+    let character = text.chars().find(strange)?;
+    let problem = format!("control character U+{:04X} in a string", u32::from(character));
+    Some(Violation::new(path, problem).hint("remove it"))
+}

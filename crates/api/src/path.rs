@@ -1,0 +1,70 @@
+//! Field paths as text: `spec.container.environment.PORT`, `spec.sidecars[0].name`, `spec.tags["cost.center"]`.
+
+/// The path of `key` in the mapping at `base`.
+pub(crate) fn field(base: &str, key: &str) -> String {
+    let segment = segment(key);
+    if base.is_empty() || segment.starts_with('[') {
+        format!("{base}{segment}")
+    } else {
+        format!("{base}.{segment}")
+    }
+}
+
+/// The path of item `index` in the list at `base`.
+pub(crate) fn item(base: &str, index: usize) -> String {
+    format!("{base}[{index}]")
+}
+
+/// Whether `path` is `ancestor` or stands below it.
+pub(crate) fn covers(ancestor: &str, path: &str) -> bool {
+    path.strip_prefix(ancestor)
+        .is_some_and(|rest| rest.is_empty() || ancestor.is_empty() || rest.starts_with(['.', '[']))
+}
+
+/// The path one level up.
+pub(crate) fn parent(path: &str) -> &str {
+    path.rfind(['.', '[']).map_or("", |end| &path[..end])
+}
+
+/// How much of `path` names `key`, when it begins with it.
+pub(crate) fn names_key(path: &str, key: &str) -> Option<usize> {
+    if !path.starts_with('[') {
+        return covers(key, path).then_some(key.len()).filter(|length| *length > 0);
+    }
+    let segment = segment(key);
+    covers(&segment, path).then_some(segment.len())
+}
+
+/// The index `path` begins with, and how much of it names it.
+pub(crate) fn names_item(path: &str) -> Option<(usize, usize)> {
+    let (index, _) = path.strip_prefix('[')?.split_once(']')?;
+    Some((index.parse().ok()?, index.len() + 2))
+}
+
+fn segment(key: &str) -> String {
+    let simple = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if !key.is_empty() && key.chars().all(simple) {
+        key.to_owned()
+    } else {
+        format!("[{key:?}]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_with_a_dot_is_quoted() {
+        assert_eq!(field("spec.tags", "cost.center"), "spec.tags[\"cost.center\"]");
+        assert_eq!(field("spec.tags", "team"), "spec.tags.team");
+        assert_eq!(item(&field("", "sidecars"), 2), "sidecars[2]");
+    }
+
+    #[test]
+    fn a_path_covers_what_stands_below_it_and_not_its_namesakes() {
+        assert!(covers("spec.image", "spec.image.uri"));
+        assert!(covers("spec.subnets", "spec.subnets[1]"));
+        assert!(!covers("spec.image", "spec.imageUri"));
+    }
+}

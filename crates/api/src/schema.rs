@@ -1,0 +1,32 @@
+//! The contract as JSON Schema, for editors and other languages: generated from the types and their comments.
+
+use schemars::generate::SchemaSettings;
+use serde_json::{Value, json};
+
+use crate::spec::AgentDeployment;
+
+/// The schema's `$id`.
+pub const ID: &str = "https://fargateer.dev/schema/v1/agentdeployment.json";
+
+/// The JSON Schema (draft 2020-12) of an `AgentDeployment`.
+pub fn json_schema() -> Value {
+    let generator = SchemaSettings::draft2020_12().into_generator();
+    let mut schema = generator.into_root_schema_for::<AgentDeployment>().to_value();
+    if let Some(schema) = schema.as_object_mut() {
+        schema.insert("$id".to_owned(), ID.into());
+        schema.insert("title".to_owned(), "AgentDeployment".into());
+    }
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        let status = json!({
+            "description": "What Fargateer answered, when a document was printed with `get -o yaml`. Ignored in a spec.",
+            "type": ["object", "null"],
+        });
+        properties.insert("status".to_owned(), status);
+    }
+    schema
+}
+
+/// The text of the schema file `manifests/agentdeployment.schema.json`.
+pub fn file() -> String {
+    format!("{:#}\n", json_schema())
+}

@@ -1,0 +1,75 @@
+//! The record of a call that came over the wire.
+
+use crate::input::Members;
+use serde::Serialize;
+use serde_json::Value;
+use std::time::Duration;
+
+/// One call as the simulated AWS saw it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Call {
+    /// When, since the start of the simulation.
+    pub at: Duration,
+    /// The region of the credential scope.
+    pub region: String,
+    /// The service, by its endpoint's name: `ecs`, `ecr`, `application-autoscaling`, `logs`, `elasticloadbalancing`, `sts`.
+    pub service: String,
+    /// The operation.
+    pub operation: String,
+    /// Whether the operation changes anything.
+    pub mutating: bool,
+    /// The name or ARN of what the call is about, as the caller wrote it.
+    pub resource: Option<String>,
+    /// The error code answered, or `reset` or `hang`.
+    pub error: Option<String>,
+    /// The request's members.
+    pub request: Value,
+}
+
+/// Whether an operation changes anything, by its name.
+pub(crate) fn mutating(operation: &str) -> bool {
+    const READS: [&str; 6] = ["Describe", "List", "Get", "BatchGet", "BatchCheck", "Filter"];
+    operation != "AssumeRole" && !READS.iter().any(|prefix| operation.starts_with(prefix))
+}
+
+/// The name or ARN of what a request is about: its most telling member.
+pub(crate) fn resource(request: &Value) -> Option<String> {
+    const NAMES: [&str; 29] = [
+        "serviceName",
+        "service",
+        "services",
+        "family",
+        "familyPrefix",
+        "taskDefinition",
+        "taskDefinitions",
+        "serviceDeploymentArn",
+        "serviceDeploymentArns",
+        "task",
+        "tasks",
+        "resourceArn",
+        "ResourceId",
+        "ResourceIds",
+        "ResourceARN",
+        "repositoryName",
+        "repositoryNames",
+        "logGroupName",
+        "logGroupNamePrefix",
+        "TargetGroupArn",
+        "TargetGroupArns",
+        "RuleArn",
+        "ListenerArn",
+        "LoadBalancerArn",
+        "ResourceArns",
+        "Name",
+        "clusterName",
+        "cluster",
+        "RoleArn",
+    ];
+    NAMES.iter().find_map(|name| match request.member(name)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(items) if !items.is_empty() => {
+            Some(items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","))
+        }
+        Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
+    })
+}

@@ -1,0 +1,148 @@
+//! Simulated time: a fixed date plus what the tokio clock has counted, times a speed.
+//!
+//! No wall clock anywhere. A test that pauses tokio's clock stops AWS with it. Dates are formatted here since no calendar
+//! crate is needed for two formats.
+
+use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
+
+/// Where simulated time begins and how fast it runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Clock {
+    start: Instant,
+    speed: f64,
+}
+
+impl Clock {
+    pub(crate) fn start(speed: f64) -> Self {
+        let speed = if speed.is_finite() && speed > 0.0 { speed } else { 1.0 };
+        Self {
+            start: Instant::now(),
+            speed,
+        }
+    }
+
+    /// Simulated time since the start.
+    pub(crate) fn elapsed(&self) -> Duration {
+        let elapsed = Instant::now().saturating_duration_since(self.start);
+        if (self.speed - 1.0).abs() < f64::EPSILON {
+            elapsed
+        } else {
+            elapsed.mul_f64(self.speed)
+        }
+    }
+}
+
+/// Seconds since 1970, with milliseconds, as the JSON protocols write a timestamp.
+pub(crate) fn seconds(epoch: SystemTime, elapsed: Duration) -> f64 {
+    let since = epoch.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default() + elapsed;
+    (since.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
+/// Milliseconds since 1970, as CloudWatch Logs writes a timestamp.
+pub(crate) fn milliseconds(epoch: SystemTime, elapsed: Duration) -> i64 {
+    let since = epoch.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default() + elapsed;
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// `2026-01-01T00:00:00.000Z`, as the query protocol writes a timestamp.
+pub(crate) fn iso(epoch: SystemTime, elapsed: Duration) -> String {
+    let date = Date::of(epoch, elapsed);
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
+        date.year, date.month, date.day, date.hour, date.minute, date.second, date.millisecond
+    )
+}
+
+/// `Thu, 01 Jan 2026 00:00:00 GMT`, for the Date header.
+pub(crate) fn http(epoch: SystemTime, elapsed: Duration) -> String {
+    const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let date = Date::of(epoch, elapsed);
+    let weekday = usize::try_from(date.days % 7)
+        .ok()
+        .and_then(|day| WEEKDAYS.get(day))
+        .unwrap_or(&"Thu");
+    let month = usize::try_from(date.month - 1)
+        .ok()
+        .and_then(|month| MONTHS.get(month))
+        .unwrap_or(&"Jan");
+    let (day, year) = (date.day, date.year);
+    format!(
+        "{weekday}, {day:02} {month} {year:04} {:02}:{:02}:{:02} GMT",
+        date.hour, date.minute, date.second
+    )
+}
+
+struct Date {
+    days: u64,
+    year: u64,
+    month: u64,
+    day: u64,
+    hour: u64,
+    minute: u64,
+    second: u64,
+    millisecond: u32,
+}
+
+impl Date {
+    fn of(epoch: SystemTime, elapsed: Duration) -> Self {
+        let since = epoch.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default() + elapsed;
+        let seconds = since.as_secs();
+        let days = seconds / 86_400;
+        let (year, month, day) = civil(days);
+        Self {
+            days,
+            year,
+            month,
+            day,
+            hour: seconds % 86_400 / 3600,
+            minute: seconds % 3600 / 60,
+            second: seconds % 60,
+            millisecond: since.subsec_millis(),
+        }
+    }
+}
+
+/// Year, month and day of a day counted from 1970 (the usual days-to-civil algorithm, for dates after it).
+fn civil(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let era = shifted / 146_097;
+    let of_era = shifted % 146_097;
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    (year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{http, iso};
+    use std::time::{Duration, SystemTime};
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        let epoch = SystemTime::UNIX_EPOCH;
+        assert_eq!(
+            iso(epoch, Duration::from_millis(951_782_400_500)),
+            "2000-02-29T00:00:00.500Z"
+        );
+        assert_eq!(
+            http(epoch, Duration::from_secs(784_111_777)),
+            "Sun, 06 Nov 1994 08:49:37 GMT"
+        );
+        assert_eq!(
+            http(epoch, Duration::from_hours(490_896)),
+            "Thu, 01 Jan 2026 00:00:00 GMT"
+        );
+    }
+}

@@ -1,0 +1,87 @@
+//! The in-process door: an HTTP client for the SDK that never leaves the process.
+
+use crate::simulation::Simulation;
+use crate::wire::{Message, Reply};
+use crate::world::{Headers, Outcome};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::byte_stream::ByteStream;
+use std::io;
+
+#[derive(Debug)]
+struct Door {
+    simulation: Simulation,
+}
+
+impl Simulation {
+    /// The HTTP client to give to SDK clients in the same process.
+    pub fn connector(&self) -> SharedHttpClient {
+        let connector = SharedHttpConnector::new(Door {
+            simulation: self.clone(),
+        });
+        http_client_fn(move |_settings, _components| connector.clone())
+    }
+}
+
+impl HttpConnector for Door {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let simulation = self.simulation.clone();
+        HttpConnectorFuture::new(async move {
+            let message = read(request).await?;
+            wait(&simulation).await;
+            match simulation.handle(&message) {
+                Outcome::Reply(reply, headers) => respond(reply, &headers),
+                Outcome::Reset => Err(reset()),
+                Outcome::Hang => std::future::pending().await,
+            }
+        })
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the latency of a call is simulated, in virtual time"
+)]
+async fn wait(simulation: &Simulation) {
+    if !simulation.latency().is_zero() {
+        tokio::time::sleep(simulation.latency()).await;
+    }
+}
+
+/// Reads a request to the end of its body, or the SDK's stalled stream protection would cut the call.
+async fn read(mut request: HttpRequest) -> Result<Message, ConnectorError> {
+    let header = |name: &str| request.headers().get(name).map(str::to_owned);
+    let (target, authorization) = (header("x-amz-target"), header("authorization"));
+    let body = ByteStream::new(std::mem::replace(request.body_mut(), SdkBody::taken()));
+    let body = body
+        .collect()
+        .await
+        .map_err(|error| ConnectorError::user(error.into()))?;
+    Ok(Message {
+        target,
+        authorization,
+        body: body.to_vec(),
+    })
+}
+
+fn respond(reply: Reply, headers: &Headers) -> Result<HttpResponse, ConnectorError> {
+    let status = StatusCode::try_from(reply.status).map_err(|error| ConnectorError::other(error.into(), None))?;
+    let mut response = HttpResponse::new(status, SdkBody::from(reply.body));
+    let out = response.headers_mut();
+    out.insert("x-amzn-requestid", headers.request_id.clone());
+    out.insert("date", headers.date.clone());
+    out.insert("content-type", reply.content_type);
+    if let Some(error) = reply.error.filter(|_| reply.content_type.ends_with("json-1.1")) {
+        out.insert("x-amzn-errortype", error);
+    }
+    Ok(response)
+}
+
+fn reset() -> ConnectorError {
+    ConnectorError::io(io::Error::new(io::ErrorKind::ConnectionReset, "connection reset by peer").into())
+}

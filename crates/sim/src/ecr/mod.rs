@@ -1,0 +1,71 @@
+//! Amazon ECR: repositories and images, and whether an image can be pulled.
+//!
+//! Manifests are kept as they were put; layers are not simulated.
+
+mod image;
+mod repository;
+
+pub(crate) use image::put as put_image;
+pub(crate) use repository::create as create_repository;
+
+use crate::arn;
+use crate::refusal::{Answer, Refusal};
+use crate::state::Region;
+use serde_json::Value;
+
+/// Answers one ECR operation.
+pub(crate) fn handle(region: &mut Region, operation: &str, input: &Value) -> Answer {
+    match operation {
+        "CreateRepository" => repository::create(region, input),
+        "DescribeRepositories" => repository::describe(region, input),
+        "DeleteRepository" => repository::delete(region, input),
+        "PutLifecyclePolicy" => repository::put_lifecycle_policy(region, input),
+        "GetLifecyclePolicy" => repository::get_lifecycle_policy(region, input),
+        "DeleteLifecyclePolicy" => repository::delete_lifecycle_policy(region, input),
+        "PutImageTagMutability" => repository::put_tag_mutability(region, input),
+        "TagResource" => repository::tag(region, input),
+        "UntagResource" => repository::untag(region, input),
+        "ListTagsForResource" => repository::list_tags(region, input),
+        "DescribeImages" => image::describe(region, input),
+        "BatchGetImage" => image::batch_get(region, input),
+        "BatchDeleteImage" => image::batch_delete(region, input),
+        "ListImages" => image::list(region, input),
+        "PutImage" => image::put(region, input),
+        "GetAuthorizationToken" => Ok(repository::authorization_token(region)),
+        _ => Err(Refusal::unknown_operation()),
+    }
+}
+
+/// Repository and reference of an image of this account and region; `None` for any other registry's.
+fn own<'a>(region: &Region, image: &'a str) -> Option<(&'a str, &'a str)> {
+    let host = format!("{}.dkr.ecr.{}.amazonaws.com/", region.account, region.name);
+    let rest = image.strip_prefix(host.as_str())?;
+    if let Some((name, digest)) = rest.split_once('@') {
+        let name = name.split_once(':').map_or(name, |(name, _)| name);
+        return Some((name, digest));
+    }
+    Some(rest.split_once(':').unwrap_or((rest, "latest")))
+}
+
+/// Whether a task could pull an image. Other registries are taken to have everything.
+pub(crate) fn pullable(region: &Region, image: &str) -> bool {
+    let Some((name, reference)) = own(region, image) else {
+        return true;
+    };
+    match region.ecr.repositories.get(name) {
+        Some(repository) => image::find(repository, reference).is_some(),
+        None => !region.settings.strict_images,
+    }
+}
+
+/// The digest an image resolves to.
+pub(crate) fn digest(region: &Region, image: &str) -> String {
+    if let Some((_, digest)) = image.split_once('@') {
+        return digest.to_owned();
+    }
+    let stored = own(region, image).and_then(|(name, reference)| {
+        let repository = region.ecr.repositories.get(name)?;
+        image::find(repository, reference).map(|(digest, _)| digest.clone())
+    });
+    stored.unwrap_or_else(|| arn::digest(image))
+}

@@ -1,0 +1,69 @@
+//! Amazon ECS on Fargate: the operations, one file a resource, and what ECS does by itself.
+//!
+//! Only the rolling deployment of replica services on Fargate is simulated: no EC2 instances, no task sets, no blue/green.
+
+mod circuit_breaker;
+mod cluster;
+mod deployment;
+mod event;
+mod scheduler;
+mod service;
+mod service_deployment;
+mod service_input;
+mod service_revision;
+mod service_rules;
+mod service_update;
+mod service_view;
+mod tag;
+mod task;
+mod task_api;
+mod task_definition;
+mod task_definition_defaults;
+mod task_definition_list;
+mod task_definition_rules;
+mod task_size;
+mod task_step;
+mod task_view;
+
+pub(crate) use cluster::create as create_cluster;
+pub(crate) use scheduler::{rescale, wake};
+pub(crate) use task_step::advance as advance_task;
+
+use crate::refusal::{Answer, Refusal};
+use crate::state::Region;
+use serde_json::Value;
+
+/// Answers one ECS operation.
+pub(crate) fn handle(region: &mut Region, operation: &str, input: &Value) -> Answer {
+    match operation {
+        "CreateCluster" => cluster::create(region, input),
+        "DescribeClusters" => cluster::describe(region, input),
+        "ListClusters" => cluster::list(region, input),
+        "DeleteCluster" => cluster::delete(region, input),
+        "UpdateCluster" | "UpdateClusterSettings" => cluster::update(region, input),
+        "PutClusterCapacityProviders" => cluster::put_capacity_providers(region, input),
+        "RegisterTaskDefinition" => task_definition::register(region, input),
+        "DescribeTaskDefinition" => task_definition::describe(region, input),
+        "DeregisterTaskDefinition" => task_definition::deregister(region, input),
+        "DeleteTaskDefinitions" => task_definition::delete(region, input),
+        "ListTaskDefinitions" => task_definition_list::list(region, input),
+        "ListTaskDefinitionFamilies" => task_definition_list::families(region, input),
+        "CreateService" => service::create(region, input),
+        "UpdateService" => service_update::update(region, input),
+        "DeleteService" => service::delete(region, input),
+        "DescribeServices" => service_view::describe(region, input),
+        "ListServices" => service_view::list(region, input),
+        "ListServiceDeployments" => service_deployment::list(region, input),
+        "DescribeServiceDeployments" => service_deployment::describe(region, input),
+        "StopServiceDeployment" => service_deployment::stop(region, input),
+        "DescribeServiceRevisions" => service_revision::describe(region, input),
+        "ListTasks" => task_api::list(region, input),
+        "DescribeTasks" => task_api::describe(region, input),
+        "StopTask" => task_api::stop(region, input),
+        "RunTask" => task_api::run(region, input),
+        "TagResource" => tag::add(region, input),
+        "UntagResource" => tag::remove(region, input),
+        "ListTagsForResource" => tag::list(region, input),
+        _ => Err(Refusal::unknown_operation()),
+    }
+}

@@ -1,0 +1,160 @@
+//! Service deployments: the history of a service's deployments, and how one is stopped.
+
+use super::deployment::{self, Rollback};
+use super::{cluster, scheduler, service, service_view};
+use crate::arn;
+use crate::input::Members;
+use crate::refusal::{Answer, Refusal};
+use crate::state::Region;
+use crate::state::ecs::{Service, ServiceDeployment};
+use serde_json::{Value, json};
+
+/// ListServiceDeployments: newest first, by status and date.
+pub(super) fn list(region: &Region, input: &Value) -> Answer {
+    let key = service::key(region, input, "service")?;
+    let statuses = input.texts("status");
+    let created = input.member("createdAt");
+    let after = created.and_then(|range| range.number("after")).unwrap_or(f64::MIN);
+    let before = created.and_then(|range| range.number("before")).unwrap_or(f64::MAX);
+    let service = region.ecs.services.get(&key);
+    let history = service
+        .into_iter()
+        .flat_map(|service| service.history.iter().rev().map(move |record| (service, record)));
+    let briefs: Vec<Value> = history
+        .filter(|(_, record)| statuses.is_empty() || statuses.iter().any(|status| status == record.status))
+        .filter(|(_, record)| (after..=before).contains(&region.stamp(record.created)))
+        .map(|(service, record)| brief(region, service, record))
+        .collect();
+    let page = cluster::paged(briefs, input, 20)?;
+    Ok(json!({"serviceDeployments": page.items, "nextToken": page.next}))
+}
+
+fn brief(region: &Region, service: &Service, record: &ServiceDeployment) -> Value {
+    let mut body = json!({
+        "serviceDeploymentArn": record.arn,
+        "serviceArn": service.arn,
+        "clusterArn": region.arn("ecs", &format!("cluster/{}", service.cluster)),
+        "startedAt": region.stamp(record.created),
+        "createdAt": region.stamp(record.created),
+        "targetServiceRevisionArn": record.target,
+        "status": record.status,
+    });
+    if let Some(finished) = record.finished {
+        body.put("finishedAt", json!(region.stamp(finished)));
+    }
+    if let Some(reason) = &record.reason {
+        body.put("statusReason", json!(reason));
+    }
+    body
+}
+
+/// DescribeServiceDeployments: at most twenty.
+pub(super) fn describe(region: &Region, input: &Value) -> Answer {
+    let arns = input.texts("serviceDeploymentArns");
+    if arns.is_empty() || arns.len() > 20 {
+        return Err(Refusal::invalid(
+            "serviceDeploymentArns must have between 1 and 20 elements.",
+        ));
+    }
+    let (mut found, mut failures) = (Vec::new(), Vec::new());
+    for arn in arns {
+        match find(region, &arn) {
+            Some((service, record)) => found.push(view(region, service, record)),
+            None => failures.push(json!({"arn": arn, "reason": "MISSING"})),
+        }
+    }
+    Ok(json!({"serviceDeployments": found, "failures": failures}))
+}
+
+fn find<'a>(region: &'a Region, arn: &str) -> Option<(&'a Service, &'a ServiceDeployment)> {
+    let mut parts = arn::tail(arn).split('/');
+    let key = (parts.next()?.to_owned(), parts.next()?.to_owned());
+    let service = region.ecs.services.get(&key)?;
+    service
+        .history
+        .iter()
+        .find(|record| record.arn == arn)
+        .map(|record| (service, record))
+}
+
+fn view(region: &Region, service: &Service, record: &ServiceDeployment) -> Value {
+    let mut body = brief(region, service, record);
+    let stage = if record.finished.is_some() {
+        "CLEAN_UP"
+    } else {
+        "SCALE_UP"
+    };
+    let sources: Value = record.sources.iter().map(|arn| summary(service, arn, None)).collect();
+    body.put("updatedAt", json!(region.stamp(record.updated)));
+    body.put("sourceServiceRevisions", sources);
+    body.put(
+        "targetServiceRevision",
+        summary(service, &record.target, Some(record.desired)),
+    );
+    body.put("lifecycleStage", json!(stage));
+    body.put("deploymentConfiguration", record.configuration.clone());
+    body.put("deploymentCircuitBreaker", breaker(record));
+    if let Some(stopped) = record.stopped {
+        body.put("stoppedAt", json!(region.stamp(stopped)));
+    }
+    if let Some(rollback) = &record.rollback {
+        body.put("rollback", rollback.clone());
+    }
+    body
+}
+
+fn breaker(record: &ServiceDeployment) -> Value {
+    let enabled = record
+        .configuration
+        .get("deploymentCircuitBreaker")
+        .and_then(|breaker| breaker.flag("enable"));
+    let status = match enabled {
+        Some(true) if record.failures >= record.threshold => "TRIGGERED",
+        Some(true) if record.finished.is_some() => "MONITORING_COMPLETE",
+        Some(true) => "MONITORING",
+        Some(false) | None => "DISABLED",
+    };
+    json!({"status": status, "failureCount": record.failures, "threshold": record.threshold})
+}
+
+fn summary(service: &Service, arn: &str, requested: Option<u32>) -> Value {
+    let deployment = service.deployments.iter().find(|deployment| deployment.revision == arn);
+    let (running, pending) = deployment.map_or((0, 0), |deployment| service_view::counts(service, &deployment.id));
+    json!({
+        "arn": arn,
+        "requestedTaskCount": requested.map_or(running + pending, |requested| requested as usize),
+        "runningTaskCount": running,
+        "pendingTaskCount": pending,
+    })
+}
+
+/// StopServiceDeployment: rolls back, whether or not the circuit breaker would have.
+pub(super) fn stop(region: &mut Region, input: &Value) -> Answer {
+    let arn = input.text("serviceDeploymentArn").unwrap_or_default().to_owned();
+    let missing = || {
+        Refusal::new(
+            "ServiceDeploymentNotFoundException",
+            "The service deployment was not found.",
+        )
+    };
+    if input.text("stopType").is_some_and(|kind| kind != "ROLLBACK") {
+        return Err(Refusal::invalid("The only supported stop type is ROLLBACK."));
+    }
+    let (service, record) = find(region, &arn).ok_or_else(missing)?;
+    if record.status != "IN_PROGRESS" {
+        return Err(Refusal::new(
+            "ConflictException",
+            "The service deployment is not in a state that can be stopped.",
+        ));
+    }
+    let key = (service.cluster.clone(), service.name.clone());
+    scheduler::with(region, &key, |region, service| {
+        let cause = "The service deployment was stopped by a user.";
+        deployment::fail(region, service, cause, Rollback::Wanted);
+        if let Some(record) = service.history.last_mut() {
+            record.stopped = Some(region.now);
+        }
+        scheduler::pass(region, service);
+    });
+    Ok(json!({"serviceDeploymentArn": arn}))
+}

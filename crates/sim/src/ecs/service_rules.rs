@@ -1,0 +1,216 @@
+//! What CreateService and UpdateService refuse alike: rules about the settings a service would have.
+//!
+//! ECS API reference, CreateService; the texts are those of the service.
+
+use crate::elb;
+use crate::input::Members;
+use crate::refusal::Refusal;
+use crate::state::Region;
+use crate::state::ecs::Definition;
+use serde_json::Value;
+
+type Check = Result<(), Refusal>;
+
+/// Checks the settings a service would have.
+pub(super) fn check(region: &Region, cluster: &str, config: &Value, definition: &Definition) -> Check {
+    check_platform(config, definition)?;
+    check_network(config, definition)?;
+    check_strategy(region, cluster, config)?;
+    check_deployment(config)?;
+    for balancer in config.items("loadBalancers").unwrap_or_default() {
+        check_load_balancer(region, balancer, definition)?;
+    }
+    check_grace_period(config, definition)
+}
+
+/// Checks that a desired count is one ECS takes.
+pub(super) fn desired_count(count: i64) -> Result<u32, Refusal> {
+    let count = u32::try_from(count).ok().filter(|count| *count <= 5000);
+    count.ok_or_else(|| Refusal::invalid("The desired count must be between 0 and 5000."))
+}
+
+fn check_platform(config: &Value, definition: &Definition) -> Check {
+    let compatible = definition.body.texts("compatibilities");
+    if config.text("launchType") == Some("FARGATE") && !compatible.iter().any(|name| name == "FARGATE") {
+        return Err(Refusal::invalid(
+            "Task definition does not support launch_type FARGATE.",
+        ));
+    }
+    match config.text("platformVersion") {
+        None | Some("LATEST" | "1.4.0" | "1.3.0") => {}
+        Some(_) => {
+            return Err(Refusal::new(
+                "PlatformUnknownException",
+                "The specified platform version does not exist.",
+            ));
+        }
+    }
+    let large = definition.body.member("ephemeralStorage").is_some();
+    if config.text("platformVersion") == Some("1.3.0") && large {
+        let message = "The specified platform does not satisfy the task definition's required capabilities.";
+        return Err(Refusal::new("PlatformTaskDefinitionIncompatibilityException", message));
+    }
+    Ok(())
+}
+
+fn check_network(config: &Value, definition: &Definition) -> Check {
+    let awsvpc = definition.body.text("networkMode") == Some("awsvpc");
+    let vpc = config
+        .member("networkConfiguration")
+        .and_then(|network| network.member("awsvpcConfiguration"));
+    let Some(vpc) = vpc else {
+        return if awsvpc {
+            Err(Refusal::invalid(
+                "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
+            ))
+        } else {
+            Ok(())
+        };
+    };
+    if !awsvpc {
+        return Err(Refusal::invalid(
+            "Network Configuration is not valid for the given networkMode of this task definition.",
+        ));
+    }
+    let (subnets, groups) = (vpc.texts("subnets"), vpc.texts("securityGroups"));
+    if subnets.is_empty() {
+        return Err(Refusal::invalid("subnets can not be empty."));
+    }
+    if subnets.len() > 16 {
+        return Err(Refusal::invalid("subnets can have at most 16 items."));
+    }
+    if groups.len() > 5 {
+        return Err(Refusal::invalid("securityGroups can have at most 5 items."));
+    }
+    if let Some(subnet) = subnets.iter().find(|subnet| !subnet.starts_with("subnet-")) {
+        return Err(Refusal::invalid(format!(
+            "Error retrieving subnet information for [{subnet}]: The subnet ID '{subnet}' does not exist (ErrorCode: \
+             InvalidSubnetID.NotFound)"
+        )));
+    }
+    if let Some(group) = groups.iter().find(|group| !group.starts_with("sg-")) {
+        return Err(Refusal::invalid(format!(
+            "Error retrieving security group information for [{group}]: The security group '{group}' does not exist \
+             (ErrorCode: InvalidGroup.NotFound)"
+        )));
+    }
+    Ok(())
+}
+
+fn check_strategy(region: &Region, cluster: &str, config: &Value) -> Check {
+    let Some(items) = config
+        .items("capacityProviderStrategy")
+        .filter(|items| !items.is_empty())
+    else {
+        return Ok(());
+    };
+    let providers = region
+        .ecs
+        .clusters
+        .get(cluster)
+        .map(|cluster| cluster.providers.clone())
+        .unwrap_or_default();
+    let associated = |item: &Value| {
+        let name = item.text("capacityProvider").unwrap_or_default();
+        providers.iter().any(|provider| provider == name)
+    };
+    if !items.iter().all(associated) {
+        return Err(Refusal::invalid(
+            "The specified capacity provider strategy cannot contain a capacity provider that is not associated with the \
+             cluster. Associate the capacity provider with the cluster and try again.",
+        ));
+    }
+    if items.len() > 20 {
+        return Err(Refusal::invalid(
+            "A capacity provider strategy can have at most 20 capacity providers.",
+        ));
+    }
+    if items.iter().filter(|item| item.whole("base").unwrap_or(0) > 0).count() > 1 {
+        return Err(Refusal::invalid(
+            "Only one capacity provider in a strategy can have a base defined.",
+        ));
+    }
+    if items.iter().all(|item| item.whole("weight").unwrap_or(0) == 0) {
+        return Err(Refusal::invalid(
+            "The specified capacity provider strategy must have at least one capacity provider with a weight greater than 0.",
+        ));
+    }
+    Ok(())
+}
+
+fn check_deployment(config: &Value) -> Check {
+    let configuration = config.get("deploymentConfiguration").unwrap_or(&Value::Null);
+    let least = configuration.whole("minimumHealthyPercent").unwrap_or(100);
+    let most = configuration.whole("maximumPercent").unwrap_or(200);
+    if least < 0 || most < 0 || least > most {
+        return Err(Refusal::invalid(
+            "The deployment configuration's minimumHealthyPercent must not be greater than its maximumPercent.",
+        ));
+    }
+    let strategy = configuration.text("strategy").unwrap_or("ROLLING");
+    let breaker = configuration
+        .get("deploymentCircuitBreaker")
+        .and_then(|breaker| breaker.flag("enable"));
+    if breaker == Some(true) && strategy != "ROLLING" {
+        return Err(Refusal::invalid(
+            "The deployment circuit breaker can only be used with the rolling update deployment.",
+        ));
+    }
+    Ok(())
+}
+
+fn check_load_balancer(region: &Region, balancer: &Value, definition: &Definition) -> Check {
+    let arn = balancer.text("targetGroupArn").unwrap_or_default();
+    let Some(group) = region.elb.groups.get(arn) else {
+        return Err(Refusal::invalid(format!(
+            "The specified target group does not exist. targetGroupArn: {arn}"
+        )));
+    };
+    if elb::balancers_of(region, arn).is_empty() {
+        return Err(Refusal::invalid(format!(
+            "The target group with targetGroupArn {arn} does not have an associated load balancer."
+        )));
+    }
+    let awsvpc = definition.body.text("networkMode") == Some("awsvpc");
+    if awsvpc && group.body.text("TargetType") != Some("ip") {
+        return Err(Refusal::invalid(format!(
+            "The provided target group {arn} has target type {}, which is incompatible with the awsvpc network mode \
+             specified in the task definition.",
+            group.body.text("TargetType").unwrap_or("instance")
+        )));
+    }
+    check_container(balancer, definition)
+}
+
+fn check_container(balancer: &Value, definition: &Definition) -> Check {
+    let name = balancer.text("containerName").unwrap_or_default();
+    let port = balancer.whole("containerPort").unwrap_or(0);
+    let containers = definition.body.items("containerDefinitions").unwrap_or_default();
+    let Some(container) = containers.iter().find(|container| container.text("name") == Some(name)) else {
+        return Err(Refusal::invalid(format!(
+            "The container {name} does not exist in the task definition."
+        )));
+    };
+    let mut ports = container.items("portMappings").unwrap_or_default().iter();
+    if ports.any(|mapping| mapping.whole("containerPort") == Some(port)) {
+        return Ok(());
+    }
+    Err(Refusal::invalid(format!(
+        "The container {name} did not have a container port {port} defined."
+    )))
+}
+
+/// The grace period covers load balancers and, more recently, container health checks.
+fn check_grace_period(config: &Value, definition: &Definition) -> Check {
+    let balanced = !config.items("loadBalancers").unwrap_or_default().is_empty();
+    let containers = definition.body.items("containerDefinitions").unwrap_or_default();
+    let checked = containers
+        .iter()
+        .any(|container| container.member("healthCheck").is_some());
+    if config.whole("healthCheckGracePeriodSeconds").unwrap_or(0) > 0 && !balanced && !checked {
+        return Err(Refusal::invalid(
+            "Health check grace period is only valid for services configured to use load balancers",
+        ));
+    }
+    Ok(())
+}

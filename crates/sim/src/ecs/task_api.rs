@@ -1,0 +1,150 @@
+//! Operations on tasks: list, describe, stop, run.
+
+use super::{cluster, scheduler, service, task, task_definition, task_step, task_view};
+use crate::arn;
+use crate::input::Members;
+use crate::refusal::{Answer, Refusal};
+use crate::state::Region;
+use crate::state::ecs::{Service, Task};
+use crate::tag;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// ListTasks: running ones unless `desiredStatus` says STOPPED; those stay visible for an hour.
+pub(super) fn list(region: &Region, input: &Value) -> Answer {
+    let cluster = cluster::named(region, input)?;
+    if input.text("serviceName").is_some() {
+        service::key(region, input, "serviceName")?;
+    }
+    let name = input.text("serviceName").map(arn::leaf);
+    let family = input.text("family");
+    let started_by = input.text("startedBy");
+    let stopped = input.text("desiredStatus") == Some("STOPPED");
+    let services = region
+        .ecs
+        .services
+        .values()
+        .filter(|service| service.cluster == cluster && name.is_none_or(|name| service.name == name));
+    let mut arns = Vec::new();
+    for service in services {
+        for task in service
+            .tasks
+            .values()
+            .filter(|task| visible(region, task) && task.live() != stopped)
+        {
+            let of_family = |family: &str| arn::tail(&task.definition).split(':').next() == Some(family);
+            if family.is_none_or(of_family) && started_by.is_none_or(|by| task.deployment == by) {
+                arns.push(task.arn.clone());
+            }
+        }
+    }
+    let page = cluster::paged(arns, input, 100)?;
+    Ok(json!({"taskArns": page.items, "nextToken": page.next}))
+}
+
+fn visible(region: &Region, task: &Task) -> bool {
+    task.stopped
+        .is_none_or(|stopped| region.now <= stopped + Duration::from_hours(1))
+}
+
+/// DescribeTasks: at most a hundred.
+pub(super) fn describe(region: &Region, input: &Value) -> Answer {
+    let cluster = cluster::named(region, input)?;
+    let names = input.texts("tasks");
+    if names.is_empty() {
+        return Err(Refusal::invalid("Tasks cannot be empty."));
+    }
+    if names.len() > 100 {
+        return Err(Refusal::invalid("Tasks cannot have more than 100 elements."));
+    }
+    let include = input.texts("include");
+    let (mut tasks, mut failures) = (Vec::new(), Vec::new());
+    for name in names {
+        if let Some((service, task)) = find(region, &cluster, &name).filter(|(_, task)| visible(region, task)) {
+            tasks.push(task_view::one(region, service, task, &include));
+        } else {
+            let arn = region.arn("ecs", &format!("task/{cluster}/{}", arn::leaf(&name)));
+            failures.push(json!({"arn": arn, "reason": "MISSING"}));
+        }
+    }
+    Ok(json!({"tasks": tasks, "failures": failures}))
+}
+
+fn find<'a>(region: &'a Region, cluster: &str, name: &str) -> Option<(&'a Service, &'a Task)> {
+    let id = arn::leaf(name);
+    let owner = region.ecs.owners.get(id).filter(|(owner, _)| owner == cluster)?;
+    let service = region.ecs.services.get(owner)?;
+    Some((service, service.tasks.get(id)?))
+}
+
+/// StopTask: a service replaces the task.
+pub(super) fn stop(region: &mut Region, input: &Value) -> Answer {
+    let cluster = cluster::named(region, input)?;
+    let id = arn::leaf(input.text("task").unwrap_or_default()).to_owned();
+    let reason = input.text("reason").unwrap_or("Task stopped by user").to_owned();
+    let missing = || Refusal::invalid("The referenced task was not found.");
+    let key = region
+        .ecs
+        .owners
+        .get(&id)
+        .filter(|(owner, _)| *owner == cluster)
+        .cloned()
+        .ok_or_else(missing)?;
+    scheduler::with(region, &key, |region, service| {
+        task_step::stop(region, service, &id, "UserInitiated", &reason);
+        scheduler::pass(region, service);
+    });
+    let (service, task) = find(region, &cluster, &id).ok_or_else(missing)?;
+    Ok(json!({"task": task_view::one(region, service, task, &[])}))
+}
+
+/// RunTask: up to ten tasks that belong to no service.
+pub(super) fn run(region: &mut Region, input: &Value) -> Answer {
+    let cluster = cluster::named(region, input)?;
+    let count = input.whole("count").unwrap_or(1);
+    if !(1..=10).contains(&count) {
+        return Err(Refusal::invalid("count must be between 1 and 10."));
+    }
+    let strategy = input
+        .items("capacityProviderStrategy")
+        .is_some_and(|items| !items.is_empty());
+    if strategy && input.member("launchType").is_some() {
+        return Err(Refusal::invalid(
+            "Specify either Launch Type or Capacity Provider Strategy, but not both.",
+        ));
+    }
+    let definition = task_definition::usable(region, input.text("taskDefinition").unwrap_or_default())?;
+    let awsvpc = definition.body.text("networkMode") == Some("awsvpc");
+    if awsvpc && input.member("networkConfiguration").is_none() {
+        return Err(Refusal::invalid(
+            "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
+        ));
+    }
+    let key = (cluster.clone(), String::new());
+    let now = region.now;
+    region
+        .ecs
+        .services
+        .entry(key.clone())
+        .or_insert_with(|| service::empty(now, &cluster, ""));
+    let arn = definition.body.text("taskDefinitionArn").unwrap_or_default();
+    let tasks = scheduler::with(region, &key, |region, service| start(region, service, arn, input));
+    Ok(json!({"tasks": tasks.unwrap_or_default(), "failures": []}))
+}
+
+fn start(region: &mut Region, service: &mut Service, definition: &str, input: &Value) -> Vec<Value> {
+    let mut views = Vec::new();
+    for _ in 0..input.whole("count").unwrap_or(1) {
+        let Some(mut task) = task::new(region, service, definition, input) else {
+            continue;
+        };
+        task.tags = tag::LOWER.read(input.items("tags"));
+        input
+            .text("startedBy")
+            .unwrap_or_default()
+            .clone_into(&mut task.deployment);
+        views.push(task_view::one(region, service, &task, &[]));
+        service.tasks.insert(task.id.clone(), task);
+    }
+    views
+}

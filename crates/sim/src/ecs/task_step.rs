@@ -1,0 +1,353 @@
+//! A task's way through its life: PROVISIONING, PENDING, ACTIVATING, RUNNING, and back down to STOPPED.
+//!
+//! Each step sets the timer of the next. A bumped `turn` voids the timer of a task that was moved by something else.
+
+use super::circuit_breaker::{self, Failure};
+use super::{scheduler, task, task_definition};
+use crate::behaviour::Behaviour;
+use crate::input::Members;
+use crate::state::ecs::{Health, Phase, Service, Task, Verdict};
+use crate::state::{Region, Timer};
+use crate::{ecr, elb, logs};
+use serde_json::Value;
+use std::time::Duration;
+
+/// A timer of a task has come due.
+pub(crate) fn advance(region: &mut Region, key: &(String, String), id: &str, turn: u32) {
+    scheduler::with(region, key, |region, service| {
+        let due = service.tasks.get(id).is_some_and(|task| task.turn == turn);
+        if due {
+            step(region, service, id);
+            scheduler::pass(region, service);
+        }
+    });
+}
+
+fn step(region: &mut Region, service: &mut Service, id: &str) {
+    let Some(phase) = service.tasks.get(id).map(|task| task.phase) else {
+        return;
+    };
+    match phase {
+        Phase::Provisioning => provision(region, service, id),
+        Phase::Pending => pull(region, service, id),
+        Phase::Activating => activate(region, service, id),
+        Phase::Running => judge(region, service, id),
+        Phase::Deactivating => enter(region, service, id, Phase::Stopping, region.settings.times.stop),
+        Phase::Stopping => {
+            kill(region, service, id);
+            enter(
+                region,
+                service,
+                id,
+                Phase::Deprovisioning,
+                region.settings.times.deprovision,
+            );
+        }
+        Phase::Deprovisioning => finish(region, service, id),
+        Phase::Stopped => {}
+    }
+}
+
+/// Moves a task to a phase and sets the timer of its next step.
+fn enter(region: &mut Region, service: &mut Service, id: &str, phase: Phase, delay: Duration) {
+    let Some(task) = service.tasks.get_mut(id) else { return };
+    task.phase = phase;
+    task.turn += 1;
+    task.version += 1;
+    let timer = Timer::Task {
+        cluster: service.cluster.clone(),
+        service: service.name.clone(),
+        task: id.to_owned(),
+        turn: task.turn,
+    };
+    region.after(delay, timer);
+}
+
+fn provision(region: &mut Region, service: &mut Service, id: &str) {
+    let Some(task) = service.tasks.get_mut(id) else { return };
+    if task.behaviour == Behaviour::StuckProvisioning {
+        return;
+    }
+    task.pulled = Some((region.now, None));
+    enter(region, service, id, Phase::Pending, region.settings.times.pull);
+}
+
+/// The end of the image pull, where what RegisterTaskDefinition did not check is found missing.
+fn pull(region: &mut Region, service: &mut Service, id: &str) {
+    let Some(task) = service.tasks.get_mut(id) else { return };
+    let definition = task_definition::find(region, &task.definition).map(|definition| definition.body.clone());
+    let definition = definition.unwrap_or(Value::Null);
+    let fault = missing_image(region, task, &definition).or_else(|| missing_log_group(region, &definition));
+    if let Some((code, reason)) = fault {
+        let container = (code == "CannotPullContainerError").then(|| format!("{code}: {reason}"));
+        let stopped = format!("{code}: {reason}");
+        return never_started(
+            region,
+            service,
+            id,
+            Ending {
+                code: "TaskFailedToStart",
+                stopped,
+                exit: None,
+                container,
+            },
+        );
+    }
+    let now = region.now;
+    task.pulled = task.pulled.map(|(from, _)| (from, Some(now)));
+    enter(region, service, id, Phase::Activating, region.settings.times.start);
+}
+
+fn missing_image(region: &Region, task: &Task, definition: &Value) -> Option<(&'static str, String)> {
+    let image = task::main_container(definition)?.text("image")?;
+    let found = task.behaviour != Behaviour::PullFailure && ecr::pullable(region, image);
+    let reason =
+        || format!("pull image manifest has been retried 5 time(s): failed to resolve ref {image}: {image}: not found");
+    (!found).then(|| ("CannotPullContainerError", reason()))
+}
+
+fn missing_log_group(region: &Region, definition: &Value) -> Option<(&'static str, String)> {
+    for container in definition.items("containerDefinitions")? {
+        let log = container
+            .member("logConfiguration")
+            .filter(|log| log.text("logDriver") == Some("awslogs"));
+        let Some(options) = log.and_then(|log| log.member("options")) else {
+            continue;
+        };
+        let group = options.text("awslogs-group").unwrap_or_default();
+        let elsewhere = options.text("awslogs-region").is_some_and(|name| name != region.name);
+        let created = options.text("awslogs-create-group") == Some("true");
+        if !elsewhere && !created && !region.logs.groups.contains_key(group) {
+            let reason = "failed to validate logger args: create stream has been retried 1 times: failed to create \
+                          Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist. : exit \
+                          status 1";
+            return Some(("ResourceInitializationError", reason.to_owned()));
+        }
+    }
+    None
+}
+
+/// From the started container to RUNNING, unless the container has exited by then.
+fn activate(region: &mut Region, service: &mut Service, id: &str) {
+    let Some(task) = service.tasks.get(id) else { return };
+    let definition = task_definition::find(region, &task.definition).map(|definition| definition.body.clone());
+    let definition = definition.unwrap_or(Value::Null);
+    logs::write_start(region, &definition, id);
+    if let Behaviour::CrashLoop { exit_code } = task.behaviour {
+        logs::write_crash(region, &definition, id, exit_code);
+        let stopped = "Essential container in task exited".to_owned();
+        let ending = Ending {
+            code: "EssentialContainerExited",
+            stopped,
+            exit: Some(exit_code),
+            container: None,
+        };
+        return never_started(region, service, id, ending);
+    }
+    let targets = register_targets(region, task);
+    let (delay, verdict) = verdict(region, service, task, &definition);
+    let deployment = task.deployment.clone();
+    if let Some(task) = service.tasks.get_mut(id) {
+        task.started = Some(region.now);
+        task.targets = targets;
+        task.verdict = Some(verdict);
+    }
+    if let Some(deployment) = service.deployments.iter_mut().find(|known| known.id == deployment) {
+        deployment.reached_running = true;
+        deployment.updated = region.now;
+    }
+    enter(region, service, id, Phase::Running, delay);
+}
+
+fn register_targets(region: &mut Region, task: &Task) -> Vec<(String, u16)> {
+    let balancers = task.settings.items("loadBalancers").unwrap_or_default();
+    let mut targets = Vec::new();
+    for balancer in balancers {
+        let port = balancer
+            .whole("containerPort")
+            .and_then(|port| u16::try_from(port).ok())
+            .unwrap_or(0);
+        let Some(arn) = balancer.text("targetGroupArn") else {
+            continue;
+        };
+        let healthy = !matches!(task.behaviour, Behaviour::UnhealthyTarget | Behaviour::NeverHealthy);
+        let delay = match task.behaviour {
+            Behaviour::SlowStart(delay) => delay,
+            Behaviour::Healthy
+            | Behaviour::CrashLoop { .. }
+            | Behaviour::PullFailure
+            | Behaviour::NeverHealthy
+            | Behaviour::UnhealthyTarget
+            | Behaviour::StuckProvisioning
+            | Behaviour::OutOfMemory => region.settings.times.health,
+        };
+        elb::register(region, arn, (task.address.clone(), port), delay, healthy);
+        targets.push((arn.to_owned(), port));
+    }
+    targets
+}
+
+/// What will become of a task that reaches RUNNING, and when it shows.
+fn verdict(region: &Region, service: &Service, task: &Task, definition: &Value) -> (Duration, Verdict) {
+    let times = &region.settings.times;
+    let check = task::main_container(definition).and_then(|container| container.member("healthCheck"));
+    let group = task
+        .settings
+        .items("loadBalancers")
+        .and_then(|list| list.first())
+        .and_then(|b| b.text("targetGroupArn"));
+    let grace = service
+        .config
+        .whole("healthCheckGracePeriodSeconds")
+        .and_then(|grace| u64::try_from(grace).ok());
+    let grace = Duration::from_secs(grace.unwrap_or(0));
+    let patience = check
+        .map(patience)
+        .map_or(times.unhealthy, |patience| patience.min(times.unhealthy))
+        .max(grace);
+    let target_patience = times.unhealthy.max(grace);
+    let fails_target = |group: &str| (target_patience, Verdict::FailsTarget(group.to_owned()));
+    let healthy = if check.is_some() || group.is_some() {
+        times.health
+    } else {
+        times.settle
+    };
+    match (&task.behaviour, check, group) {
+        (Behaviour::OutOfMemory, _, _) => (times.crash, Verdict::OutOfMemory),
+        (Behaviour::NeverHealthy, Some(_), _) => (patience, Verdict::FailsCheck),
+        (Behaviour::NeverHealthy | Behaviour::UnhealthyTarget, _, Some(group)) => fails_target(group),
+        (Behaviour::SlowStart(delay), Some(_), _) if *delay > patience => (patience, Verdict::FailsCheck),
+        (Behaviour::SlowStart(delay), _, Some(group)) if *delay > target_patience => fails_target(group),
+        (Behaviour::SlowStart(delay), _, _) => (*delay, Verdict::Healthy),
+        _ => (healthy, Verdict::Healthy),
+    }
+}
+
+/// How long a container health check takes to give up: its start period, then as many failures as it retries.
+fn patience(check: &Value) -> Duration {
+    let seconds = |name: &str, default: u64| {
+        check
+            .whole(name)
+            .and_then(|seconds| u64::try_from(seconds).ok())
+            .unwrap_or(default)
+    };
+    Duration::from_secs(seconds("startPeriod", 0) + seconds("interval", 30) * seconds("retries", 3))
+}
+
+/// The verdict on a running task.
+fn judge(region: &mut Region, service: &mut Service, id: &str) {
+    let Some(task) = service.tasks.get_mut(id) else { return };
+    let deployment = task.deployment.clone();
+    match task.verdict.take() {
+        Some(Verdict::Healthy) => {
+            let body = task_definition::find(region, &task.definition).map(|definition| &definition.body);
+            let checked = body
+                .and_then(task::main_container)
+                .is_some_and(|main| main.member("healthCheck").is_some());
+            task.health = if checked { Health::Healthy } else { Health::Unknown };
+            task.ready = true;
+            task.version += 1;
+            circuit_breaker::reset(service, &deployment);
+        }
+        Some(Verdict::FailsCheck) => {
+            task.health = Health::Unhealthy;
+            stop(
+                region,
+                service,
+                id,
+                "ServiceSchedulerInitiated",
+                "Task failed container health checks",
+            );
+            circuit_breaker::count(region, service, &deployment, Failure::Unhealthy);
+        }
+        Some(Verdict::FailsTarget(group)) => {
+            let reason = format!("Task failed ELB health checks in (target-group {group})");
+            stop(region, service, id, "ServiceSchedulerInitiated", &reason);
+            circuit_breaker::count(region, service, &deployment, Failure::Unhealthy);
+        }
+        Some(Verdict::OutOfMemory) => {
+            task.exit_code = Some(137);
+            task.container_reason = Some("OutOfMemoryError: Container killed due to memory usage".to_owned());
+            stop(
+                region,
+                service,
+                id,
+                "EssentialContainerExited",
+                "Essential container in task exited",
+            );
+            circuit_breaker::count(region, service, &deployment, Failure::Ended);
+        }
+        None => {}
+    }
+}
+
+/// How a task that never ran ended.
+struct Ending {
+    code: &'static str,
+    stopped: String,
+    exit: Option<i32>,
+    container: Option<String>,
+}
+
+fn never_started(region: &mut Region, service: &mut Service, id: &str, ending: Ending) {
+    let Some(task) = service.tasks.get_mut(id) else { return };
+    task.stopping = true;
+    task.stop_code = Some(ending.code);
+    task.stopped_reason = Some(ending.stopped);
+    task.exit_code = ending.exit;
+    task.container_reason = ending.container;
+    (task.stopping_at, task.execution_stopped) = (Some(region.now), Some(region.now));
+    let deployment = task.deployment.clone();
+    enter(
+        region,
+        service,
+        id,
+        Phase::Deprovisioning,
+        region.settings.times.deprovision,
+    );
+    circuit_breaker::count(region, service, &deployment, Failure::NotStarted);
+}
+
+/// Stops a task: out of the target groups first, then SIGTERM, then the rest.
+pub(super) fn stop(region: &mut Region, service: &mut Service, id: &str, code: &'static str, reason: &str) {
+    let Some(task) = service.tasks.get_mut(id).filter(|task| task.live()) else {
+        return;
+    };
+    task.stopping = true;
+    task.ready = false;
+    task.stop_code = Some(code);
+    task.stopped_reason = Some(reason.to_owned());
+    task.stopping_at = Some(region.now);
+    let (phase, address, targets) = (task.phase, task.address.clone(), std::mem::take(&mut task.targets));
+    let mut drain = Duration::ZERO;
+    for (group, port) in &targets {
+        drain = drain.max(elb::deregister(region, group, &(address.clone(), *port)));
+    }
+    let (next, delay) = match phase {
+        Phase::Running if !targets.is_empty() => (Phase::Deactivating, drain),
+        Phase::Running | Phase::Activating => (Phase::Stopping, region.settings.times.stop),
+        Phase::Provisioning
+        | Phase::Pending
+        | Phase::Deactivating
+        | Phase::Stopping
+        | Phase::Deprovisioning
+        | Phase::Stopped => (Phase::Deprovisioning, region.settings.times.deprovision),
+    };
+    enter(region, service, id, next, delay);
+}
+
+/// The container has ended: 143 is what SIGTERM leaves behind.
+fn kill(region: &mut Region, service: &mut Service, id: &str) {
+    if let Some(task) = service.tasks.get_mut(id) {
+        task.exit_code = task.exit_code.or(Some(143));
+        task.execution_stopped = Some(region.now);
+    }
+}
+
+fn finish(region: &mut Region, service: &mut Service, id: &str) {
+    let Some(task) = service.tasks.get_mut(id) else { return };
+    task.phase = Phase::Stopped;
+    task.turn += 1;
+    task.version += 1;
+    task.stopped = Some(region.now);
+}

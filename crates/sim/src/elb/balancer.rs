@@ -1,0 +1,162 @@
+//! Load balancers.
+
+use super::{check_name, paged};
+use crate::clock;
+use crate::input::Members;
+use crate::refusal::{Answer, Refusal};
+use crate::state::Region;
+use crate::state::elb::LoadBalancer;
+use crate::tag;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+fn missing(name: &str) -> Refusal {
+    Refusal::new("LoadBalancerNotFound", format!("Load balancers '[{name}]' not found"))
+}
+
+/// CreateLoadBalancer: the same settings answer the existing one.
+pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
+    let name = input.text("Name").unwrap_or_default();
+    check_name(name)?;
+    if name.starts_with("internal-") {
+        return Err(Refusal::new(
+            "ValidationError",
+            "Load balancer name cannot begin with 'internal-'",
+        ));
+    }
+    let kind = input.text("Type").unwrap_or("application");
+    let scheme = input.text("Scheme").unwrap_or("internet-facing");
+    if let Some(existing) = region
+        .elb
+        .balancers
+        .values()
+        .find(|known| known.body.text("LoadBalancerName") == Some(name))
+    {
+        let same = existing.body.text("Type") == Some(kind) && existing.body.text("Scheme") == Some(scheme);
+        if same {
+            return Ok(json!({"LoadBalancers": [existing.body]}));
+        }
+        let message = format!("A load balancer with the same name '{name}' exists, but with different settings");
+        return Err(Refusal::new("DuplicateLoadBalancerName", message));
+    }
+    let short = if kind == "network" { "net" } else { "app" };
+    let id = region.hex(16);
+    let arn = region.arn("elasticloadbalancing", &format!("loadbalancer/{short}/{name}/{id}"));
+    let subnets = input.texts("Subnets");
+    let zones: Vec<Value> = subnets
+        .iter()
+        .zip(["a", "b", "c", "d", "e", "f"])
+        .map(|(subnet, zone)| json!({"ZoneName": format!("{}{zone}", region.name), "SubnetId": subnet}))
+        .collect();
+    let body = json!({
+        "LoadBalancerArn": arn,
+        "DNSName": format!("{name}-{}.{}.elb.amazonaws.com", region.digits(10), region.name),
+        "CanonicalHostedZoneId": "Z35SXDOTRQ7X7K",
+        "CreatedTime": clock::iso(region.settings.epoch, region.now),
+        "LoadBalancerName": name,
+        "Scheme": scheme,
+        "VpcId": "vpc-0simulated",
+        "State": {"Code": "active"},
+        "Type": kind,
+        "AvailabilityZones": zones,
+        "SecurityGroups": input.texts("SecurityGroups"),
+        "IpAddressType": input.text("IpAddressType").unwrap_or("ipv4"),
+    });
+    let tags = tag::UPPER.read(input.items("Tags"));
+    let balancer = LoadBalancer {
+        body: body.clone(),
+        attributes: BTreeMap::new(),
+        tags,
+    };
+    region.elb.balancers.insert(arn, balancer);
+    Ok(json!({"LoadBalancers": [body]}))
+}
+
+/// DescribeLoadBalancers.
+pub(super) fn describe(region: &Region, input: &Value) -> Answer {
+    let (arns, names) = (input.texts("LoadBalancerArns"), input.texts("Names"));
+    if let Some(arn) = arns.iter().find(|arn| !region.elb.balancers.contains_key(arn.as_str())) {
+        return Err(missing(arn));
+    }
+    let exists = |name: &String| {
+        region
+            .elb
+            .balancers
+            .values()
+            .any(|known| known.body.text("LoadBalancerName") == Some(name))
+    };
+    if let Some(name) = names.iter().find(|name| !exists(name)) {
+        return Err(missing(name));
+    }
+    let all = region.elb.balancers.iter().filter(|(arn, balancer)| {
+        let name = balancer.body.text("LoadBalancerName").unwrap_or_default();
+        (arns.is_empty() || arns.contains(arn)) && (names.is_empty() || names.iter().any(|wanted| wanted == name))
+    });
+    let page = paged(all.map(|(_, balancer)| balancer.body.clone()).collect(), input)?;
+    Ok(json!({"LoadBalancers": page.items, "NextMarker": page.next}))
+}
+
+fn named<'a>(region: &'a mut Region, input: &Value) -> Result<&'a mut LoadBalancer, Refusal> {
+    let arn = input.text("LoadBalancerArn").unwrap_or_default();
+    region.elb.balancers.get_mut(arn).ok_or_else(|| missing(arn))
+}
+
+fn attributes(balancer: &LoadBalancer) -> Value {
+    let defaults = [
+        ("access_logs.s3.enabled", "false"),
+        ("deletion_protection.enabled", "false"),
+        ("idle_timeout.timeout_seconds", "60"),
+        ("routing.http2.enabled", "true"),
+        ("load_balancing.cross_zone.enabled", "true"),
+    ];
+    let mut all: BTreeMap<&str, &str> = defaults.into_iter().collect();
+    all.extend(
+        balancer
+            .attributes
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str())),
+    );
+    all.into_iter()
+        .map(|(key, value)| json!({"Key": key, "Value": value}))
+        .collect()
+}
+
+/// DescribeLoadBalancerAttributes.
+pub(super) fn describe_attributes(region: &mut Region, input: &Value) -> Answer {
+    Ok(json!({"Attributes": attributes(named(region, input)?)}))
+}
+
+/// ModifyLoadBalancerAttributes.
+pub(super) fn modify_attributes(region: &mut Region, input: &Value) -> Answer {
+    let balancer = named(region, input)?;
+    balancer.attributes.extend(tag::UPPER.read(input.items("Attributes")));
+    Ok(json!({"Attributes": attributes(balancer)}))
+}
+
+/// DeleteLoadBalancer: takes its listeners along; one that does not exist is deleted already.
+pub(super) fn delete(region: &mut Region, input: &Value) -> Answer {
+    let arn = input.text("LoadBalancerArn").unwrap_or_default();
+    let protected = region
+        .elb
+        .balancers
+        .get(arn)
+        .and_then(|known| known.attributes.get("deletion_protection.enabled"));
+    if protected.is_some_and(|protected| protected == "true") {
+        let message = format!("Load balancer '{arn}' cannot be deleted because deletion protection is enabled");
+        return Err(Refusal::new("OperationNotPermitted", message));
+    }
+    region.elb.balancers.remove(arn);
+    let of_this = |body: &Value| body.text("LoadBalancerArn") == Some(arn);
+    let gone: Vec<String> = region
+        .elb
+        .listeners
+        .iter()
+        .filter(|(_, known)| of_this(&known.body))
+        .map(|(arn, _)| arn.clone())
+        .collect();
+    for listener in gone {
+        region.elb.listeners.remove(&listener);
+        region.elb.rules.retain(|_, rule| rule.listener != listener);
+    }
+    Ok(json!({}))
+}

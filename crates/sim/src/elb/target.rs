@@ -1,0 +1,134 @@
+//! Targets and their health, which is a function of time: registered, checked, and one day draining.
+
+use super::group::{balancers_of, missing, named};
+use crate::input::Members;
+use crate::refusal::{Answer, Refusal};
+use crate::state::Region;
+use crate::state::elb::Target;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+type Address = (String, u16);
+
+/// Registers a target whose checks reach their verdict after a while.
+pub(crate) fn register(region: &mut Region, group: &str, address: Address, delay: Duration, healthy: bool) {
+    let decided = region.now + delay;
+    if let Some(group) = region.elb.groups.get_mut(group) {
+        group.targets.insert(
+            address,
+            Target {
+                decided,
+                healthy,
+                draining: None,
+            },
+        );
+    }
+}
+
+/// Begins to drain a target, and answers how long that takes: what the group says, else the simulation's default.
+pub(crate) fn deregister(region: &mut Region, group: &str, address: &Address) -> Duration {
+    let (now, default) = (region.now, region.settings.times.drain);
+    let Some(group) = region.elb.groups.get_mut(group) else {
+        return Duration::ZERO;
+    };
+    let said = group
+        .attributes
+        .get("deregistration_delay.timeout_seconds")
+        .and_then(|delay| delay.parse().ok());
+    let delay = said.map_or(default, Duration::from_secs);
+    if let Some(target) = group.targets.get_mut(address) {
+        target.draining = Some(now + delay);
+    }
+    group
+        .targets
+        .retain(|_, target| target.draining.is_none_or(|until| until > now));
+    delay
+}
+
+fn address(region: &Region, group: &str, target: &Value) -> Address {
+    let default = region.elb.groups.get(group).and_then(|group| group.body.whole("Port"));
+    let port = target
+        .whole("Port")
+        .or(default)
+        .and_then(|port| u16::try_from(port).ok())
+        .unwrap_or(80);
+    (target.text("Id").unwrap_or_default().to_owned(), port)
+}
+
+/// RegisterTargets.
+pub(super) fn register_many(region: &mut Region, input: &Value) -> Answer {
+    named(region, input)?;
+    let group = input.text("TargetGroupArn").unwrap_or_default();
+    let delay = region.settings.times.health;
+    for target in input.items("Targets").unwrap_or_default() {
+        let address = address(region, group, target);
+        register(region, group, address, delay, true);
+    }
+    Ok(json!({}))
+}
+
+/// DeregisterTargets.
+pub(super) fn deregister_many(region: &mut Region, input: &Value) -> Answer {
+    named(region, input)?;
+    let group = input.text("TargetGroupArn").unwrap_or_default();
+    for target in input.items("Targets").unwrap_or_default() {
+        let address = address(region, group, target);
+        deregister(region, group, &address);
+    }
+    Ok(json!({}))
+}
+
+/// DescribeTargetHealth: all targets, or the ones asked for, registered or not.
+pub(super) fn describe_health(region: &Region, input: &Value) -> Result<Value, Refusal> {
+    let arn = input.text("TargetGroupArn").unwrap_or_default();
+    let group = region.elb.groups.get(arn).ok_or_else(|| missing(arn))?;
+    let used = !balancers_of(region, arn).is_empty();
+    let asked = input.items("Targets").filter(|targets| !targets.is_empty());
+    let addresses: Vec<Address> = match asked {
+        Some(targets) => targets.iter().map(|target| address(region, arn, target)).collect(),
+        None => group.targets.keys().cloned().collect(),
+    };
+    let mut descriptions = Vec::new();
+    for address in addresses {
+        let target = group.targets.get(&address);
+        let gone = target.is_some_and(|target| target.draining.is_some_and(|until| until <= region.now));
+        if gone && asked.is_none() {
+            continue;
+        }
+        let health = health(region.now, target.filter(|_| !gone), used);
+        descriptions.push(json!({
+            "Target": {"Id": address.0, "Port": address.1, "AvailabilityZone": format!("{}a", region.name)},
+            "HealthCheckPort": address.1.to_string(),
+            "TargetHealth": health,
+        }));
+    }
+    Ok(json!({"TargetHealthDescriptions": descriptions}))
+}
+
+fn health(now: Duration, target: Option<&Target>, used: bool) -> Value {
+    let state = |state: &str, reason: &str, text: &str| json!({"State": state, "Reason": reason, "Description": text});
+    match target {
+        None => state(
+            "unused",
+            "Target.NotRegistered",
+            "Target is not registered to the target group",
+        ),
+        Some(target) if target.draining.is_some() => state(
+            "draining",
+            "Target.DeregistrationInProgress",
+            "Target deregistration is in progress",
+        ),
+        Some(_) if !used => state(
+            "unused",
+            "Target.NotInUse",
+            "Target group is not configured to receive traffic from the load balancer",
+        ),
+        Some(target) if now < target.decided => state(
+            "initial",
+            "Elb.InitialHealthChecking",
+            "Initial health checks in progress",
+        ),
+        Some(target) if target.healthy => json!({"State": "healthy"}),
+        Some(_) => state("unhealthy", "Target.FailedHealthChecks", "Health checks failed"),
+    }
+}

@@ -1,0 +1,129 @@
+//! The loopback door: the same engine behind HTTP, for any client, with a window into it under `/_sim`.
+//!
+//! No TLS and no check of signatures: it is meant for the local machine only, and whoever serves it binds it there.
+
+use crate::behaviour::Behaviour;
+use crate::input::Members;
+use crate::simulation::Simulation;
+use crate::wire::{BODY_LIMIT, Message, Reply};
+use crate::world::{Headers, Outcome};
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Response, StatusCode};
+use axum::routing::{any, get, post};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+impl Simulation {
+    /// Serves the simulated AWS until `shutdown` resolves.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        let router = Router::new()
+            .route("/_sim/calls", get(calls))
+            .route("/_sim/state", get(state))
+            .route("/_sim/behave", post(behave))
+            .fallback(any(aws))
+            .with_state(self);
+        axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+    }
+}
+
+async fn calls(State(simulation): State<Simulation>) -> Json<Value> {
+    Json(json!(simulation.calls()))
+}
+
+async fn state(State(simulation): State<Simulation>) -> Json<Value> {
+    Json(simulation.state())
+}
+
+/// `{"pattern": "image", "behaviour": "crash-loop", "exit_code": 1}`
+async fn behave(State(simulation): State<Simulation>, Json(input): Json<Value>) -> (StatusCode, Json<Value>) {
+    let behaviour = match input.text("behaviour").unwrap_or("healthy") {
+        "healthy" => Behaviour::Healthy,
+        "crash-loop" => {
+            let exit_code = input
+                .whole("exit_code")
+                .and_then(|code| i32::try_from(code).ok())
+                .unwrap_or(1);
+            Behaviour::CrashLoop { exit_code }
+        }
+        "pull-failure" => Behaviour::PullFailure,
+        "never-healthy" => Behaviour::NeverHealthy,
+        "unhealthy-target" => Behaviour::UnhealthyTarget,
+        "slow-start" => {
+            let seconds = input
+                .whole("seconds")
+                .and_then(|seconds| u64::try_from(seconds).ok())
+                .unwrap_or(60);
+            Behaviour::SlowStart(Duration::from_secs(seconds))
+        }
+        "stuck-provisioning" => Behaviour::StuckProvisioning,
+        "out-of-memory" => Behaviour::OutOfMemory,
+        unknown => {
+            return (
+                StatusCode::BAD_REQUEST,
+                Json(json!({"error": format!("unknown behaviour {unknown}")})),
+            );
+        }
+    };
+    simulation.behave(input.text("pattern").unwrap_or_default(), behaviour);
+    (StatusCode::OK, Json(json!({})))
+}
+
+async fn aws(State(simulation): State<Simulation>, request: Request) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    // One byte more than the limit is enough for the engine to refuse it in the caller's own protocol.
+    let Ok(body) = to_bytes(body, 8 * BODY_LIMIT).await else {
+        return broken(StatusCode::PAYLOAD_TOO_LARGE);
+    };
+    let message = Message {
+        target: header(&parts.headers, "x-amz-target"),
+        authorization: header(&parts.headers, "authorization"),
+        body: body.to_vec(),
+    };
+    match simulation.handle(&message) {
+        Outcome::Reply(reply, headers) => respond(reply, &headers),
+        Outcome::Reset => reset(),
+        Outcome::Hang => std::future::pending().await,
+    }
+}
+
+fn header(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned)
+}
+
+fn respond(reply: Reply, headers: &Headers) -> Response<Body> {
+    let mut response = Response::builder()
+        .status(reply.status)
+        .header("x-amzn-requestid", &headers.request_id)
+        .header("date", &headers.date)
+        .header("content-type", reply.content_type);
+    if let Some(error) = reply.error.filter(|_| reply.content_type.ends_with("json-1.1")) {
+        response = response.header("x-amzn-errortype", error);
+    }
+    response
+        .body(Body::from(reply.body))
+        .unwrap_or_else(|_| broken(StatusCode::INTERNAL_SERVER_ERROR))
+}
+
+fn broken(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+/// An answer that promises a body and breaks off: the closest a handler comes to resetting the connection.
+fn reset() -> Response<Body> {
+    let broken = async { Err::<Vec<u8>, _>(io::Error::from(io::ErrorKind::ConnectionReset)) };
+    Response::new(Body::from_stream(futures::stream::once(broken)))
+}

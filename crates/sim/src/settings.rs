@@ -1,0 +1,119 @@
+//! What a simulated AWS is told at birth: who owns it, when it begins, how fast its machinery is.
+//!
+//! Faults and behaviours are not settings: they change while a run is under way.
+
+use std::time::{Duration, SystemTime};
+
+/// How a simulated AWS is set up.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The account of every caller whose access key names no other.
+    pub account: String,
+    /// The date at which the simulation starts.
+    pub epoch: SystemTime,
+    /// Seed of everything random: ids, addresses.
+    pub seed: u64,
+    /// Whether the documented request rates are enforced.
+    pub throttle: bool,
+    /// How long a call through the in-process door takes, in the caller's (virtual) time.
+    pub latency: Duration,
+    /// For how long after CreateService a DescribeServices may answer MISSING; zero for never.
+    pub visibility: Duration,
+    /// How long the steps of AWS's own machinery take.
+    pub times: Times,
+    /// Simulated seconds per second of the tokio clock.
+    pub speed: f64,
+    /// Whether an image of an ECR repository that does not exist here fails to pull. An image missing from a repository
+    /// that does exist always fails.
+    pub strict_images: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            account: "111122223333".to_owned(),
+            epoch: SystemTime::UNIX_EPOCH + Duration::from_hours(490_896),
+            seed: 1,
+            throttle: false,
+            latency: Duration::from_millis(20),
+            visibility: Duration::ZERO,
+            times: Times::default(),
+            speed: 1.0,
+            strict_images: false,
+        }
+    }
+}
+
+/// How long the steps of AWS's own machinery take, in simulated time.
+#[derive(Clone, Debug)]
+pub struct Times {
+    /// PROVISIONING: the network interface is made.
+    pub provision: Duration,
+    /// PENDING: the image is pulled.
+    pub pull: Duration,
+    /// ACTIVATING: from the started container to RUNNING.
+    pub start: Duration,
+    /// From RUNNING to the first healthy verdict of a container health check or a target group.
+    pub health: Duration,
+    /// From RUNNING to healthy for a task that nobody checks.
+    pub settle: Duration,
+    /// The longest a failing health check may take to be noticed.
+    pub unhealthy: Duration,
+    /// From RUNNING to the end of a container that runs out of memory.
+    pub crash: Duration,
+    /// DEACTIVATING: the deregistration delay of a target group that sets none.
+    pub drain: Duration,
+    /// STOPPING: from SIGTERM to the container's end.
+    pub stop: Duration,
+    /// DEPROVISIONING: the network interface is removed.
+    pub deprovision: Duration,
+    /// The pause before the scheduler replaces a task that failed.
+    pub retry: Duration,
+    /// From a metric crossing its target to the scaling activity.
+    pub alarm: Duration,
+    /// How long a deleted service stays describable as INACTIVE.
+    pub inactive: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self {
+            provision: Duration::from_secs(5),
+            pull: Duration::from_secs(5),
+            start: Duration::from_secs(2),
+            health: Duration::from_secs(10),
+            settle: Duration::from_secs(5),
+            unhealthy: Duration::from_mins(1),
+            crash: Duration::from_secs(3),
+            drain: Duration::from_secs(5),
+            stop: Duration::from_secs(2),
+            deprovision: Duration::from_secs(2),
+            retry: Duration::from_secs(1),
+            alarm: Duration::from_mins(1),
+            inactive: Duration::from_hours(1),
+        }
+    }
+}
+
+impl Times {
+    /// Everything at once, for tests in which the order of things matters and time does not.
+    ///
+    /// The scheduler still pauses a second before it replaces a failed task, so that a crash loop takes time.
+    pub fn instant() -> Self {
+        Self {
+            provision: Duration::ZERO,
+            pull: Duration::ZERO,
+            start: Duration::ZERO,
+            health: Duration::ZERO,
+            settle: Duration::ZERO,
+            unhealthy: Duration::from_secs(1),
+            crash: Duration::ZERO,
+            drain: Duration::ZERO,
+            stop: Duration::ZERO,
+            deprovision: Duration::ZERO,
+            retry: Duration::from_secs(1),
+            alarm: Duration::ZERO,
+            inactive: Duration::from_hours(1),
+        }
+    }
+}

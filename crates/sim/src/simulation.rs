@@ -1,0 +1,118 @@
+//! The simulated AWS as its users hold it: a cheap handle, with the controls of a test beside the doors of a client.
+
+use crate::behaviour::Behaviour;
+use crate::call::Call;
+use crate::clock::Clock;
+use crate::fault::Fault;
+use crate::scaling;
+use crate::seed::{self, Seed};
+use crate::settings::Settings;
+use crate::wire::Message;
+use crate::world::{Outcome, World};
+use serde_json::Value;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// A simulated AWS. Clones share one world.
+#[derive(Clone, Debug)]
+pub struct Simulation {
+    world: Arc<Mutex<World>>,
+    clock: Clock,
+    latency: Duration,
+}
+
+impl Simulation {
+    /// An empty AWS whose time starts now.
+    ///
+    /// Call it within the runtime whose clock shall drive it.
+    pub fn new(settings: Settings) -> Self {
+        let (clock, latency) = (Clock::start(settings.speed), settings.latency);
+        Self {
+            world: Arc::new(Mutex::new(World::new(settings))),
+            clock,
+            latency,
+        }
+    }
+
+    /// A panic of another thread leaves a world that is still whole: it changes between requests only.
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers a message from either door.
+    pub(crate) fn handle(&self, message: &Message) -> Outcome {
+        self.world().handle(self.clock.elapsed(), message)
+    }
+
+    /// How long a call through the in-process door takes.
+    pub(crate) fn latency(&self) -> Duration {
+        self.latency
+    }
+
+    /// What there is, briefly, for people.
+    pub(crate) fn state(&self) -> Value {
+        let mut world = self.world();
+        world.advance(self.clock.elapsed());
+        world.state()
+    }
+
+    /// Calls an operation directly, as another person would: no fault or rate applies, and it is not recorded.
+    ///
+    /// `service` is `ecs`, `ecr`, `elbv2`, `application-autoscaling`, `logs` or `sts`. An error is its code and message.
+    #[expect(clippy::needless_pass_by_value, reason = "callers write the input in place")]
+    pub fn call(&self, region: &str, service: &str, operation: &str, input: Value) -> Result<Value, (String, String)> {
+        let mut world = self.world();
+        let place = world.place(region);
+        let answer = world.call(self.clock.elapsed(), &place, (service, operation), &input);
+        answer.map_err(|refusal| (refusal.code, refusal.message))
+    }
+
+    /// Puts things in place before a run.
+    pub fn seed(&self, seed: Seed) {
+        seed::plant(self.world().home(self.clock.elapsed(), &seed.region), seed);
+    }
+
+    /// Every call that came over the wire.
+    pub fn calls(&self) -> Vec<Call> {
+        self.world().calls.clone()
+    }
+
+    /// Forgets the calls so far.
+    pub fn clear_calls(&self) {
+        self.world().calls.clear();
+    }
+
+    /// Orders a fault.
+    pub fn fault(&self, fault: Fault) {
+        self.world().faults.order(fault);
+    }
+
+    /// Cancels all faults.
+    pub fn clear_faults(&self) {
+        self.world().faults.clear();
+    }
+
+    /// From now on, tasks whose main container's image contains `pattern` behave like this. The latest word counts.
+    pub fn behave(&self, pattern: &str, behaviour: Behaviour) {
+        self.world().behave(pattern, behaviour);
+    }
+
+    /// What CloudWatch reports of a service's CPU, in percent; a target tracking policy acts on it.
+    pub fn metric(&self, region: &str, cluster: &str, service: &str, cpu: f64) {
+        let mut world = self.world();
+        let region = world.home(self.clock.elapsed(), region);
+        scaling::observe(region, &format!("service/{cluster}/{service}"), cpu);
+    }
+
+    /// Simulated time since the start.
+    pub fn now(&self) -> Duration {
+        self.clock.elapsed()
+    }
+
+    /// When AWS next does something by itself.
+    pub fn next_event(&self) -> Option<Duration> {
+        let mut world = self.world();
+        world.advance(self.clock.elapsed());
+        world.next_event()
+    }
+}

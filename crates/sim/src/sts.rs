@@ -1,0 +1,72 @@
+//! AWS STS: who am I, and becoming somebody in another account.
+//!
+//! Stateless: the access key of an assumed role carries the role's account, from which the account of later calls is read.
+
+use crate::arn;
+use crate::clock;
+use crate::input::Members;
+use crate::refusal::{Answer, Refusal};
+use crate::state::Region;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const PREFIX: &str = "ASIASIM";
+
+/// The account an access key belongs to, if it says.
+pub(crate) fn account_of(access_key: &str) -> Option<&str> {
+    let account = access_key.strip_prefix(PREFIX).unwrap_or(access_key);
+    (account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())).then_some(account)
+}
+
+/// Answers one STS operation.
+pub(crate) fn handle(region: &mut Region, operation: &str, input: &Value) -> Answer {
+    match operation {
+        "GetCallerIdentity" => Ok(json!({
+            "UserId": "AIDASIMULATED",
+            "Account": region.account,
+            "Arn": format!("arn:aws:iam::{}:user/simulated", region.account),
+        })),
+        "AssumeRole" => assume_role(region, input),
+        _ => Err(Refusal::new(
+            "InvalidAction",
+            "The action is not valid for this endpoint.",
+        )),
+    }
+}
+
+fn assume_role(region: &Region, input: &Value) -> Answer {
+    let role = input.text("RoleArn").unwrap_or_default();
+    let Some(account) = arn::account(role).filter(|account| account_of(account).is_some()) else {
+        return Err(Refusal::new("ValidationError", format!("{role} is invalid")));
+    };
+    let session = input.text("RoleSessionName").unwrap_or("session");
+    let seconds = input
+        .whole("DurationSeconds")
+        .and_then(|seconds| u64::try_from(seconds).ok())
+        .unwrap_or(3600);
+    let name = arn::leaf(role);
+    Ok(json!({
+        "Credentials": {
+            "AccessKeyId": format!("{PREFIX}{account}"),
+            "SecretAccessKey": "simulated",
+            "SessionToken": "simulated",
+            "Expiration": clock::iso(region.settings.epoch, region.now + Duration::from_secs(seconds)),
+        },
+        "AssumedRoleUser": {
+            "AssumedRoleId": format!("AROASIMULATED:{session}"),
+            "Arn": format!("arn:aws:sts::{account}:assumed-role/{name}/{session}"),
+        },
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::account_of;
+
+    #[test]
+    fn an_access_key_may_carry_its_account() {
+        assert_eq!(account_of("ASIASIM222233334444"), Some("222233334444"));
+        assert_eq!(account_of("222233334444"), Some("222233334444"));
+        assert_eq!(account_of("AKIAIOSFODNN7EXAMPLE"), None);
+    }
+}

@@ -1,0 +1,167 @@
+//! The AWS query protocol: a form in, XML out.
+//!
+//! Lists are written `Name.member.1`, structures `Name.Member`. Both are turned into JSON, in which every scalar is a string,
+//! and an answer's JSON is turned into XML the same way round.
+
+use super::{Protocol, Reply, Spoken};
+use crate::refusal::{Answer, Refusal};
+use serde_json::{Map, Value};
+
+/// The services that speak it, by the version they send.
+const SERVICES: [(&str, &str, &str); 2] = [
+    (
+        "2015-12-01",
+        "elasticloadbalancing",
+        "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/",
+    ),
+    ("2011-06-15", "sts", "https://sts.amazonaws.com/doc/2011-06-15/"),
+];
+
+pub(super) fn understand(body: &[u8]) -> Spoken {
+    let mut tree = Value::Object(Map::new());
+    let (mut operation, mut service) = (String::new(), String::new());
+    for (key, value) in form_urlencoded::parse(body) {
+        match key.as_ref() {
+            "Action" => operation = value.into_owned(),
+            "Version" => service = named(&value),
+            path => place(&mut tree, path.split('.'), &value),
+        }
+    }
+    let input = if operation.is_empty() {
+        Err(Refusal::new(
+            "MissingAction",
+            "The request must contain the parameter Action.",
+        ))
+    } else {
+        Ok(lists(tree))
+    };
+    Spoken {
+        protocol: Protocol::Query,
+        service,
+        operation,
+        input,
+    }
+}
+
+fn named(version: &str) -> String {
+    let known = SERVICES.iter().find(|(known, _, _)| *known == version);
+    known.map_or(version, |(_, service, _)| service).to_owned()
+}
+
+/// Puts a value where its dotted path says. A path as deep as the body allows is cut, not followed.
+fn place<'a>(tree: &mut Value, path: impl Iterator<Item = &'a str>, value: &str) {
+    let mut node = tree;
+    for part in path.take(16) {
+        if !node.is_object() {
+            *node = Value::Object(Map::new());
+        }
+        let Some(object) = node.as_object_mut() else { return };
+        node = object.entry(part).or_insert(Value::Null);
+    }
+    *node = Value::String(value.to_owned());
+}
+
+/// Turns `{"member": {"1": .., "2": ..}}` into a list, everywhere.
+fn lists(value: Value) -> Value {
+    let Value::Object(mut object) = value else { return value };
+    if object.len() == 1
+        && let Some(Value::Object(members)) = object.remove("member").or_else(|| object.remove("entry"))
+    {
+        let mut members: Vec<(u32, Value)> = members
+            .into_iter()
+            .filter_map(|(index, member)| Some((index.parse().ok()?, lists(member))))
+            .collect();
+        members.sort_by_key(|(index, _)| *index);
+        return members.into_iter().map(|(_, member)| member).collect();
+    }
+    object
+        .into_iter()
+        .map(|(key, member)| (key, lists(member)))
+        .collect::<Map<_, _>>()
+        .into()
+}
+
+pub(super) fn reply(spoken: &Spoken, answer: Answer, request_id: &str) -> Reply {
+    let space = SERVICES
+        .iter()
+        .find(|(_, service, _)| *service == spoken.service)
+        .map_or("", |(_, _, space)| space);
+    match answer {
+        Ok(value) => {
+            let operation = &spoken.operation;
+            let mut body = format!("<{operation}Response xmlns=\"{space}\"><{operation}Result>");
+            write(&mut body, &value);
+            let metadata = format!("<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>");
+            body.extend(["</", operation, "Result>", &metadata, "</", operation, "Response>"]);
+            Reply {
+                status: 200,
+                content_type: "text/xml",
+                error: None,
+                body: body.into_bytes(),
+            }
+        }
+        Err(refusal) => Reply {
+            status: refusal.status,
+            content_type: "text/xml",
+            error: Some(refusal.code.clone()),
+            body: error(space, &refusal, request_id).into_bytes(),
+        },
+    }
+}
+
+fn error(space: &str, refusal: &Refusal, request_id: &str) -> String {
+    let kind = if refusal.status < 500 { "Sender" } else { "Receiver" };
+    let (code, message) = (escape(&refusal.code), escape(&refusal.message));
+    format!(
+        "<ErrorResponse xmlns=\"{space}\"><Error><Type>{kind}</Type><Code>{code}</Code><Message>{message}</Message></Error>\
+         <RequestId>{request_id}</RequestId></ErrorResponse>"
+    )
+}
+
+fn write(out: &mut String, value: &Value) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members.iter().filter(|(_, member)| !member.is_null()) {
+                out.extend(["<", name, ">"]);
+                write(out, member);
+                out.extend(["</", name, ">"]);
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                out.push_str("<member>");
+                write(out, item);
+                out.push_str("</member>");
+            }
+        }
+        Value::String(text) => out.push_str(&escape(text)),
+        Value::Bool(flag) => out.push_str(&flag.to_string()),
+        Value::Number(number) => out.push_str(&number.to_string()),
+        Value::Null => {}
+    }
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::understand;
+    use serde_json::json;
+
+    #[test]
+    fn a_form_becomes_nested_members() {
+        let body = b"Action=RegisterTargets&Version=2015-12-01&TargetGroupArn=a&Targets.member.2.Id=y&Targets.member.1.Id=x&Targets.member.1.Port=80";
+        let spoken = understand(body);
+        assert_eq!(
+            (spoken.service.as_str(), spoken.operation.as_str()),
+            ("elasticloadbalancing", "RegisterTargets")
+        );
+        let expected = json!({"TargetGroupArn": "a", "Targets": [{"Id": "x", "Port": "80"}, {"Id": "y"}]});
+        assert_eq!(spoken.input, Ok(expected));
+    }
+}
