@@ -1,3 +1,19 @@
-//! x
-#![allow(missing_docs)]
-fn main() {}
+//! `fargateer`: the Kubernetes-operator experience for AI agents on AWS ECS Fargate, without Kubernetes.
+//!
+//! This crate wires the others together and talks to people; it decides nothing about AWS.
+
+mod cli;
+mod commands;
+mod config;
+mod http;
+mod local;
+mod output;
+mod progress;
+mod telemetry;
+mod wire;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -1,0 +1,394 @@
+//! The command line: what can be asked for, with its defaults and its part of the environment. Each command's work is in
+//! `commands/`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{commands, output, telemetry};
+
+/// Exit code of a command that was used wrongly, or whose input is wrong, or that AWS refused.
+pub(crate) const WRONG: u8 = 2;
+
+/// Converges AgentDeployment specs on AWS ECS Fargate.
+///
+/// Exit codes: 0 fine, or no difference; 1 a difference, or not ready; 2 the command or its input is wrong.
+/// AWS is reached as the AWS SDKs do: AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_<SERVICE>, ...
+#[derive(Debug, Parser)]
+#[command(name = "fargateer", version, propagate_version = true, max_term_width = 110)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// How logs are written to standard error.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, env = "FARGATEER_LOG_FORMAT")]
+    pub(crate) log_format: LogFormat,
+    /// What is logged: a level, or a filter such as `info,fargateer_aws=debug`. Default: warn; info for JSON.
+    #[arg(long, global = true, env = "FARGATEER_LOG")]
+    pub(crate) log: Option<String>,
+}
+
+/// The format of logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The format of data on standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A table or text for people.
+    Text,
+    /// More columns.
+    Wide,
+    /// JSON with a stable schema.
+    Json,
+    /// The same as YAML.
+    Yaml,
+    /// Names only, one a line.
+    Name,
+}
+
+/// How a plan is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlanFormat {
+    /// For a terminal.
+    Text,
+    /// For programs.
+    Json,
+    /// For a comment on a pull request.
+    Markdown,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Reconcile specs continuously (the daemon), or once
+    Run(RunArgs),
+    /// Check specs offline: every fault with file:line:column
+    Validate(ValidateArgs),
+    /// Show the exact AWS requests a spec means, offline
+    Render(RenderArgs),
+    /// Convert flat deployment requests into AgentDeployments
+    Convert(PathArgs),
+    /// Show what would change in AWS, field by field, with its effect and cost
+    Plan(PlanArgs),
+    /// Show desired against live state, field by field
+    Diff(PlanArgs),
+    /// Bring AWS to the given specs now, and wait
+    Apply(ApplyArgs),
+    /// List agents of a running daemon
+    Get(GetArgs),
+    /// Show everything about one agent of a running daemon
+    Describe(NameArgs),
+    /// Ask a running daemon to reconcile an agent now
+    Reconcile(ReconcileArgs),
+    /// Show deletions a running daemon holds back, or confirm them
+    Prune(PruneArgs),
+    /// Print the JSON Schema of an AgentDeployment
+    Schema,
+    /// Print the IAM policy Fargateer needs: exactly the actions it calls
+    IamPolicy,
+    /// Serve the simulated AWS alone
+    Sim(SimArgs),
+    /// Print a completion script for a shell
+    Completion {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the version
+    Version,
+}
+
+/// Who we are to AWS resources, and how hard we may press AWS.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CloudArgs {
+    /// This installation's id: the value of the owner tag. Resources of another id are never touched.
+    #[arg(long, default_value = "default", env = "FARGATEER_OWNER")]
+    pub(crate) owner: String,
+    /// Share of AWS's published API rates to use, 0.01 to 1.
+    #[arg(long, default_value_t = 0.5, env = "FARGATEER_QUOTA_SHARE")]
+    pub(crate) quota_share: f64,
+}
+
+/// Options of `run`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RunArgs {
+    /// Where specs come from: folders or files of YAML.
+    #[arg(required = true, value_name = "SOURCE")]
+    pub(crate) sources: Vec<String>,
+    /// Run against an embedded simulated AWS and print its endpoint.
+    #[arg(long)]
+    pub(crate) local: bool,
+    /// Reconcile until every agent is Ready or Stalled, print the result and end.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Address of /healthz, /readyz, /metrics and the API of `get` and `describe`.
+    #[arg(long, value_name = "ADDR", default_value = DEFAULT_LISTEN, env = "FARGATEER_LISTEN")]
+    pub(crate) listen: String,
+    /// Folder for statuses. With --local: none, statuses are kept in memory.
+    #[arg(long, value_name = "DIR", env = "FARGATEER_STATE")]
+    pub(crate) state: Option<PathBuf>,
+    /// Time between two sweeps over the fleet. Default: 5m; with --local 20s.
+    #[arg(long, value_parser = duration, env = "FARGATEER_RESYNC")]
+    pub(crate) resync: Option<Duration>,
+    /// How often sources are read even when nothing seems to have changed.
+    #[arg(long, value_parser = duration, default_value = "30s", env = "FARGATEER_POLL")]
+    pub(crate) poll: Duration,
+    /// How long a spec must be gone before its agent is deleted. Default: 10m; with --local 10s; with --once 0s.
+    #[arg(long, value_parser = duration, env = "FARGATEER_PRUNE_GRACE")]
+    pub(crate) prune_grace: Option<Duration>,
+    /// Delete agents even when many specs vanished at once.
+    #[arg(long)]
+    pub(crate) confirm_prune: bool,
+    /// With --once: give up after this time. Not-ready agents are then told as such.
+    #[arg(long, value_parser = duration, default_value = "30m")]
+    pub(crate) timeout: Duration,
+    /// Passes at the same time.
+    #[arg(long, default_value_t = 64, env = "FARGATEER_WORKERS")]
+    pub(crate) workers: usize,
+    /// Simulated seconds a real second, with --local.
+    #[arg(long, default_value_t = 2.0)]
+    pub(crate) speed: f64,
+    /// Format of the result of --once.
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    pub(crate) output: Format,
+    #[command(flatten)]
+    pub(crate) cloud: CloudArgs,
+}
+
+/// The default address of the daemon.
+pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:8372";
+
+/// Options of `validate`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ValidateArgs {
+    /// Folders or files of YAML.
+    #[arg(required_unless_present = "schema")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Print the JSON Schema instead.
+    #[arg(long)]
+    pub(crate) schema: bool,
+    /// Format of the faults.
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    pub(crate) output: Format,
+}
+
+/// Options of commands that read specs.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PathArgs {
+    /// Folders or files of YAML or JSON.
+    #[arg(required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+/// Options of `render`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RenderArgs {
+    /// Folders or files of YAML.
+    #[arg(required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Format of the requests.
+    #[arg(short, long, value_enum, default_value_t = Format::Json)]
+    pub(crate) output: Format,
+    /// This installation's id: the value of the owner tag.
+    #[arg(long, default_value = "default", env = "FARGATEER_OWNER")]
+    pub(crate) owner: String,
+}
+
+/// Options of `plan` and `diff`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PlanArgs {
+    /// Folders or files of YAML.
+    #[arg(required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// How the plan is shown.
+    #[arg(long, value_enum, default_value_t = PlanFormat::Text)]
+    pub(crate) format: PlanFormat,
+    #[command(flatten)]
+    pub(crate) cloud: CloudArgs,
+}
+
+/// Options of `apply`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ApplyArgs {
+    /// Folders or files of YAML. Nothing that is not in them is touched.
+    #[arg(required = true)]
+    pub(crate) paths: Vec<String>,
+    /// Do not ask.
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Give up waiting after this time.
+    #[arg(long, value_parser = duration, default_value = "30m")]
+    pub(crate) timeout: Duration,
+    /// Format of the result.
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    pub(crate) output: Format,
+    #[command(flatten)]
+    pub(crate) cloud: CloudArgs,
+}
+
+/// Which daemon to talk to.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ServerArgs {
+    /// Address of the daemon.
+    #[arg(long, default_value = "http://127.0.0.1:8372", env = "FARGATEER_SERVER")]
+    pub(crate) server: String,
+}
+
+/// Options of `get`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct GetArgs {
+    /// One agent; all when left out.
+    pub(crate) name: Option<String>,
+    /// Only agents with these labels, such as `team=support,tier=1`.
+    #[arg(short = 'l', long)]
+    pub(crate) labels: Option<String>,
+    /// Only agents whose condition has this value, such as `ready=false`.
+    #[arg(long)]
+    pub(crate) status: Option<String>,
+    /// Show changes as they come.
+    #[arg(short, long)]
+    pub(crate) watch: bool,
+    /// Format of the list.
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    pub(crate) output: Format,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// Options of commands on one agent.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct NameArgs {
+    /// The agent.
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// Options of `reconcile`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ReconcileArgs {
+    /// The agent.
+    pub(crate) name: String,
+    /// Try a revision again that ECS rolled back.
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// Options of `prune`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PruneArgs {
+    /// Delete what is held back.
+    #[arg(long)]
+    pub(crate) confirm: bool,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// Options of `sim`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SimArgs {
+    /// Address to serve on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8373")]
+    pub(crate) listen: String,
+    /// Simulated seconds a real second.
+    #[arg(long, default_value_t = 1.0)]
+    pub(crate) speed: f64,
+    /// Specs whose clusters, target groups and images are put in place first.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) seed: Vec<PathBuf>,
+}
+
+/// Parses the command line, runs the command and turns its result into an exit code.
+pub(crate) fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are errors to clap, and fine to people.
+            drop(error.print());
+            return ExitCode::from(if error.use_stderr() { WRONG } else { 0 });
+        }
+    };
+    telemetry::start(&cli.global);
+    dispatch(cli).unwrap_or_else(|error| {
+        output::error(&error);
+        ExitCode::from(WRONG)
+    })
+}
+
+fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
+    let json_logs = cli.global.log_format == LogFormat::Json;
+    match cli.command {
+        Command::Validate(args) => commands::validate::run(&args),
+        Command::Render(args) => commands::render::run(&args),
+        Command::Convert(args) => commands::convert::run(&args),
+        Command::Schema => output::data(&fargateer_api::schema::file()),
+        Command::IamPolicy => commands::iam_policy::run(),
+        Command::Completion { shell } => commands::completion::run(shell),
+        Command::Version => output::data(&format!("fargateer {}", env!("CARGO_PKG_VERSION"))),
+        Command::Run(args) => block_on(commands::run::run(args, json_logs)),
+        Command::Plan(args) => block_on(commands::plan::run(args)),
+        Command::Diff(args) => block_on(commands::diff::run(args)),
+        Command::Apply(args) => block_on(commands::apply::run(args, json_logs)),
+        Command::Get(args) => block_on(commands::get::run(args)),
+        Command::Describe(args) => block_on(commands::describe::run(args)),
+        Command::Reconcile(args) => block_on(commands::reconcile::run(args)),
+        Command::Prune(args) => block_on(commands::prune::run(args)),
+        Command::Sim(args) => block_on(commands::sim::run(args)),
+    }
+}
+
+fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
+}
+
+/// The command tree, for completion scripts.
+pub(crate) fn command() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}
+
+/// `90`, `90s`, `5m`, `2h`, `1d`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = text.get(digits.len()..).unwrap_or_default();
+    let factor = match unit {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(format!("{unit} is no unit of time; use s, m, h or d, as in 90s or 5m")),
+    };
+    let number: u64 = digits.parse().map_err(|_| "expected a whole number with a unit, as in 90s or 5m".to_owned())?;
+    number.checked_mul(factor).map(Duration::from_secs).ok_or_else(|| "too long".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_tree_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("5m"), Ok(Duration::from_mins(5)));
+        assert!(duration("5 parsecs").is_err());
+        assert!(duration("99999999999999999h").is_err());
+    }
+}

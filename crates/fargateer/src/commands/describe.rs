@@ -1,0 +1,104 @@
+//! `fargateer describe`: all about one agent on one page - conditions, rollout, failure with advice, inventory, events.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use crate::cli::NameArgs;
+use crate::commands::server;
+use crate::output;
+
+/// Runs the command.
+pub(crate) async fn run(args: NameArgs) -> anyhow::Result<ExitCode> {
+    let agent = server::get(&args.server.server, &format!("/api/v1/agents/{}", args.name)).await?;
+    output::data(&page(&agent))
+}
+
+fn page(agent: &Value) -> String {
+    let (status, mut out) = (&agent["status"], String::new());
+    let _ = writeln!(out, "Name:      {}", text(&agent["metadata"]["name"]));
+    let _ = writeln!(out, "Project:   {}", text(&agent["metadata"]["project"]));
+    let _ = writeln!(out, "Source:    {}", text(&status["source"]["location"]));
+    let _ = writeln!(
+        out,
+        "Tasks:     {} running, {} starting, {} desired",
+        status["runningCount"], status["pendingCount"], status["desiredCount"]
+    );
+    let _ = writeln!(out, "Next look: {} ({})", text(&status["next"]["at"]), text(&status["next"]["why"]));
+    if let Some(usd) = status["cost"]["monthlyUsd"].as_f64() {
+        let _ = writeln!(out, "Cost:      about ${usd:.2} a month ({} prices)", text(&status["cost"]["priceDate"]));
+    }
+    conditions(&mut out, status);
+    rollout(&mut out, status);
+    section(&mut out, "Inventory", &status["inventory"]);
+    history(&mut out, agent);
+    section(&mut out, "Spec", &agent["spec"]);
+    out
+}
+
+fn conditions(out: &mut String, status: &Value) {
+    let _ = writeln!(out, "\nConditions:");
+    for condition in list(&status["conditions"]) {
+        let _ = writeln!(
+            out,
+            "  {:<26} {:<8} {:<22} {}",
+            text(&condition["type"]),
+            text(&condition["status"]),
+            text(&condition["reason"]),
+            text(&condition["message"])
+        );
+    }
+}
+
+fn rollout(out: &mut String, status: &Value) {
+    let rollout = &status["rollout"];
+    if rollout.is_object() {
+        let _ = writeln!(
+            out,
+            "\nRollout:   {} {} since {}",
+            text(&rollout["id"]),
+            text(&rollout["state"]),
+            text(&rollout["started"])
+        );
+        let _ = writeln!(out, "           {}", text(&rollout["reason"]));
+    }
+    let failure = &status["failure"];
+    if failure.is_object() {
+        let _ = writeln!(
+            out,
+            "\nFailure:   {} (stop code {}, exit code {})",
+            text(&failure["reason"]),
+            text(&failure["stopCode"]),
+            failure["exitCode"]
+        );
+        let _ = writeln!(out, "Advice:    {}", text(&failure["advice"]));
+        for line in list(&failure["log"]) {
+            let _ = writeln!(out, "  | {}", text(line));
+        }
+    }
+}
+
+fn history(out: &mut String, agent: &Value) {
+    let _ = writeln!(out, "\nEvents:");
+    for event in list(&agent["events"]) {
+        let _ = writeln!(out, "  {}  {:<20} {}", text(&event["at"]), text(&event["reason"]), text(&event["message"]));
+    }
+}
+
+fn section(out: &mut String, title: &str, value: &Value) {
+    if value.is_object() {
+        let _ = writeln!(out, "\n{title}:");
+        for line in fargateer_api::yaml::print_value(value).lines() {
+            let _ = writeln!(out, "  {line}");
+        }
+    }
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or("-")
+}

@@ -1,0 +1,147 @@
+//! `fargateer get`: agents of a running daemon, one line each.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use comfy_table::{Table, presets};
+use jiff::{SpanRound, Timestamp, Unit};
+use serde_json::Value;
+
+use crate::cli::{Format, GetArgs};
+use crate::commands::server;
+use crate::output::{self, hinted};
+
+/// How often `-w` asks.
+const WATCH: Duration = Duration::from_secs(1);
+
+/// Runs the command: exit code 1 when an agent asked for by name is not ready.
+pub(crate) async fn run(args: GetArgs) -> anyhow::Result<ExitCode> {
+    let mut shown = Value::Null;
+    loop {
+        let list = selected(&args, server::get(&args.server.server, "/api/v1/agents").await?)?;
+        if rows_of(&list) != rows_of(&shown) {
+            print(&list, args.output)?;
+        }
+        if !args.watch {
+            let not_ready = args.name.is_some() && !items(&list).iter().all(is_ready);
+            return Ok(ExitCode::from(u8::from(not_ready)));
+        }
+        shown = list;
+        drop(tokio::time::timeout(WATCH, std::future::pending::<()>()).await);
+    }
+}
+
+/// Prints a list of agents.
+pub(crate) fn print(list: &Value, format: Format) -> anyhow::Result<ExitCode> {
+    match format {
+        Format::Json | Format::Yaml => output::document(list, format),
+        Format::Name => {
+            let names: Vec<&str> = items(list).iter().filter_map(|item| item["metadata"]["name"].as_str()).collect();
+            output::data(&names.join("\n"))
+        }
+        Format::Text | Format::Wide => output::data(&table(list, format == Format::Wide)),
+    }
+}
+
+/// The Ready condition of an agent's document.
+pub(crate) fn ready(item: &Value) -> Option<&Value> {
+    item["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == "Ready")
+}
+
+fn is_ready(item: &Value) -> bool {
+    ready(item).is_some_and(|ready| ready["status"] == "True")
+}
+
+fn items(list: &Value) -> &[Value] {
+    list["items"].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// What a watcher would see change.
+fn rows_of(list: &Value) -> String {
+    table(list, true)
+}
+
+fn table(list: &Value, wide: bool) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    let mut head = vec!["NAME", "READY", "REASON", "RUNNING", "DESIRED", "REVISION", "DRIFT", "AGE", "MESSAGE"];
+    if wide {
+        head.extend(["REGION", "CLUSTER", "IMAGE DIGEST", "SOURCE", "$/MONTH"]);
+    }
+    table.set_header(head);
+    for item in items(list) {
+        table.add_row(row(item, wide));
+    }
+    table.trim_fmt()
+}
+
+fn row(item: &Value, wide: bool) -> Vec<String> {
+    let status = &item["status"];
+    let condition = |kind: &str| {
+        let conditions = status["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
+        conditions.iter().find(|condition| condition["type"] == kind).cloned().unwrap_or_default()
+    };
+    let (ready, drift) = (condition("Ready"), condition("DriftDetected"));
+    let text = |value: &Value| value.as_str().map_or_else(|| "-".to_owned(), str::to_owned);
+    let revision = text(&status["taskDefinitionArn"]).rsplit(':').next().unwrap_or("-").to_owned();
+    let message: String = text(&ready["message"]).chars().take(80).collect();
+    let mut row = vec![
+        text(&item["metadata"]["name"]),
+        text(&ready["status"]),
+        text(&ready["reason"]),
+        status["runningCount"].to_string(),
+        status["desiredCount"].to_string(),
+        revision,
+        text(&drift["status"]),
+        age(&text(&ready["lastTransitionTime"])),
+        message,
+    ];
+    if wide {
+        row.extend([
+            text(&item["spec"]["region"]),
+            text(&item["spec"]["cluster"]),
+            text(&status["imageDigest"]).chars().take(19).collect(),
+            text(&status["source"]["location"]),
+            status["cost"]["monthlyUsd"].as_f64().map_or_else(|| "-".to_owned(), |usd| format!("{usd:.2}")),
+        ]);
+    }
+    row
+}
+
+/// How long ago `time` was, such as `3m 20s`.
+fn age(time: &str) -> String {
+    let Ok(then) = time.parse::<Timestamp>() else { return "-".to_owned() };
+    let span = Timestamp::now().since(then).and_then(|span| {
+        let largest = if Timestamp::now().as_second() - then.as_second() > 86_400 { Unit::Hour } else { Unit::Minute };
+        span.round(SpanRound::new().largest(largest).smallest(Unit::Second))
+    });
+    span.map_or_else(|_| "-".to_owned(), |span| format!("{span:#}").replace(", ", " "))
+}
+
+fn selected(args: &GetArgs, mut list: Value) -> anyhow::Result<Value> {
+    let labels =
+        args.labels.iter().flat_map(|labels| labels.split(',')).map(pair).collect::<anyhow::Result<Vec<_>>>()?;
+    let status = args.status.as_deref().map(pair).transpose()?;
+    let fits = |item: &&Value| {
+        let named = args.name.as_deref().is_none_or(|name| item["metadata"]["name"] == name);
+        let labelled = labels.iter().all(|(key, value)| item["metadata"]["labels"][key] == *value);
+        let conditions = item["status"]["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let stated = status.as_ref().is_none_or(|(kind, value)| {
+            let same = |text: &Value, other: &str| text.as_str().is_some_and(|text| text.eq_ignore_ascii_case(other));
+            conditions.iter().any(|condition| same(&condition["type"], kind) && same(&condition["status"], value))
+        });
+        named && labelled && stated
+    };
+    let items: Vec<Value> = items(&list).iter().filter(fits).cloned().collect();
+    if let (Some(name), true) = (&args.name, items.is_empty()) {
+        return Err(hinted(format!("no agent {name}"), "`fargateer get` lists all"));
+    }
+    list["items"] = Value::Array(items);
+    Ok(list)
+}
+
+fn pair(text: &str) -> anyhow::Result<(String, String)> {
+    let (key, value) =
+        text.split_once('=').ok_or_else(|| hinted(format!("{text} is no key=value"), "as in team=support"))?;
+    Ok((key.trim().to_owned(), value.trim().to_owned()))
+}

@@ -1,0 +1,23 @@
+//! One file a command.
+
+pub(crate) mod apply;
+pub(crate) mod completion;
+pub(crate) mod convert;
+pub(crate) mod describe;
+pub(crate) mod diff;
+pub(crate) mod get;
+pub(crate) mod iam_policy;
+pub(crate) mod plan;
+pub(crate) mod prune;
+pub(crate) mod reconcile;
+pub(crate) mod render;
+pub(crate) mod run;
+pub(crate) mod sim;
+pub(crate) mod validate;
+
+mod document;
+mod server;
+mod specs;
+mod survey;
+
+pub(crate) use document::{agent as agent_document, list as agent_list};

@@ -1,0 +1,188 @@
+//! `fargateer run`: the daemon - or, with `--once`, one run until every agent is settled.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use fargateer_api::Reason;
+use fargateer_api::status::ConditionType;
+use fargateer_controller::port::Source;
+use fargateer_controller::{Settings, controller};
+use fargateer_plan::prune::Policy;
+use fargateer_sim::Simulation;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{Format, RunArgs, WRONG};
+use crate::commands::{document, specs};
+use crate::output::hinted;
+use crate::progress::Progress;
+use crate::wire::{self, Machine, Parts};
+use crate::{config, http, local, output};
+
+/// Address of the simulated AWS, when it is free.
+const LOCAL_ENDPOINT: &str = "127.0.0.1:8373";
+/// How long passes under way may take at the end.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Runs the command.
+pub(crate) async fn run(args: RunArgs, json_logs: bool) -> anyhow::Result<ExitCode> {
+    for source in args.sources.iter().filter(|source| !source.contains("://")) {
+        specs::exists(Path::new(source))?;
+    }
+    let stop = CancellationToken::new();
+    let simulation = args.local.then(|| simulation(&args));
+    let machine = Machine::build(parts(&args, simulation.as_ref()).await).await?;
+    let sources = sources(&args, simulation.as_ref())?;
+    stop_on_signal(stop.clone())?;
+    if let Some(simulation) = &simulation {
+        let endpoint = local::serve(simulation, LOCAL_ENDPOINT, &stop).await?;
+        output::note(&format!("simulated AWS at {endpoint} (aws --endpoint-url {endpoint} ecs list-clusters)"));
+    }
+    if !args.once {
+        let address = http::serve(machine.clone(), &args.listen, stop.clone()).await?;
+        output::note(&format!("serving http://{address} (fargateer get, /metrics, /healthz, /readyz)"));
+    }
+    let progress =
+        Progress::start(Arc::clone(&machine.controller), json_logs || args.output != Format::Text, stop.clone());
+    let running = tokio::spawn(Arc::clone(&machine.controller).run(sources, stop.clone()));
+    let interrupted = if args.once {
+        !until_settled(&machine, args.timeout, &stop).await
+    } else {
+        stop.cancelled().await;
+        true
+    };
+    stop.cancel();
+    running.await.context("the controller ended unexpectedly")?;
+    progress.finish().await;
+    if args.once { result(&args, &machine, interrupted) } else { Ok(ExitCode::SUCCESS) }
+}
+
+/// Waits until nothing more will happen. False when it was interrupted or took too long.
+pub(crate) async fn until_settled(machine: &Machine, timeout: Duration, stop: &CancellationToken) -> bool {
+    let mut changes = machine.controller.reconciler.board.watch();
+    let settled = async {
+        // An agent may settle without a change of its status, so the board is looked at now and then, too.
+        while !machine.controller.is_settled() {
+            drop(tokio::time::timeout(Duration::from_millis(200), changes.changed()).await);
+        }
+    };
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => false,
+        ended = tokio::time::timeout(timeout, settled) => ended.is_ok(),
+    }
+}
+
+/// Ends on SIGINT and SIGTERM; a second one ends at once.
+pub(crate) fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be caught")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be caught")?;
+    tokio::spawn(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        output::note("stopping: passes under way end first (once more to stop at once)");
+        stop.cancel();
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a person asked twice; nothing is half done that the next run does not find"
+        )]
+        std::process::exit(130);
+    });
+    Ok(())
+}
+
+/// The result of a run that ends: 0 all ready, 1 not, 2 AWS could not be asked at all.
+pub(crate) fn verdict(machine: &Machine) -> u8 {
+    let (fleet, board) = (&machine.controller.reconciler.fleet, &machine.controller.reconciler.board);
+    let statuses: Vec<_> = fleet.keys().iter().map(|key| board.status(key)).collect();
+    let reason = |status: &fargateer_api::AgentDeploymentStatus| {
+        status.condition(ConditionType::Ready).map(|ready| ready.reason)
+    };
+    let unreachable = [Some(Reason::NoCredentials), Some(Reason::Unavailable), Some(Reason::AccessDenied)];
+    let fine = |status: &fargateer_api::AgentDeploymentStatus| {
+        status.is(ConditionType::Ready) || [Some(Reason::Suspended), Some(Reason::Retained)].contains(&reason(status))
+    };
+    if !statuses.is_empty() && statuses.iter().all(|status| unreachable.contains(&reason(status))) {
+        return WRONG;
+    }
+    u8::from(!statuses.iter().all(fine) || !fleet.faults().is_empty())
+}
+
+fn result(args: &RunArgs, machine: &Machine, interrupted: bool) -> anyhow::Result<ExitCode> {
+    show(machine, args.output)?;
+    let (keys, board) = (machine.controller.reconciler.fleet.keys(), &machine.controller.reconciler.board);
+    if interrupted {
+        let open = keys.iter().filter(|key| !controller::is_at_rest(&board.status(key))).count();
+        output::note(&format!("ended before {open} agents were settled"));
+        return Ok(ExitCode::from(1));
+    }
+    Ok(ExitCode::from(verdict(machine)))
+}
+
+/// Prints the agents in `format`.
+pub(crate) fn show(machine: &Machine, format: Format) -> anyhow::Result<ExitCode> {
+    let list = document::list(&machine.controller, machine.aws.counts());
+    for fault in machine.controller.reconciler.fleet.faults() {
+        output::note(&fault);
+    }
+    super::get::print(&list, format)
+}
+
+fn simulation(args: &RunArgs) -> Simulation {
+    Simulation::new(fargateer_sim::Settings {
+        epoch: std::time::SystemTime::from(jiff::Timestamp::now()),
+        throttle: true,
+        speed: args.speed.clamp(0.1, 1000.0),
+        latency: Duration::from_millis(5),
+        ..fargateer_sim::Settings::default()
+    })
+}
+
+async fn parts(args: &RunArgs, simulation: Option<&Simulation>) -> Parts {
+    let config = match simulation {
+        Some(simulation) => config::simulated(simulation.connector()),
+        None => config::aws().await,
+    };
+    // On the simulated AWS nobody else uses the account, and somebody wants to see drift corrected soon.
+    let aws = match simulation {
+        Some(_) => fargateer_aws::Settings { share: 1.0, believed: Duration::ZERO },
+        None => wire::cloud_settings(&args.cloud),
+    };
+    let grace = if args.once {
+        Duration::ZERO
+    } else if args.local {
+        Duration::from_secs(10)
+    } else {
+        Duration::from_mins(10)
+    };
+    let policy = Policy {
+        grace: args.prune_grace.unwrap_or(grace),
+        reads: if args.once { 1 } else { 2 },
+        confirmed: args.confirm_prune,
+        ..Policy::default()
+    };
+    let resync = if args.local { Duration::from_secs(20) } else { Duration::from_mins(5) };
+    let settings = Settings { workers: args.workers.max(1), resync: args.resync.unwrap_or(resync), drain: DRAIN };
+    let state = args.state.clone().or_else(|| (!args.local).then(|| PathBuf::from(".fargateer")));
+    Parts { config, aws, owner: args.cloud.owner.clone(), state, policy, settings, sources: args.sources.len() }
+}
+
+fn sources(args: &RunArgs, simulation: Option<&Simulation>) -> anyhow::Result<Vec<Box<dyn Source>>> {
+    let poll = if args.local { args.poll.min(Duration::from_secs(5)) } else { args.poll };
+    let mut names = std::collections::BTreeSet::new();
+    let mut sources: Vec<Box<dyn Source>> = Vec::new();
+    for name in &args.sources {
+        if !names.insert(name) {
+            return Err(hinted(format!("the source {name} is given twice"), "name each source once"));
+        }
+        let source = wire::source(name, poll)?;
+        sources.push(match simulation {
+            Some(simulation) => Box::new(local::Seeded::new(source, simulation.clone())),
+            None => Box::new(source),
+        });
+    }
+    Ok(sources)
+}

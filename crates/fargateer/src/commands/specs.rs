@@ -1,0 +1,80 @@
+//! Specs read from folders and files for commands that end: all faults are told, then the command stops.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use fargateer_api::AgentDeployment;
+use fargateer_controller::port::{Snapshot, Source as _};
+
+use crate::output::{self, hinted};
+use crate::wire;
+
+/// What the paths hold.
+pub(crate) struct Specs {
+    /// The good specs, sorted by name.
+    pub(crate) agents: Vec<AgentDeployment>,
+    /// Every fault, `file:line:column: path: problem`.
+    pub(crate) faults: Vec<String>,
+}
+
+/// Reads every spec under `paths`.
+pub(crate) async fn read(paths: &[PathBuf]) -> anyhow::Result<Specs> {
+    let mut specs = Specs { agents: Vec::new(), faults: Vec::new() };
+    for path in paths {
+        exists(path)?;
+        let mut source = wire::source(&path.to_string_lossy(), Duration::from_hours(1))?;
+        take(&mut specs, source.next().await);
+    }
+    specs.agents.sort_by(|left, right| left.metadata.name.cmp(&right.metadata.name));
+    Ok(specs)
+}
+
+/// Reads every spec under `paths`; one fault and nothing goes on.
+pub(crate) async fn read_good(paths: &[PathBuf]) -> anyhow::Result<Vec<AgentDeployment>> {
+    let specs = read(paths).await?;
+    if specs.faults.is_empty() && !specs.agents.is_empty() {
+        return Ok(specs.agents);
+    }
+    for fault in &specs.faults {
+        output::note(fault);
+    }
+    if specs.faults.is_empty() {
+        return Err(hinted(
+            "no AgentDeployment found",
+            "a spec is a .yaml, .yml or .json file; see examples/minimal.yaml",
+        ));
+    }
+    Err(hinted(
+        format!("{} faults in the specs", specs.faults.len()),
+        "nothing was changed; `fargateer validate` shows them all",
+    ))
+}
+
+/// The same, for commands that are not asynchronous.
+pub(crate) fn read_now(paths: &[PathBuf]) -> anyhow::Result<Specs> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?.block_on(read(paths))
+}
+
+/// Whether `path` can be read at all.
+pub(crate) fn exists(path: &Path) -> anyhow::Result<()> {
+    let found = path.try_exists().with_context(|| format!("{} cannot be read", path.display()))?;
+    if found {
+        return Ok(());
+    }
+    Err(hinted(format!("{} does not exist", path.display()), "name a folder or a file of AgentDeployment YAML"))
+}
+
+fn take(specs: &mut Specs, snapshot: Snapshot) {
+    specs.faults.extend(snapshot.faults);
+    for (key, documents) in snapshot.documents {
+        if documents.len() > 1 {
+            let places: Vec<&str> = documents.iter().map(|document| document.source.location.as_str()).collect();
+            specs.faults.push(format!("{}: the name {key} is used more than once: {}", places[0], places.join(", ")));
+        }
+        for document in documents {
+            specs.faults.extend(document.faults);
+            specs.agents.extend(document.agent.map(|agent| *agent));
+        }
+    }
+}

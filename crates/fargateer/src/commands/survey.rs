@@ -1,0 +1,82 @@
+//! What `plan` and `diff` share: every agent is looked at, nothing is changed.
+
+use fargateer_api::status::SourceStatus;
+use fargateer_api::{AgentDeployment, Key, Reason};
+use fargateer_aws::Aws;
+use fargateer_controller::port::Clock as _;
+use fargateer_controller::reconcile;
+use fargateer_plan::desired::{Circumstances, Spec};
+use fargateer_plan::failure::Failure;
+use fargateer_plan::guard::Gate;
+use fargateer_plan::pass::Pass;
+use futures::future::join_all;
+
+use crate::cli::PlanArgs;
+use crate::commands::specs;
+use crate::config;
+use crate::output::hinted;
+use crate::wire::{WallClock, cloud_settings};
+
+/// One agent, looked at.
+pub(crate) struct Surveyed {
+    /// Its spec.
+    pub(crate) agent: AgentDeployment,
+    /// The pass, with its plan.
+    pub(crate) pass: Pass,
+}
+
+/// Looks at every agent under the paths of `args`. When AWS cannot be asked at all, that is an error.
+pub(crate) async fn run(args: &PlanArgs) -> anyhow::Result<Vec<Surveyed>> {
+    let agents = specs::read_good(&args.paths).await?;
+    let aws = Aws::new(config::aws().await, &cloud_settings(&args.cloud));
+    let looks: Vec<_> = agents.into_iter().map(|agent| look(&aws, agent, &args.cloud.owner)).collect();
+    let surveyed: Vec<Surveyed> = join_all(looks).await.into_iter().collect::<Result<_, _>>()?;
+    let failures: Vec<&Failure> = surveyed.iter().filter_map(|one| one.pass.plan.unknown()).collect();
+    match failures.first() {
+        Some(failure) if failures.len() == surveyed.len() => Err(refused(failure)),
+        Some(_) | None => Ok(surveyed),
+    }
+}
+
+/// What helps against failures that stop a whole command.
+const HINTS: &[(Reason, &str)] = &[
+    (
+        Reason::NoCredentials,
+        "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or try `fargateer run --local`",
+    ),
+    (Reason::AccessDenied, "`fargateer iam-policy` prints the permissions Fargateer needs"),
+    (Reason::ClusterNotFound, "spec.cluster names an existing ECS cluster in spec.region"),
+    (Reason::Unavailable, "check the network, spec.region and AWS_ENDPOINT_URL"),
+];
+
+/// An error that stops the whole command, with what would help.
+pub(crate) fn refused(failure: &Failure) -> anyhow::Error {
+    let hint = HINTS.iter().find(|(reason, _)| *reason == failure.reason);
+    hinted(failure.to_string(), hint.map_or("the AWS error above says what is wrong", |(_, hint)| hint))
+}
+
+async fn look(aws: &Aws, agent: AgentDeployment, owner: &str) -> Result<Surveyed, Failure> {
+    let key = Key::new(&agent.metadata.name);
+    let spec = Spec::Present { agent: Box::new(agent.clone()), source: SourceStatus::default(), faults: Vec::new() };
+    let circumstances = Circumstances { owner: owner.to_owned(), now: WallClock.now(), ..Circumstances::default() };
+    let mut pass = Pass::toward(key, spec, circumstances);
+    reconcile::survey(aws, &mut pass).await?;
+    Ok(Surveyed { agent, pass })
+}
+
+/// Why nothing would be done, in a sentence.
+pub(crate) fn gate_words(gate: &Gate) -> String {
+    match gate {
+        Gate::Unclear(_, message)
+        | Gate::Suspended(message)
+        | Gate::Dependency(message)
+        | Gate::ImageNotFound(message)
+        | Gate::TargetGroupNotFound(message)
+        | Gate::NotOurs(_, message)
+        | Gate::Draining(message)
+        | Gate::RolledBack(message)
+        | Gate::Kept(_, message) => message.clone(),
+        Gate::Unknown(failure) => failure.to_string(),
+        Gate::DriftLeftAlone => "drift is left alone (spec.drift.mode)".to_owned(),
+    }
+}

@@ -1,0 +1,29 @@
+//! The one place that reads the environment for AWS: region, credentials, endpoints, as every AWS SDK does.
+
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_types::region::Region;
+
+/// AWS as the environment, the shared configuration files and the instance's or task's role say.
+///
+/// Every agent's spec names its own region; the one here is only for calls before that, such as assuming a role.
+pub(crate) async fn aws() -> SdkConfig {
+    let region =
+        aws_config::meta::region::RegionProviderChain::default_provider().or_else(fargateer_api::default::REGION);
+    aws_config::defaults(BehaviorVersion::latest()).region(region).load().await
+}
+
+/// The simulated AWS behind `client`. No environment is read: a real account cannot be meant by accident.
+pub(crate) fn simulated(client: SharedHttpClient) -> SdkConfig {
+    let credentials = Credentials::new("AKIASIMULATED", "simulated", None, None, "fargateer");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(fargateer_api::default::REGION))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .sleep_impl(aws_smithy_async::rt::sleep::SharedAsyncSleep::new(aws_smithy_async::rt::sleep::TokioSleep::new()))
+        .time_source(aws_smithy_async::time::SystemTimeSource::new())
+        .http_client(client)
+        .build()
+}

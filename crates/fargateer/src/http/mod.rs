@@ -1,0 +1,126 @@
+//! The daemon's HTTP: /healthz, /readyz, /metrics, and the small JSON API of `get`, `describe`, `reconcile` and `prune`.
+//!
+//! It serves loopback by default and has no users: whoever reaches it may read. Writes ask for a header that a web page of
+//! another origin cannot send without being asked first (CORS), so that a browser on the same machine cannot be abused.
+
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use fargateer_api::Key;
+use fargateer_controller::controller::Force;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::DEFAULT_LISTEN;
+use crate::commands::agent_list;
+use crate::output::hinted;
+use crate::wire::Machine;
+
+mod metrics;
+
+/// The header a write must carry.
+pub(crate) const WRITE_HEADER: &str = "x-fargateer";
+
+/// Serves `machine` on `address` until `stop`; on a free port when the default one is taken. Answers the address.
+pub(crate) async fn serve(machine: Machine, address: &str, stop: CancellationToken) -> anyhow::Result<SocketAddr> {
+    let listener = match TcpListener::bind(address).await {
+        Ok(listener) => listener,
+        Err(_) if address == DEFAULT_LISTEN => TcpListener::bind("127.0.0.1:0").await.context("no free port")?,
+        Err(error) => {
+            return Err(hinted(format!("cannot serve on {address}: {error}"), "name another address with --listen"));
+        }
+    };
+    let address = listener.local_addr()?;
+    let server = axum::serve(listener, router(machine)).with_graceful_shutdown(stop.cancelled_owned());
+    tokio::spawn(async move {
+        if let Err(error) = server.await {
+            tracing::error!(%error, "the HTTP server stopped");
+        }
+    });
+    Ok(address)
+}
+
+fn router(machine: Machine) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics::show))
+        .route("/api/v1/agents", get(agents))
+        .route("/api/v1/agents/{name}", get(agent))
+        .route("/api/v1/agents/{name}/reconcile", post(reconcile))
+        .route("/api/v1/events", get(events))
+        .route("/api/v1/prune/confirm", post(confirm))
+        .with_state(machine)
+}
+
+/// Ready when every source was read once.
+async fn readyz(State(machine): State<Machine>) -> Response {
+    if machine.controller.reconciler.fleet.is_loaded() {
+        return "ok\n".into_response();
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, "the sources are not read yet\n").into_response()
+}
+
+async fn agents(State(machine): State<Machine>) -> Response {
+    Json(agent_list(&machine.controller, machine.aws.counts())).into_response()
+}
+
+async fn agent(State(machine): State<Machine>, Path(name): Path<String>) -> Response {
+    let key = Key::new(name);
+    if !machine.controller.reconciler.fleet.keys().contains(&key) {
+        return unknown(&key);
+    }
+    let mut document = crate::commands::agent_document(&machine.controller, &key);
+    document["events"] = json!(machine.controller.reconciler.board.events().list(Some(&key)));
+    Json(document).into_response()
+}
+
+#[derive(Deserialize)]
+struct Wish {
+    #[serde(default)]
+    force: bool,
+}
+
+async fn reconcile(
+    State(machine): State<Machine>,
+    Path(name): Path<String>,
+    Query(wish): Query<Wish>,
+    headers: HeaderMap,
+) -> Response {
+    let key = Key::new(name);
+    if !headers.contains_key(WRITE_HEADER) {
+        return unsent();
+    }
+    if !machine.controller.reconciler.fleet.keys().contains(&key) {
+        return unknown(&key);
+    }
+    machine.controller.request(&key, wish.force.then_some(Force));
+    (StatusCode::ACCEPTED, Json(json!({"agent": key}))).into_response()
+}
+
+async fn confirm(State(machine): State<Machine>, headers: HeaderMap) -> Response {
+    if !headers.contains_key(WRITE_HEADER) {
+        return unsent();
+    }
+    machine.controller.confirm_prune();
+    (StatusCode::ACCEPTED, Json(json!({}))).into_response()
+}
+
+async fn events(State(machine): State<Machine>) -> Response {
+    Json(json!({"items": machine.controller.reconciler.board.events().list(None)})).into_response()
+}
+
+fn unknown(key: &Key) -> Response {
+    (StatusCode::NOT_FOUND, Json(json!({"error": format!("no agent {key}")}))).into_response()
+}
+
+fn unsent() -> Response {
+    (StatusCode::FORBIDDEN, Json(json!({"error": format!("writes need the header {WRITE_HEADER}")}))).into_response()
+}

@@ -1,0 +1,63 @@
+//! Data to standard output, errors and notes to standard error. Colour only on a terminal, and not with NO_COLOR.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+use crate::cli::Format;
+
+/// An error with a hint apart: what is wrong, then what would be right.
+#[derive(Debug)]
+pub(crate) struct Hint(pub(crate) String);
+
+impl std::fmt::Display for Hint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Hint {}
+
+/// An error that says `problem`, with `hint` on a line of its own.
+pub(crate) fn hinted(problem: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+    anyhow::Error::new(Hint(hint.into())).context(problem.into())
+}
+
+/// Prints the chain of `error` to standard error, and the hint apart.
+pub(crate) fn error(error: &anyhow::Error) {
+    let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+    let hint = error.chain().find_map(|cause| cause.downcast_ref::<Hint>());
+    let chain = error.chain().filter(|cause| cause.downcast_ref::<Hint>().is_none());
+    let text: Vec<String> = chain.map(ToString::to_string).collect();
+    note(&format!("{red}error:{red:#} {}", text.join(": ")));
+    if let Some(Hint(hint)) = hint {
+        let cyan = Style::new().bold().fg_color(Some(AnsiColor::Cyan.into()));
+        note(&format!("{cyan}hint:{cyan:#} {hint}"));
+    }
+}
+
+/// A line to standard error.
+pub(crate) fn note(line: &str) {
+    // Nobody is left to tell when standard error is closed.
+    drop(writeln!(anstream::stderr(), "{line}"));
+}
+
+/// Text to standard output, with a newline at its end; a closed pipe (`| head`) is not an error.
+pub(crate) fn data(text: &str) -> anyhow::Result<ExitCode> {
+    let newline = if text.ends_with('\n') { "" } else { "\n" };
+    match write!(anstream::stdout(), "{text}{newline}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        Err(_) | Ok(()) => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// A document to standard output, as JSON or YAML.
+pub(crate) fn document(document: &impl Serialize, format: Format) -> anyhow::Result<ExitCode> {
+    let value = serde_json::to_value(document)?;
+    if format == Format::Yaml {
+        return data(&fargateer_api::yaml::print_value(&value));
+    }
+    data(&serde_json::to_string_pretty(&value)?)
+}

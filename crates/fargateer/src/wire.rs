@@ -1,0 +1,111 @@
+//! The wiring: which adapter stands behind which port.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use fargateer_aws::Aws;
+use fargateer_controller::board::Board;
+use fargateer_controller::fleet::Fleet;
+use fargateer_controller::metrics::Metrics;
+use fargateer_controller::port::{Clock, LocalLease, Snapshot, Source, Statuses};
+use fargateer_controller::{Controller, Reconciler, Settings};
+use fargateer_plan::prune::Policy;
+use fargateer_store::{DirSettings, DirectorySource, FileStatuses, MemoryStatuses};
+use jiff::Timestamp;
+use prometheus_client::registry::Registry;
+
+use crate::cli::CloudArgs;
+use crate::output::hinted;
+
+/// The real time of day.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WallClock;
+
+impl Clock for WallClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// Everything a running controller consists of.
+#[derive(Clone)]
+pub(crate) struct Machine {
+    /// The controller.
+    pub(crate) controller: Arc<Controller>,
+    /// AWS.
+    pub(crate) aws: Arc<Aws>,
+    /// The metrics.
+    pub(crate) registry: Arc<Registry>,
+}
+
+/// What differs between one machine and another.
+pub(crate) struct Parts {
+    /// How AWS is reached.
+    pub(crate) config: SdkConfig,
+    /// How AWS is used.
+    pub(crate) aws: fargateer_aws::Settings,
+    /// Who we are.
+    pub(crate) owner: String,
+    /// Where statuses are kept; in memory when left out.
+    pub(crate) state: Option<PathBuf>,
+    /// The rules of deletion.
+    pub(crate) policy: Policy,
+    /// How the controller runs.
+    pub(crate) settings: Settings,
+    /// How many sources feed it.
+    pub(crate) sources: usize,
+}
+
+impl Machine {
+    /// Puts the parts together.
+    pub(crate) async fn build(parts: Parts) -> anyhow::Result<Self> {
+        let Parts { config, aws, owner, state, policy, settings, sources } = parts;
+        let statuses: Arc<dyn Statuses> = match state {
+            Some(folder) => Arc::new(
+                FileStatuses::open(folder)
+                    .map_err(|error| hinted(error, "another folder can be named with --state"))?,
+            ),
+            None => Arc::new(MemoryStatuses::default()),
+        };
+        let clock = Arc::new(WallClock);
+        let board = Board::load(statuses, clock.clone()).await.map_err(anyhow::Error::msg)?;
+        let board = Arc::new(board);
+        let fleet = Arc::new(Fleet::new(Arc::clone(&board), &owner, policy, sources));
+        let aws = Arc::new(Aws::new(config, &aws));
+        let reconciler = Reconciler { fleet, cloud: aws.clone(), board, lease: Arc::new(LocalLease), clock };
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let controller = Arc::new(Controller::new(reconciler, settings, metrics));
+        Ok(Self { controller, aws, registry: Arc::new(registry) })
+    }
+}
+
+/// How AWS is used, as the options say.
+pub(crate) fn cloud_settings(args: &CloudArgs) -> fargateer_aws::Settings {
+    fargateer_aws::Settings { share: args.quota_share, ..fargateer_aws::Settings::default() }
+}
+
+/// The folder or file `path` as a source.
+pub(crate) fn source(path: &str, poll: Duration) -> anyhow::Result<DirectorySource> {
+    if path.contains("://") {
+        return Err(hinted(
+            format!("{path}: this kind of source is not supported yet"),
+            "name a folder or a file of YAML",
+        ));
+    }
+    let settings = DirSettings { poll, ..DirSettings::default() };
+    Ok(DirectorySource::new(PathBuf::from(path), settings))
+}
+
+/// A source that is never read whole: nothing that is not in it is deleted.
+pub(crate) struct Partial<S>(pub(crate) S);
+
+#[async_trait]
+impl<S: Source> Source for Partial<S> {
+    async fn next(&mut self) -> Snapshot {
+        Snapshot { whole: false, ..self.0.next().await }
+    }
+}
