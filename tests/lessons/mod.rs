@@ -1,0 +1,3 @@
+//! What other tools get wrong, each as a scenario.
+
+mod idempotence;

@@ -1,0 +1,84 @@
+//! Specs by sentences: `Agent::named("a").with_tasks(2).scaled(1, 5)`.
+
+use serde_json::{Value, json};
+
+use super::TARGET_GROUP;
+
+/// A spec in the making.
+#[derive(Clone)]
+pub struct Agent(Value);
+
+impl Agent {
+    /// A minimal agent.
+    pub fn named(name: &str) -> Self {
+        Self(json!({
+            "apiVersion": "fargateer/v1",
+            "kind": "AgentDeployment",
+            "metadata": {"name": name},
+            "spec": {
+                "cluster": "agents",
+                "image": {"uri": format!("public.example.com/{name}:1")},
+                "network": {"subnets": ["subnet-0a1", "subnet-0b2"], "securityGroups": ["sg-0a1"]},
+                "roles": {"execution": "arn:aws:iam::111122223333:role/execution"},
+            },
+        }))
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.0["metadata"]["name"].as_str().expect("a name")
+    }
+
+    /// Sets the field at `pointer` below `spec`.
+    #[must_use]
+    pub fn with(mut self, pointer: &str, value: Value) -> Self {
+        let mut at = &mut self.0["spec"];
+        for part in pointer.split('/') {
+            at = &mut at[part];
+        }
+        *at = value;
+        self
+    }
+
+    /// Removes the field `key` of `spec`.
+    #[must_use]
+    pub fn without(mut self, key: &str) -> Self {
+        self.0["spec"].as_object_mut().expect("a spec").remove(key);
+        self
+    }
+
+    /// Asks for so many tasks.
+    #[must_use]
+    pub fn with_tasks(self, count: u32) -> Self {
+        self.with("desiredCount", json!(count))
+    }
+
+    /// Sets an environment variable.
+    #[must_use]
+    pub fn with_env(self, name: &str, value: &str) -> Self {
+        self.with(&format!("container/environment/{name}"), json!(value))
+    }
+
+    /// Runs another image.
+    #[must_use]
+    pub fn with_image(self, uri: &str) -> Self {
+        self.with("image", json!({"uri": uri}))
+    }
+
+    /// Lets Application Auto Scaling own the count, by CPU and memory.
+    #[must_use]
+    pub fn scaled(self, min: u32, max: u32) -> Self {
+        self.with("autoscaling", json!({"enabled": true, "min": min, "max": max, "targetMemory": 80}))
+    }
+
+    /// Puts it behind the target group of the world.
+    #[must_use]
+    pub fn behind_the_load_balancer(self) -> Self {
+        self.with("loadBalancer", json!({"targetGroupArn": TARGET_GROUP, "gracePeriod": 30}))
+    }
+
+    /// The whole document.
+    pub fn document(self) -> Value {
+        self.0
+    }
+}

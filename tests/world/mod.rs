@@ -1,0 +1,349 @@
+//! A world for scenarios: the real controller, planner, SDK clients and wire bytes against the simulated AWS, in one
+//! process, under a paused clock. Worlds are built by sentences; what AWS was asked is counted by the simulator.
+
+mod agent;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_async::time::{SharedTimeSource, TimeSource};
+use fargateer_api::status::{ConditionType, Reason, SourceStatus, Truth};
+use fargateer_api::{AgentDeployment, AgentDeploymentStatus, Key};
+use fargateer_aws::Aws;
+use fargateer_controller::board::Board;
+use fargateer_controller::fleet::Fleet;
+use fargateer_controller::metrics::Metrics;
+use fargateer_controller::port::{Clock, Document, LocalLease, Snapshot, Source, Statuses};
+use fargateer_controller::{Controller, Reconciler, Settings};
+use fargateer_plan::prune::Policy;
+use fargateer_sim::{Call, Seed, Simulation};
+use fargateer_store::MemoryStatuses;
+use jiff::Timestamp;
+use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+pub use agent::Agent;
+
+/// The region of every scenario.
+pub const REGION: &str = "us-east-1";
+/// A target group that exists, behind a load balancer.
+pub const TARGET_GROUP: &str = "arn:aws:elasticloadbalancing:us-east-1:111122223333:targetgroup/bots/73e2d6bc24d8a067";
+/// A scenario that has not settled after this much virtual time has failed.
+const PATIENCE: Duration = Duration::from_hours(3);
+
+/// A simulated AWS with one installation of Fargateer at work in it.
+pub struct World {
+    pub sim: Simulation,
+    pub controller: Arc<Controller>,
+    pub aws: Arc<Aws>,
+    statuses: Arc<dyn Statuses>,
+    specs: BTreeMap<String, Value>,
+    feed: mpsc::UnboundedSender<Snapshot>,
+    stop: CancellationToken,
+    running: JoinHandle<()>,
+    options: Options,
+}
+
+/// How a world differs from the usual one.
+#[derive(Clone)]
+pub struct Options {
+    pub owner: &'static str,
+    pub sim: fargateer_sim::Settings,
+    pub aws: fargateer_aws::Settings,
+    pub policy: Policy,
+    pub resync: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            owner: "default",
+            sim: fargateer_sim::Settings { throttle: true, ..fargateer_sim::Settings::default() },
+            aws: fargateer_aws::Settings::default(),
+            policy: Policy { grace: Duration::ZERO, reads: 1, ..Policy::default() },
+            resync: Duration::from_mins(5),
+        }
+    }
+}
+
+impl World {
+    /// The usual world.
+    pub async fn new() -> Self {
+        Self::with(Options::default()).await
+    }
+
+    /// A world with other options.
+    pub async fn with(options: Options) -> Self {
+        let sim = Simulation::new(options.sim.clone());
+        sim.seed(Seed {
+            region: REGION.to_owned(),
+            clusters: vec!["agents".to_owned(), "batch".to_owned()],
+            capacity_providers: true,
+            target_groups: vec![TARGET_GROUP.to_owned()],
+            ..Seed::default()
+        });
+        Self::inside(sim, options).await
+    }
+
+    /// Another installation (or another process) in the AWS of `sim`.
+    pub async fn inside(sim: Simulation, options: Options) -> Self {
+        Self::remembering(sim, options, Arc::new(MemoryStatuses::default())).await
+    }
+
+    async fn remembering(sim: Simulation, options: Options, statuses: Arc<dyn Statuses>) -> Self {
+        let clock = Arc::new(VirtualClock { start: Instant::now() });
+        let board = Arc::new(Board::load(Arc::clone(&statuses), clock.clone()).await.expect("memory can be read"));
+        let fleet = Arc::new(Fleet::new(Arc::clone(&board), options.owner, options.policy.clone(), 1));
+        let aws = Arc::new(Aws::new(config(&sim), &options.aws));
+        let reconciler = Reconciler { fleet, cloud: aws.clone(), board, lease: Arc::new(LocalLease), clock };
+        let settings = Settings { resync: options.resync, ..Settings::default() };
+        let controller = Arc::new(Controller::new(reconciler, settings, Metrics::register(&mut Registry::default())));
+        let (feed, snapshots) = mpsc::unbounded_channel();
+        let stop = CancellationToken::new();
+        let source: Box<dyn Source> = Box::new(Fed(snapshots));
+        let running = tokio::spawn(Arc::clone(&controller).run(vec![source], stop.clone()));
+        Self { sim, controller, aws, statuses, specs: BTreeMap::new(), feed, stop, running, options }
+    }
+
+    /// Writes specs (replacing those of the same name) and lets the source be read.
+    pub fn write(&mut self, agents: impl IntoIterator<Item = Agent>) {
+        for agent in agents {
+            self.specs.insert(agent.name().to_owned(), agent.document());
+        }
+        self.read();
+    }
+
+    /// Deletes the specs with these names.
+    pub fn delete<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) {
+        for name in names {
+            self.specs.remove(name).expect("the spec is there");
+        }
+        self.read();
+    }
+
+    /// The source is read (again).
+    pub fn read(&self) {
+        self.feed.send(snapshot(&self.specs, true)).expect("the controller runs");
+    }
+
+    /// The source is read, but not whole.
+    pub fn read_partly(&self) {
+        self.feed.send(snapshot(&BTreeMap::new(), false)).expect("the controller runs");
+    }
+
+    /// Lets virtual time pass until every agent is Ready or Stalled.
+    pub async fn settle(&self) {
+        let begun = Instant::now();
+        pass(Duration::from_millis(500)).await;
+        while !self.controller.is_settled() {
+            assert!(begun.elapsed() < PATIENCE, "not settled after {PATIENCE:?}: {:#?}", self.summary());
+            pass(Duration::from_millis(500)).await;
+        }
+    }
+
+    /// Writes specs and waits until they are settled.
+    pub async fn apply(&mut self, agents: impl IntoIterator<Item = Agent>) {
+        self.write(agents);
+        self.settle().await;
+    }
+
+    /// Lets one sweep over the fleet happen, and waits until it is settled.
+    pub async fn resync(&self) {
+        pass(self.options.resync.mul_f64(1.2)).await;
+        self.settle().await;
+    }
+
+    /// The process ends as if killed and starts again with the same state folder.
+    pub async fn restart(self) -> Self {
+        self.running.abort();
+        drop(self.running.await);
+        let mut world = Self::remembering(self.sim, self.options, self.statuses).await;
+        world.specs = self.specs;
+        world.read();
+        world
+    }
+
+    /// The process ends gracefully.
+    pub async fn end(self) {
+        self.stop.cancel();
+        self.running.await.expect("the controller ends cleanly");
+    }
+
+    /// The status of an agent.
+    pub fn status(&self, name: &str) -> AgentDeploymentStatus {
+        self.controller.reconciler.board.status(&Key::new(name))
+    }
+
+    /// Why the agent is (not) Ready.
+    pub fn reason(&self, name: &str) -> Reason {
+        let status = self.status(name);
+        let ready = status.condition(ConditionType::Ready).unwrap_or_else(|| panic!("{name} has no status"));
+        ready.reason
+    }
+
+    /// What is said about it.
+    pub fn message(&self, name: &str) -> String {
+        let status = self.status(name);
+        status.condition(ConditionType::Ready).map(|ready| ready.message.clone()).unwrap_or_default()
+    }
+
+    /// The truth of a condition.
+    pub fn truth(&self, name: &str, kind: ConditionType) -> Truth {
+        self.status(name).condition(kind).map_or(Truth::Unknown, |condition| condition.status)
+    }
+
+    /// Whether the agent is Ready.
+    #[track_caller]
+    pub fn assert_ready(&self, name: &str) {
+        assert_eq!(
+            self.truth(name, ConditionType::Ready),
+            Truth::True,
+            "{name}: {:?}: {}",
+            self.reason(name),
+            self.message(name)
+        );
+    }
+
+    /// The mutating calls since the last `forget_calls`, as `service.Operation`.
+    pub fn writes(&self) -> Vec<String> {
+        self.calls(|call| call.mutating)
+    }
+
+    /// The reads since the last `forget_calls`.
+    pub fn reads(&self) -> Vec<String> {
+        self.calls(|call| !call.mutating)
+    }
+
+    /// The mutating calls with their requests.
+    pub fn requests(&self, operation: &str) -> Vec<Value> {
+        let calls = self.sim.calls();
+        calls
+            .into_iter()
+            .filter(|call| call.operation == operation && call.error.is_none())
+            .map(|call| call.request)
+            .collect()
+    }
+
+    /// Starts counting anew.
+    pub fn forget_calls(&self) {
+        self.sim.clear_calls();
+    }
+
+    /// The service as AWS has it.
+    pub fn service(&self, name: &str) -> Value {
+        self.service_in("agents", name)
+    }
+
+    /// The service in another cluster.
+    pub fn service_in(&self, cluster: &str, name: &str) -> Value {
+        let request = json!({"cluster": cluster, "services": [name], "include": ["TAGS"]});
+        let answer = self.ask("ecs", "DescribeServices", request);
+        answer["services"].get(0).cloned().unwrap_or_default()
+    }
+
+    /// Somebody else's call.
+    #[track_caller]
+    pub fn ask(&self, service: &str, operation: &str, request: Value) -> Value {
+        self.sim.call(REGION, service, operation, request).unwrap_or_else(|error| panic!("{operation}: {error:?}"))
+    }
+
+    /// Somebody else changes the service.
+    pub fn meddle(&self, name: &str, change: Value) {
+        let mut request = json!({"cluster": "agents", "service": name});
+        for (key, value) in change.as_object().expect("an object") {
+            request[key] = value.clone();
+        }
+        self.ask("ecs", "UpdateService", request);
+    }
+
+    fn calls(&self, kind: impl Fn(&Call) -> bool) -> Vec<String> {
+        self.sim
+            .calls()
+            .iter()
+            .filter(|call| kind(call))
+            .map(|call| format!("{}.{}", call.service, call.operation))
+            .collect()
+    }
+
+    fn summary(&self) -> Vec<String> {
+        let keys = self.controller.reconciler.fleet.keys();
+        keys.iter()
+            .map(|key| format!("{key}: {:?} {}", self.status(key.as_str()).condition(ConditionType::Ready), ""))
+            .collect()
+    }
+}
+
+/// Lets virtual time pass.
+pub async fn pass(time: Duration) {
+    drop(tokio::time::timeout(time, std::future::pending::<()>()).await);
+}
+
+fn snapshot(specs: &BTreeMap<String, Value>, whole: bool) -> Snapshot {
+    let documents = specs.iter().map(|(name, spec)| {
+        let agent: AgentDeployment = serde_json::from_value(spec.clone()).expect("a spec of a scenario is well formed");
+        let violations = fargateer_api::validate::check(&agent);
+        assert!(violations.is_empty(), "a spec of a scenario is valid: {violations:?}");
+        let source = SourceStatus { location: format!("scenario/{name}.yaml:1"), ..SourceStatus::default() };
+        (Key::new(name), vec![Document { agent: Some(Box::new(agent)), faults: Vec::new(), source }])
+    });
+    Snapshot { source: "scenario".to_owned(), whole, documents: documents.collect(), faults: Vec::new() }
+}
+
+fn config(sim: &Simulation) -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(aws_types::region::Region::new(REGION))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+            "AKIASCENARIO",
+            "secret",
+            None,
+            None,
+            "scenario",
+        )))
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+        .time_source(SharedTimeSource::new(VirtualClock { start: Instant::now() }))
+        .http_client(sim.connector())
+        .build()
+}
+
+/// Time that passes with tokio's paused clock.
+#[derive(Debug, Clone, Copy)]
+struct VirtualClock {
+    start: Instant,
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::try_from(TimeSource::now(self)).expect("a time of our century")
+    }
+}
+
+impl TimeSource for VirtualClock {
+    fn now(&self) -> std::time::SystemTime {
+        // The simulated AWS starts at the same date, so that the SDK sees no clock skew.
+        fargateer_sim::Settings::default().epoch + self.start.elapsed()
+    }
+}
+
+/// A source that says what the scenario says.
+struct Fed(mpsc::UnboundedReceiver<Snapshot>);
+
+#[async_trait]
+impl Source for Fed {
+    async fn next(&mut self) -> Snapshot {
+        match self.0.recv().await {
+            Some(snapshot) => snapshot,
+            None => std::future::pending().await,
+        }
+    }
+}
