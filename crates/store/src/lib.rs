@@ -3,3 +3,4 @@
 //! A source yields whole snapshots and says when one is not whole; it never decides what that means.
 
 pub mod source;
+pub mod status;
