@@ -45,36 +45,33 @@ async fn state(State(simulation): State<Simulation>) -> Json<Value> {
 
 /// `{"pattern": "image", "behaviour": "crash-loop", "exit_code": 1}`
 async fn behave(State(simulation): State<Simulation>, Json(input): Json<Value>) -> (StatusCode, Json<Value>) {
-    let behaviour = match input.text("behaviour").unwrap_or("healthy") {
+    let Some(behaviour) = behaviour(&input) else {
+        return (StatusCode::BAD_REQUEST, Json(json!({"error": "unknown behaviour"})));
+    };
+    simulation.behave(input.text("pattern").unwrap_or_default(), behaviour);
+    (StatusCode::OK, Json(json!({})))
+}
+
+fn behaviour(input: &Value) -> Option<Behaviour> {
+    Some(match input.text("behaviour").unwrap_or("healthy") {
         "healthy" => Behaviour::Healthy,
         "crash-loop" => {
-            let exit_code = input
-                .whole("exit_code")
-                .and_then(|code| i32::try_from(code).ok())
-                .unwrap_or(1);
-            Behaviour::CrashLoop { exit_code }
+            let exit_code = input.whole("exit_code").unwrap_or(1);
+            Behaviour::CrashLoop {
+                exit_code: i32::try_from(exit_code).ok()?,
+            }
         }
         "pull-failure" => Behaviour::PullFailure,
         "never-healthy" => Behaviour::NeverHealthy,
         "unhealthy-target" => Behaviour::UnhealthyTarget,
         "slow-start" => {
-            let seconds = input
-                .whole("seconds")
-                .and_then(|seconds| u64::try_from(seconds).ok())
-                .unwrap_or(60);
-            Behaviour::SlowStart(Duration::from_secs(seconds))
+            let seconds = input.whole("seconds").unwrap_or(60);
+            Behaviour::SlowStart(Duration::from_secs(u64::try_from(seconds).ok()?))
         }
         "stuck-provisioning" => Behaviour::StuckProvisioning,
         "out-of-memory" => Behaviour::OutOfMemory,
-        unknown => {
-            return (
-                StatusCode::BAD_REQUEST,
-                Json(json!({"error": format!("unknown behaviour {unknown}")})),
-            );
-        }
-    };
-    simulation.behave(input.text("pattern").unwrap_or_default(), behaviour);
-    (StatusCode::OK, Json(json!({})))
+        _ => return None,
+    })
 }
 
 async fn aws(State(simulation): State<Simulation>, request: Request) -> Response<Body> {

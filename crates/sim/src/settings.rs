@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 pub struct Settings {
     /// The account of every caller whose access key names no other.
     pub account: String,
-    /// The date at which the simulation starts.
+    /// The date at which the simulation starts. Whoever serves it to clients with clocks of their own sets it to theirs.
     pub epoch: SystemTime,
     /// Seed of everything random: ids, addresses.
     pub seed: u64,

@@ -11,7 +11,7 @@ use crate::wire::Message;
 use crate::world::{Outcome, World};
 use serde_json::Value;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// A simulated AWS. Clones share one world.
 #[derive(Clone, Debug)]
@@ -19,6 +19,7 @@ pub struct Simulation {
     world: Arc<Mutex<World>>,
     clock: Clock,
     latency: Duration,
+    epoch: SystemTime,
 }
 
 impl Simulation {
@@ -26,11 +27,13 @@ impl Simulation {
     ///
     /// Call it within the runtime whose clock shall drive it.
     pub fn new(settings: Settings) -> Self {
-        let (clock, latency) = (Clock::start(settings.speed), settings.latency);
+        let (clock, latency, epoch) = (Clock::start(settings.speed), settings.latency, settings.epoch);
+        let world = Arc::new(Mutex::new(World::new(settings)));
         Self {
-            world: Arc::new(Mutex::new(World::new(settings))),
+            world,
             clock,
             latency,
+            epoch,
         }
     }
 
@@ -107,6 +110,12 @@ impl Simulation {
     /// Simulated time since the start.
     pub fn now(&self) -> Duration {
         self.clock.elapsed()
+    }
+
+    /// The simulated date. Give it to SDK clients as their time source: a client whose clock differs from the Date of the
+    /// answers takes a refusal for a matter of clocks, and tries again.
+    pub fn date(&self) -> SystemTime {
+        self.epoch + self.clock.elapsed()
     }
 
     /// When AWS next does something by itself.

@@ -40,14 +40,7 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
     if !(1..=255).contains(&name.len()) || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
         return Err(Refusal::invalid("Invalid service name."));
     }
-    if input
-        .text("clientToken")
-        .is_some_and(|token| token.len() > 36 || !token.chars().all(|c| c.is_ascii_graphic()))
-    {
-        return Err(Refusal::invalid(
-            "clientToken must be at most 36 ASCII characters in the range of 33-126.",
-        ));
-    }
+    check_token(input)?;
     if let Some(answer) = existing(region, &cluster, &name, input) {
         return answer;
     }
@@ -55,10 +48,19 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
     let key = (cluster, name);
     region.ecs.services.insert(key.clone(), service);
     scheduler::with(region, &key, |region, service| {
-        deployment::start(region, service, None);
+        deployment::start(region, service);
         scheduler::pass(region, service);
     });
     Ok(json!({"service": service_view::one(region, &key, &["TAGS".to_owned()])}))
+}
+
+fn check_token(input: &Value) -> Result<(), Refusal> {
+    let valid = |token: &str| token.len() <= 36 && token.chars().all(|c| c.is_ascii_graphic());
+    if input.text("clientToken").is_none_or(valid) {
+        return Ok(());
+    }
+    let message = "clientToken must be at most 36 ASCII characters in the range of 33-126.";
+    Err(Refusal::invalid(message))
 }
 
 /// What is answered when the name is taken: the same service for the same request, a refusal otherwise.

@@ -11,10 +11,8 @@ use serde_json::{Value, json};
 /// Records the service's present settings, and answers the revision's ARN.
 pub(super) fn record(region: &mut Region, service: &mut Service, settings: &Value) -> String {
     let id = region.digits(19);
-    let arn = region.arn(
-        "ecs",
-        &format!("service-revision/{}/{}/{id}", service.cluster, service.name),
-    );
+    let resource = format!("service-revision/{}/{}/{id}", service.cluster, service.name);
+    let arn = region.arn("ecs", &resource);
     let mut body = settings.clone();
     body.fill("loadBalancers", json!([]));
     body.fill("serviceRegistries", json!([]));
@@ -26,10 +24,8 @@ pub(super) fn record(region: &mut Region, service: &mut Service, settings: &Valu
     let definition = service.config.text("taskDefinition").unwrap_or_default();
     body.put("serviceRevisionArn", json!(arn));
     body.put("serviceArn", json!(service.arn));
-    body.put(
-        "clusterArn",
-        json!(region.arn("ecs", &format!("cluster/{}", service.cluster))),
-    );
+    let cluster = region.arn("ecs", &format!("cluster/{}", service.cluster));
+    body.put("clusterArn", json!(cluster));
     body.put("taskDefinition", json!(definition));
     body.put("containerImages", images(region, definition));
     body.put("guardDutyEnabled", json!(false));

@@ -38,7 +38,7 @@ pub(super) fn update(region: &mut Region, input: &Value) -> Answer {
             service.desired = desired;
         }
         if triggered {
-            deployment::start(region, service, None);
+            deployment::start(region, service);
         }
         scheduler::pass(region, service);
     });

@@ -161,6 +161,13 @@ fn activate(region: &mut Region, service: &mut Service, id: &str) {
 
 fn register_targets(region: &mut Region, task: &Task) -> Vec<(String, u16)> {
     let balancers = task.settings.items("loadBalancers").unwrap_or_default();
+    let healthy = !matches!(task.behaviour, Behaviour::UnhealthyTarget | Behaviour::NeverHealthy);
+    let slow = if let Behaviour::SlowStart(delay) = task.behaviour {
+        Some(delay)
+    } else {
+        None
+    };
+    let delay = slow.unwrap_or(region.settings.times.health);
     let mut targets = Vec::new();
     for balancer in balancers {
         let port = balancer
@@ -169,17 +176,6 @@ fn register_targets(region: &mut Region, task: &Task) -> Vec<(String, u16)> {
             .unwrap_or(0);
         let Some(arn) = balancer.text("targetGroupArn") else {
             continue;
-        };
-        let healthy = !matches!(task.behaviour, Behaviour::UnhealthyTarget | Behaviour::NeverHealthy);
-        let delay = match task.behaviour {
-            Behaviour::SlowStart(delay) => delay,
-            Behaviour::Healthy
-            | Behaviour::CrashLoop { .. }
-            | Behaviour::PullFailure
-            | Behaviour::NeverHealthy
-            | Behaviour::UnhealthyTarget
-            | Behaviour::StuckProvisioning
-            | Behaviour::OutOfMemory => region.settings.times.health,
         };
         elb::register(region, arn, (task.address.clone(), port), delay, healthy);
         targets.push((arn.to_owned(), port));
@@ -323,15 +319,12 @@ pub(super) fn stop(region: &mut Region, service: &mut Service, id: &str, code: &
     for (group, port) in &targets {
         drain = drain.max(elb::deregister(region, group, &(address.clone(), *port)));
     }
-    let (next, delay) = match phase {
-        Phase::Running if !targets.is_empty() => (Phase::Deactivating, drain),
-        Phase::Running | Phase::Activating => (Phase::Stopping, region.settings.times.stop),
-        Phase::Provisioning
-        | Phase::Pending
-        | Phase::Deactivating
-        | Phase::Stopping
-        | Phase::Deprovisioning
-        | Phase::Stopped => (Phase::Deprovisioning, region.settings.times.deprovision),
+    let (next, delay) = if phase == Phase::Running && !targets.is_empty() {
+        (Phase::Deactivating, drain)
+    } else if phase >= Phase::Activating {
+        (Phase::Stopping, region.settings.times.stop)
+    } else {
+        (Phase::Deprovisioning, region.settings.times.deprovision)
     };
     enter(region, service, id, next, delay);
 }

@@ -6,6 +6,8 @@ mod place;
 #[cfg(test)]
 mod container_registry;
 #[cfg(test)]
+mod determinism;
+#[cfg(test)]
 mod fault;
 #[cfg(test)]
 mod load_balancing;

@@ -15,13 +15,13 @@ fn target() -> Value {
     json!({"ServiceNamespace": "ecs", "ResourceId": "service/blue/agent", "ScalableDimension": "ecs:service:DesiredCount"})
 }
 
-fn policy(metric: Value) -> Value {
+fn policy(metric: &Value) -> Value {
     json!({"PolicyName": "cpu", "PolicyType": "TargetTrackingScaling", "TargetTrackingScalingPolicyConfiguration": {
         "TargetValue": 50.0, "PredefinedMetricSpecification": metric}})
 }
 
 fn cpu() -> Value {
-    policy(json!({"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}))
+    policy(&json!({"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}))
 }
 
 #[tokio::test(start_paused = true)]
@@ -128,7 +128,7 @@ async fn a_resource_label_belongs_to_request_counts_of_an_attached_group() {
         balancer.split_once("loadbalancer/").unwrap().1,
         GROUP.rsplit_once(':').unwrap().1
     );
-    let metric = |kind: &str, label: &str| policy(json!({"PredefinedMetricType": kind, "ResourceLabel": label}));
+    let metric = |kind: &str, label: &str| policy(&json!({"PredefinedMetricType": kind, "ResourceLabel": label}));
     scaling(&place, "PutScalingPolicy", metric("ALBRequestCountPerTarget", &label));
     let other = label.replace("0123456789abcdef", "fedcba9876543210");
     assert_eq!(

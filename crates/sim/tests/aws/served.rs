@@ -19,6 +19,7 @@ pub(crate) struct Wire {
     pub(crate) target: Option<String>,
     pub(crate) body: Vec<u8>,
     pub(crate) path: &'static str,
+    pub(crate) method: &'static str,
 }
 
 /// An answer.
@@ -36,6 +37,7 @@ impl Wire {
             target: Some(format!("AmazonEC2ContainerServiceV20141113.{operation}")),
             body: input.to_string().into_bytes(),
             path: "/",
+            method: "POST",
         }
     }
 
@@ -45,8 +47,9 @@ impl Wire {
             .map(|target| format!("x-amz-target: {target}\r\n"))
             .unwrap_or_default();
         let head = format!(
-            "POST {} HTTP/1.1\r\nhost: aws\r\nconnection: close\r\n{target}authorization: AWS4-HMAC-SHA256 \
+            "{} {} HTTP/1.1\r\nhost: aws\r\nconnection: close\r\n{target}authorization: AWS4-HMAC-SHA256 \
              Credential={}/20260101/{}/x/aws4_request, Signature=0\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            self.method,
             self.path,
             self.key,
             self.region,
@@ -209,18 +212,25 @@ async fn a_window_shows_calls_and_state() {
     let place = Place::new();
     let door = Door::open(&place.aws).await;
     door.ecs("ListClusters", json!({})).await;
-    let behave = json!({"pattern": "agent", "behaviour": "crash-loop", "exit_code": 4});
-    let wire = Wire {
-        path: "/_sim/behave",
+    let window = |method: &'static str, path: &'static str, body: Value| Wire {
+        method,
+        path,
         target: None,
-        ..Wire::ecs("", &behave)
+        ..Wire::ecs("", &body)
     };
-    assert_eq!(door.send(wire).await.unwrap().status, 200);
-    let wrong = Wire {
-        path: "/_sim/behave",
-        target: None,
-        ..Wire::ecs("", &json!({"behaviour": "sing"}))
-    };
-    assert_eq!(door.send(wrong).await.unwrap().status, 400);
+    let calls = door.send(window("GET", "/_sim/calls", json!({}))).await.unwrap();
+    assert_eq!(calls.body[0]["operation"], "ListClusters");
+    let state = door.send(window("GET", "/_sim/state", json!({}))).await.unwrap();
+    assert_eq!(state.body[0]["clusters"], json!(["blue"]));
+    let crash = json!({"pattern": "agent", "behaviour": "crash-loop", "exit_code": 4});
+    assert_eq!(
+        door.send(window("POST", "/_sim/behave", crash)).await.unwrap().status,
+        200
+    );
+    let wrong = json!({"behaviour": "sing"});
+    assert_eq!(
+        door.send(window("POST", "/_sim/behave", wrong)).await.unwrap().status,
+        400
+    );
     assert_eq!(place.aws.calls().len(), 1);
 }
