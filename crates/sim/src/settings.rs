@@ -26,6 +26,8 @@ pub struct Settings {
     /// Whether an image of an ECR repository that does not exist here fails to pull. An image missing from a repository
     /// that does exist always fails.
     pub strict_images: bool,
+    /// How many vCPUs may run at once in a region; no limit when unset. A new account has six.
+    pub vcpu_quota: Option<u32>,
 }
 
 impl Default for Settings {
@@ -40,6 +42,7 @@ impl Default for Settings {
             times: Times::default(),
             speed: 1.0,
             strict_images: false,
+            vcpu_quota: None,
         }
     }
 }

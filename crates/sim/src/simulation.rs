@@ -95,9 +95,11 @@ impl Simulation {
         self.world().faults.clear();
     }
 
-    /// From now on, tasks whose main container's image contains `pattern` behave like this. The latest word counts.
+    /// From now on, tasks whose main container's image contains `pattern` behave like this, those already
+    /// there included. The latest word counts.
     pub fn behave(&self, pattern: &str, behaviour: Behaviour) {
-        self.world().behave(pattern, behaviour);
+        let now = self.clock.elapsed();
+        self.world().behave(now, pattern, behaviour);
     }
 
     /// What CloudWatch reports of a service's CPU, in percent; a target tracking policy acts on it.

@@ -20,6 +20,9 @@ use std::time::Duration;
 
 type Place = (String, String);
 
+/// So many calls are remembered at most: a simulation may be served for days.
+const CALLS: usize = 200_000;
+
 /// Everything there is.
 #[derive(Debug)]
 pub(crate) struct World {
@@ -145,6 +148,9 @@ impl World {
             Outcome::Reset => Some("reset".to_owned()),
             Outcome::Hang => Some("hang".to_owned()),
         };
+        if self.calls.len() >= CALLS {
+            self.calls.drain(..CALLS / 2);
+        }
         self.calls.push(Call {
             at,
             region,
@@ -193,9 +199,11 @@ impl World {
     }
 
     /// From now on, tasks of images that contain `pattern` behave like this.
-    pub(crate) fn behave(&mut self, pattern: &str, behaviour: Behaviour) {
+    pub(crate) fn behave(&mut self, now: Duration, pattern: &str, behaviour: Behaviour) {
         for region in self.regions.values_mut() {
+            advance(region, now);
             region.behaviours.push((pattern.to_owned(), behaviour.clone()));
+            ecs::revise_behaviour(region);
         }
         self.behaviours.push((pattern.to_owned(), behaviour));
     }

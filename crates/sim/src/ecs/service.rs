@@ -44,6 +44,7 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
     if let Some(answer) = existing(region, &cluster, &name, input) {
         return answer;
     }
+    check_quota(region, &cluster)?;
     let service = build(region, &cluster, &name, input)?;
     let key = (cluster, name);
     region.ecs.services.insert(key.clone(), service);
@@ -52,6 +53,25 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
         scheduler::pass(region, service);
     });
     Ok(json!({"service": service_view::one(region, &key, &["TAGS".to_owned()])}))
+}
+
+/// Five thousand services a cluster, those that drain included.
+fn check_quota(region: &Region, cluster: &str) -> Result<(), Refusal> {
+    let services = region
+        .ecs
+        .services
+        .values()
+        .filter(|service| service.cluster == cluster);
+    if services
+        .filter(|service| service.status != ServiceStatus::Inactive)
+        .count()
+        < 5000
+    {
+        return Ok(());
+    }
+    Err(Refusal::invalid(
+        "The maximum number of services for the cluster has been reached.",
+    ))
 }
 
 fn check_token(input: &Value) -> Result<(), Refusal> {

@@ -1,11 +1,11 @@
 //! Service revisions: immutable snapshots of what a deployment deploys.
 
 use super::task_definition;
-use crate::ecr;
 use crate::input::Members;
 use crate::refusal::{Answer, Refusal};
 use crate::state::Region;
 use crate::state::ecs::Service;
+use crate::{arn, ecr};
 use serde_json::{Value, json};
 
 /// Records the service's present settings, and answers the revision's ARN.
@@ -51,6 +51,13 @@ fn images(region: &Region, definition: &str) -> Value {
         .collect()
 }
 
+fn find<'a>(region: &'a Region, arn: &str) -> Option<&'a Value> {
+    let mut parts = arn::tail(arn).split('/');
+    let key = (parts.next()?.to_owned(), parts.next()?.to_owned());
+    let mut revisions = region.ecs.services.get(&key)?.revisions.iter();
+    revisions.find(|revision| revision.text("serviceRevisionArn") == Some(arn))
+}
+
 /// DescribeServiceRevisions: at most twenty.
 pub(super) fn describe(region: &Region, input: &Value) -> Answer {
     let arns = input.texts("serviceRevisionArns");
@@ -61,8 +68,7 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
     }
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for arn in arns {
-        let mut revisions = region.ecs.services.values().flat_map(|service| &service.revisions);
-        match revisions.find(|revision| revision.text("serviceRevisionArn") == Some(arn.as_str())) {
+        match find(region, &arn) {
             Some(revision) => found.push(revision.clone()),
             None => failures.push(json!({"arn": arn, "reason": "MISSING"})),
         }

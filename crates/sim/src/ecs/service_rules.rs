@@ -17,7 +17,11 @@ pub(super) fn check(region: &Region, cluster: &str, config: &Value, definition: 
     check_network(config, definition)?;
     check_strategy(region, cluster, config)?;
     check_deployment(config)?;
-    for balancer in config.items("loadBalancers").unwrap_or_default() {
+    let balancers = config.items("loadBalancers").unwrap_or_default();
+    if balancers.len() > 5 {
+        return Err(Refusal::invalid("loadBalancers can have at most 5 items."));
+    }
+    for balancer in balancers {
         check_load_balancer(region, balancer, definition)?;
     }
     check_grace_period(config, definition)

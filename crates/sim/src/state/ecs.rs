@@ -149,7 +149,8 @@ pub(crate) enum Verdict {
     Healthy,
     FailsCheck,
     FailsTarget(String),
-    OutOfMemory,
+    /// The container ends, with an exit code and what the engine says about it.
+    Exits(i32, Option<&'static str>),
 }
 
 #[derive(Debug)]

@@ -261,3 +261,79 @@ async fn a_deleted_service_drains_and_becomes_inactive() {
     place.create(json!({}));
     assert_eq!(place.service()["status"], "ACTIVE");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_rollout_is_complete_only_when_the_old_tasks_are_drained() {
+    let place = Place::new();
+    place.call(
+        "elbv2",
+        "ModifyTargetGroupAttributes",
+        json!({"TargetGroupArn": GROUP, "Attributes": [{"Key": "deregistration_delay.timeout_seconds", "Value": "300"}]}),
+    );
+    let balancer = json!({"targetGroupArn": GROUP, "containerName": "strands-agent", "containerPort": 8000});
+    place.create(json!({"loadBalancers": [balancer]}));
+    pass(60).await;
+    roll_out(&place);
+    pass(200).await;
+    let service = place.service();
+    assert_eq!(service["deployments"][0]["runningCount"], 2);
+    assert_eq!(service["deployments"][0]["rolloutState"], "IN_PROGRESS");
+    assert_eq!(service["deployments"][1]["status"], "ACTIVE");
+    pass(200).await;
+    assert_eq!(place.service()["deployments"][0]["rolloutState"], "COMPLETED");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_healthy_service_may_fall_sick_and_recover() {
+    let place = Place::new();
+    place.create(json!({}));
+    pass(60).await;
+    place.aws.behave("agent", Behaviour::NeverHealthy);
+    pass(70).await;
+    assert!(
+        place
+            .messages()
+            .iter()
+            .any(|message| message.contains("failed container health checks"))
+    );
+    assert!(place.service()["runningCount"].as_u64() < Some(2));
+    assert_eq!(place.service()["deployments"][0]["rolloutState"], "COMPLETED");
+    place.aws.behave("agent", Behaviour::Healthy);
+    pass(60).await;
+    assert_eq!(place.service()["runningCount"], 2);
+    assert_eq!(place.messages()[0], "(service agent) has reached a steady state.");
+}
+
+#[tokio::test(start_paused = true)]
+async fn tasks_above_the_vcpu_quota_are_not_placed() {
+    let place = Place::with(Settings {
+        vcpu_quota: Some(1),
+        ..Settings::default()
+    });
+    place.create(json!({"desiredCount": 6}));
+    pass(120).await;
+    assert_eq!(place.service()["runningCount"], 4);
+    assert!(
+        place.messages()[0].contains("You've reached the limit on the number of vCPUs"),
+        "{:?}",
+        place.messages()
+    );
+    place.ecs(
+        "UpdateService",
+        json!({"cluster": "blue", "service": "agent", "desiredCount": 3}),
+    );
+    pass(60).await;
+    assert_eq!(place.service()["runningCount"], 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_stuck_in_provisioning_goes_on_once_it_may() {
+    let place = Place::new();
+    place.aws.behave("agent", Behaviour::StuckProvisioning);
+    place.create(json!({}));
+    pass(600).await;
+    assert_eq!(place.service()["pendingCount"], 2);
+    place.aws.behave("agent", Behaviour::Healthy);
+    pass(30).await;
+    assert_eq!(place.service()["runningCount"], 2);
+}

@@ -82,6 +82,8 @@ async fn bad_requests_are_refused_in_ecs_s_words() {
     assert!(refused(json!({"desiredCount": null})).contains("desired count"));
     assert!(refused(json!({"taskDefinition": "agent:7"})).contains("not found"));
     assert!(refused(json!({"platformVersion": "9.9"})).contains("platform version"));
+    let one = behind(GROUP)["loadBalancers"][0].clone();
+    assert!(refused(json!({"loadBalancers": vec![one; 6]})).contains("at most 5"));
     let mut other = behind(GROUP);
     other["loadBalancers"][0]["containerName"] = json!("other");
     assert_eq!(
