@@ -4,6 +4,7 @@
 //! `None`; a member of the wrong type does too, since real clients check types before they send.
 
 use serde_json::Value;
+use std::time::Duration;
 
 /// The members of a JSON object, read leniently.
 pub(crate) trait Members {
@@ -12,6 +13,8 @@ pub(crate) trait Members {
     fn whole(&self, name: &str) -> Option<i64>;
     fn number(&self, name: &str) -> Option<f64>;
     fn flag(&self, name: &str) -> Option<bool>;
+    /// A number of seconds, cut to a century so that no sum of times overflows; `None` below zero.
+    fn seconds(&self, name: &str) -> Option<Duration>;
     /// The strings of a list, none when it is missing.
     fn texts(&self, name: &str) -> Vec<String>;
     /// The member, unless it is missing or null.
@@ -50,6 +53,11 @@ impl Members for Value {
         value
             .as_bool()
             .or_else(|| value.as_str().and_then(|text| text.parse().ok()))
+    }
+
+    fn seconds(&self, name: &str) -> Option<Duration> {
+        let seconds = u64::try_from(self.whole(name)?).ok()?;
+        Some(Duration::from_secs(seconds.min(100 * 365 * 86_400)))
     }
 
     fn texts(&self, name: &str) -> Vec<String> {

@@ -64,10 +64,7 @@ fn behaviour(input: &Value) -> Option<Behaviour> {
         "pull-failure" => Behaviour::PullFailure,
         "never-healthy" => Behaviour::NeverHealthy,
         "unhealthy-target" => Behaviour::UnhealthyTarget,
-        "slow-start" => {
-            let seconds = input.whole("seconds").unwrap_or(60);
-            Behaviour::SlowStart(Duration::from_secs(u64::try_from(seconds).ok()?))
-        }
+        "slow-start" => Behaviour::SlowStart(input.seconds("seconds").unwrap_or(Duration::from_mins(1))),
         "stuck-provisioning" => Behaviour::StuckProvisioning,
         "out-of-memory" => Behaviour::OutOfMemory,
         _ => return None,

@@ -136,7 +136,7 @@ fn build(region: &mut Region, cluster: &str, name: &str, input: &Value) -> Resul
             "You cannot specify an IAM role for services that require a service linked role.",
         ));
     }
-    service_rules::check(region, cluster, &config, &definition)?;
+    service_rules::check(region, cluster, &config, &definition, input)?;
     let tags = tag::LOWER.read(input.items("tags"));
     tag::check(&tags, "InvalidParameterException")?;
     let arn = region.arn("ecs", &format!("service/{cluster}/{name}"));

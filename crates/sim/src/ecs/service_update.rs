@@ -83,7 +83,7 @@ fn settings(region: &Region, service: &Service, input: &Value) -> Result<(Value,
         "taskDefinition",
         definition.body.get("taskDefinitionArn").cloned().unwrap_or(Value::Null),
     );
-    service_rules::check(region, &service.cluster, &config, &definition)?;
+    service_rules::check(region, &service.cluster, &config, &definition, input)?;
     let desired = input
         .whole("desiredCount")
         .map(service_rules::desired_count)

@@ -212,7 +212,7 @@ fn check_size(input: &Value, containers: &[Value]) -> Check {
         containers
             .iter()
             .filter_map(|container| container.whole(member))
-            .sum::<i64>()
+            .fold(0, i64::saturating_add)
     };
     if sum("cpu") > i64::from(cpu) {
         return Err(Refusal::client(

@@ -17,7 +17,10 @@ pub(super) fn of(region: &Region, service: &Service, task: &Task, definition: &V
     let check = task::main_container(definition).and_then(|container| container.member("healthCheck"));
     let balancers = task.settings.items("loadBalancers").unwrap_or_default();
     let group = balancers.first().and_then(|balancer| balancer.text("targetGroupArn"));
-    let grace = Duration::from_secs(seconds(&service.config, "healthCheckGracePeriodSeconds", 0));
+    let grace = service
+        .config
+        .seconds("healthCheckGracePeriodSeconds")
+        .unwrap_or_default();
     let noticed = check
         .map_or(times.unhealthy, |check| patience(check).min(times.unhealthy))
         .max(grace);
@@ -42,15 +45,10 @@ pub(super) fn of(region: &Region, service: &Service, task: &Task, definition: &V
 
 /// How long a container health check takes to give up: its start period, then as many failures as it retries.
 fn patience(check: &Value) -> Duration {
-    let failing = seconds(check, "interval", 30) * seconds(check, "retries", 3);
-    Duration::from_secs(seconds(check, "startPeriod", 0) + failing)
-}
-
-fn seconds(value: &Value, name: &str, default: u64) -> u64 {
-    value
-        .whole(name)
-        .and_then(|seconds| u64::try_from(seconds).ok())
-        .unwrap_or(default)
+    let interval = check.seconds("interval").unwrap_or(Duration::from_secs(30));
+    let retries = check.whole("retries").and_then(|retries| u32::try_from(retries).ok());
+    let failing = interval.saturating_mul(retries.unwrap_or(3).min(10));
+    check.seconds("startPeriod").unwrap_or_default() + failing
 }
 
 /// Tasks take on what was last said of their image, so that a healthy one can fall sick and a sick one recover.

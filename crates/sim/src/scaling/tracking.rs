@@ -115,10 +115,7 @@ fn wanted(policy: &Value, current: u32, cpu: f64) -> Option<Wish> {
 
 fn cooldown(configuration: &Value, out: bool) -> Duration {
     let member = if out { "ScaleOutCooldown" } else { "ScaleInCooldown" };
-    let seconds = configuration
-        .whole(member)
-        .and_then(|seconds| u64::try_from(seconds).ok());
-    Duration::from_secs(seconds.unwrap_or(300))
+    configuration.seconds(member).unwrap_or(Duration::from_mins(5))
 }
 
 #[expect(

@@ -122,7 +122,10 @@ fn error(space: &str, refusal: &Refusal, request_id: &str) -> String {
 fn write(out: &mut String, value: &Value) {
     match value {
         Value::Object(members) => {
-            for (name, member) in members.iter().filter(|(_, member)| !member.is_null()) {
+            for (name, member) in members
+                .iter()
+                .filter(|(name, member)| element(name) && !member.is_null())
+            {
                 out.extend(["<", name, ">"]);
                 write(out, member);
                 out.extend(["</", name, ">"]);
@@ -140,6 +143,11 @@ fn write(out: &mut String, value: &Value) {
         Value::Number(number) => out.push_str(&number.to_string()),
         Value::Null => {}
     }
+}
+
+/// Whether a name can be an element's: what a caller sent is echoed in conditions and actions.
+fn element(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(|c| c.is_ascii_alphanumeric())
 }
 
 fn escape(text: &str) -> String {

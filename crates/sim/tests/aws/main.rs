@@ -14,6 +14,8 @@ mod load_balancing;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
+mod nonsense;
+#[cfg(test)]
 mod rollout;
 #[cfg(test)]
 mod scaling;
