@@ -1,9 +1,9 @@
-//! Reading the members of a request.
+//! Reading the members of a request, and leaving out those of an answer that say nothing.
 //!
 //! The query protocol knows only strings, so numbers and flags are read from either form. What is missing or null reads as
 //! `None`; a member of the wrong type does too, since real clients check types before they send.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::time::Duration;
 
 /// The members of a JSON object, read leniently.
@@ -79,5 +79,20 @@ impl Members for Value {
         if let Some(object) = self.as_object_mut() {
             object.insert(name.to_owned(), value);
         }
+    }
+}
+
+/// A value without the members that are null: AWS leaves out what it does not know.
+pub(crate) fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let known = members.into_iter().filter(|(_, member)| !member.is_null());
+            known
+                .map(|(name, member)| (name, without_nulls(member)))
+                .collect::<Map<_, _>>()
+                .into()
+        }
+        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => other,
     }
 }

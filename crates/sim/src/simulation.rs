@@ -4,11 +4,11 @@ use crate::behaviour::Behaviour;
 use crate::call::Call;
 use crate::clock::Clock;
 use crate::fault::Fault;
-use crate::scaling;
 use crate::seed::{self, Seed};
 use crate::settings::Settings;
 use crate::wire::Message;
 use crate::world::{Outcome, World};
+use crate::{ecs, scaling};
 use serde_json::Value;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -107,6 +107,13 @@ impl Simulation {
         let mut world = self.world();
         let region = world.home(self.clock.elapsed(), region);
         scaling::observe(region, &format!("service/{cluster}/{service}"), cpu);
+    }
+
+    /// Takes back the Spot capacity under a service's tasks, which a real one would learn two minutes ahead.
+    pub fn interrupt(&self, region: &str, cluster: &str, service: &str) {
+        let mut world = self.world();
+        let region = world.home(self.clock.elapsed(), region);
+        ecs::interrupt(region, &(cluster.to_owned(), service.to_owned()));
     }
 
     /// Simulated time since the start.

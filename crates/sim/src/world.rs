@@ -12,7 +12,7 @@ use crate::refusal::{Answer, Refusal};
 use crate::settings::Settings;
 use crate::state::{Region, Timer};
 use crate::wire::{self, BODY_LIMIT, Message, Reply, Spoken};
-use crate::{ecr, ecs, elb, logs, scaling, sts};
+use crate::{ecr, ecs, elb, input, logs, scaling, sts};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -131,7 +131,7 @@ impl World {
     pub(crate) fn call(&mut self, now: Duration, place: &Place, what: (&str, &str), input: &Value) -> Answer {
         let (service, operation) = what;
         let region = self.at(now, place);
-        match service {
+        let answer = match service {
             "ecs" => ecs::handle(region, operation, input),
             "ecr" => ecr::handle(region, operation, input),
             "elasticloadbalancing" | "elbv2" => elb::handle(region, operation, input),
@@ -139,7 +139,8 @@ impl World {
             "logs" => logs::handle(region, operation, input),
             "sts" => sts::handle(region, operation, input),
             _ => Err(Refusal::unknown_operation()),
-        }
+        };
+        answer.map(input::without_nulls)
     }
 
     fn record(&mut self, at: Duration, region: String, spoken: Spoken, request: Value, outcome: &Outcome) {

@@ -29,6 +29,7 @@ mod verdict;
 
 pub(crate) use cluster::create as create_cluster;
 pub(crate) use scheduler::{rescale, wake};
+pub(crate) use task_api::interrupt;
 pub(crate) use task_step::advance as advance_task;
 pub(crate) use verdict::revise as revise_behaviour;
 

@@ -291,3 +291,27 @@ async fn a_full_cluster_is_not_deleted() {
         "ClusterNotFoundException"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_service_can_be_scaled_down_after_its_listener_is_gone() {
+    let place = Place::new();
+    place.create(behind(GROUP));
+    let groups = place.call("elbv2", "DescribeTargetGroups", json!({"TargetGroupArns": [GROUP]}));
+    let balancer = groups["TargetGroups"][0]["LoadBalancerArns"][0].clone();
+    place.call("elbv2", "DeleteLoadBalancer", json!({"LoadBalancerArn": balancer}));
+    assert_eq!(update(&place, json!({"desiredCount": 0}))["desiredCount"], 0);
+    let input = merged(json!({"cluster": "blue", "service": "agent"}), behind(GROUP));
+    let message = place.refused("ecs", "UpdateService", input).1;
+    assert!(
+        message.ends_with("does not have an associated load balancer."),
+        "{message}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_answer_holds_a_null() {
+    let place = Place::new();
+    place.create(json!({}));
+    let listed = place.ecs("ListServices", json!({"cluster": "blue"}));
+    assert_eq!(listed.as_object().unwrap().keys().collect::<Vec<_>>(), ["serviceArns"]);
+}

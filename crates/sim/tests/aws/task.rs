@@ -1,6 +1,6 @@
 //! Tasks: their way through life, and what they leave behind.
 
-use crate::place::{Place, merged, pass, service};
+use crate::place::{Place, REGION, merged, pass, service};
 use fargateer_sim::Behaviour;
 use serde_json::{Value, json};
 
@@ -139,6 +139,26 @@ async fn tasks_carry_the_tags_they_are_told_to() {
     let tags = json!([{"key": "owner", "value": "me"}]);
     place.create(json!({"tags": tags, "propagateTags": "SERVICE"}));
     assert_eq!(tasks(&place, "RUNNING")[0]["tags"], tags);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_spot_task_is_interrupted_and_an_on_demand_one_is_not() {
+    let place = Place::new();
+    let spot = json!([{"capacityProvider": "FARGATE_SPOT", "weight": 1}]);
+    place.create(json!({"desiredCount": 1, "launchType": null, "capacityProviderStrategy": spot}));
+    pass(60).await;
+    assert_eq!(tasks(&place, "RUNNING")[0]["capacityProviderName"], "FARGATE_SPOT");
+    place.aws.interrupt(REGION, "blue", "agent");
+    pass(60).await;
+    let stopped = tasks(&place, "STOPPED")[0].clone();
+    assert_eq!(stopped["stopCode"], "SpotInterruption");
+    assert_eq!(stopped["stoppedReason"], "Your Spot Task was interrupted.");
+    assert_eq!(place.service()["runningCount"], 1);
+    let other = Place::new();
+    other.create(json!({"desiredCount": 1}));
+    pass(60).await;
+    other.aws.interrupt(REGION, "blue", "agent");
+    assert!(tasks(&other, "STOPPED").is_empty());
 }
 
 #[tokio::test(start_paused = true)]
