@@ -44,6 +44,7 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
     if let Some(answer) = existing(region, &cluster, &name, input) {
         return answer;
     }
+    check_role(region)?;
     check_quota(region, &cluster)?;
     let service = build(region, &cluster, &name, input)?;
     let key = (cluster, name);
@@ -53,6 +54,15 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
         scheduler::pass(region, service);
     });
     Ok(json!({"service": service_view::one(region, &key, &["TAGS".to_owned()])}))
+}
+
+fn check_role(region: &mut Region) -> Result<(), Refusal> {
+    let made = std::mem::replace(&mut region.ecs.role_made, true);
+    if made || region.settings.service_linked_role {
+        return Ok(());
+    }
+    let message = "Unable to assume the service linked role. Please verify that the ECS service linked role exists.";
+    Err(Refusal::invalid(message))
 }
 
 /// Five thousand services a cluster, those that drain included.

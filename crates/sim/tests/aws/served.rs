@@ -1,7 +1,7 @@
 //! The loopback door, by plain HTTP/1.1 over a socket: the bytes are the test's own.
 
 use crate::place::{Place, REGION};
-use fargateer_sim::Simulation;
+use fargateer_sim::{Fault, FaultKind, Simulation};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -233,4 +233,23 @@ async fn a_window_shows_calls_and_state() {
         400
     );
     assert_eq!(place.aws.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn a_shutdown_ends_even_a_call_that_hangs() {
+    let place = Place::new();
+    place.aws.fault(Fault::once(FaultKind::HangBefore));
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let door = Door {
+        address: listener.local_addr().unwrap(),
+    };
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let served = tokio::spawn(place.aws.clone().serve(listener, async { stopped.await.unwrap_or(()) }));
+    let hanging = tokio::spawn(async move { door.try_ecs("ListClusters", json!({})).await.is_none() });
+    while place.aws.calls().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    stop.send(()).unwrap();
+    assert!(hanging.await.unwrap());
+    served.await.unwrap().unwrap();
 }

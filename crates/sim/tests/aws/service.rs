@@ -315,3 +315,18 @@ async fn no_answer_holds_a_null() {
     let listed = place.ecs("ListServices", json!({"cluster": "blue"}));
     assert_eq!(listed.as_object().unwrap().keys().collect::<Vec<_>>(), ["serviceArns"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_service_linked_role_just_made_cannot_be_assumed_yet() {
+    let place = Place::with(Settings {
+        service_linked_role: false,
+        ..Settings::default()
+    });
+    place.register(definition());
+    let message = place.refused("ecs", "CreateService", service()).1;
+    assert!(
+        message.starts_with("Unable to assume the service linked role."),
+        "{message}"
+    );
+    place.ecs("CreateService", service());
+}
