@@ -5,6 +5,39 @@ use serde::Serialize;
 use serde_json::Value;
 use std::time::Duration;
 
+/// The members that tell what a request is about, the most telling first.
+const NAMES: [&str; 29] = [
+    "serviceName",
+    "service",
+    "services",
+    "family",
+    "familyPrefix",
+    "taskDefinition",
+    "taskDefinitions",
+    "serviceDeploymentArn",
+    "serviceDeploymentArns",
+    "task",
+    "tasks",
+    "resourceArn",
+    "ResourceId",
+    "ResourceIds",
+    "ResourceARN",
+    "repositoryName",
+    "repositoryNames",
+    "logGroupName",
+    "logGroupNamePrefix",
+    "TargetGroupArn",
+    "TargetGroupArns",
+    "RuleArn",
+    "ListenerArn",
+    "LoadBalancerArn",
+    "ResourceArns",
+    "Name",
+    "clusterName",
+    "cluster",
+    "RoleArn",
+];
+
 /// One call as the simulated AWS saw it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Call {
@@ -34,37 +67,6 @@ pub(crate) fn mutating(operation: &str) -> bool {
 
 /// The name or ARN of what a request is about: its most telling member.
 pub(crate) fn resource(request: &Value) -> Option<String> {
-    const NAMES: [&str; 29] = [
-        "serviceName",
-        "service",
-        "services",
-        "family",
-        "familyPrefix",
-        "taskDefinition",
-        "taskDefinitions",
-        "serviceDeploymentArn",
-        "serviceDeploymentArns",
-        "task",
-        "tasks",
-        "resourceArn",
-        "ResourceId",
-        "ResourceIds",
-        "ResourceARN",
-        "repositoryName",
-        "repositoryNames",
-        "logGroupName",
-        "logGroupNamePrefix",
-        "TargetGroupArn",
-        "TargetGroupArns",
-        "RuleArn",
-        "ListenerArn",
-        "LoadBalancerArn",
-        "ResourceArns",
-        "Name",
-        "clusterName",
-        "cluster",
-        "RoleArn",
-    ];
     NAMES.iter().find_map(|name| match request.member(name)? {
         Value::String(text) => Some(text.clone()),
         Value::Array(items) if !items.is_empty() => {

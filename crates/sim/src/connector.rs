@@ -85,3 +85,63 @@ fn respond(reply: Reply, headers: &Headers) -> Result<HttpResponse, ConnectorErr
 fn reset() -> ConnectorError {
     ConnectorError::io(io::Error::new(io::ErrorKind::ConnectionReset, "connection reset by peer").into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Door;
+    use crate::{Fault, FaultKind, Settings, Simulation};
+    use aws_smithy_runtime_api::client::http::HttpConnector;
+    use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+    use aws_smithy_types::body::SdkBody;
+    use std::time::Duration;
+    use tokio::time::{Instant, timeout};
+
+    async fn create(simulation: &Simulation) -> Result<HttpResponse, ConnectorError> {
+        let mut request = HttpRequest::new(SdkBody::from("{\"clusterName\":\"blue\"}"));
+        let headers = request.headers_mut();
+        headers.insert("x-amz-target", "AmazonEC2ContainerServiceV20141113.CreateCluster");
+        headers.insert(
+            "authorization",
+            "AWS4-HMAC-SHA256 Credential=AKID/20260101/eu-west-1/ecs/aws4_request",
+        );
+        let door = Door {
+            simulation: simulation.clone(),
+        };
+        door.call(request).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_takes_its_latency_and_no_more() {
+        let simulation = Simulation::new(Settings {
+            latency: Duration::from_secs(3),
+            ..Settings::default()
+        });
+        let before = Instant::now();
+        let response = create(&simulation).await.unwrap();
+        assert_eq!((response.status().as_u16(), before.elapsed().as_secs()), (200, 3));
+        assert_eq!(response.headers().get("date"), Some("Thu, 01 Jan 2026 00:00:03 GMT"));
+        assert_eq!(simulation.calls()[0].region, "eu-west-1");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reset_is_an_input_output_error() {
+        let simulation = Simulation::new(Settings::default());
+        simulation.fault(Fault::once(FaultKind::ResetAfter));
+        assert!(create(&simulation).await.unwrap_err().is_io());
+        assert_eq!(simulation.calls()[0].error.as_deref(), Some("reset"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hang_never_ends_and_may_yet_have_its_effect() {
+        let simulation = Simulation::new(Settings::default());
+        for (kind, clusters) in [(FaultKind::HangBefore, 0), (FaultKind::HangAfter, 1)] {
+            simulation.fault(Fault::once(kind));
+            assert!(timeout(Duration::from_hours(1), create(&simulation)).await.is_err());
+            let listed = simulation
+                .call("eu-west-1", "ecs", "ListClusters", serde_json::json!({}))
+                .unwrap();
+            assert_eq!(listed["clusterArns"].as_array().unwrap().len(), clusters);
+        }
+    }
+}

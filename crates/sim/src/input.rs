@@ -1,9 +1,10 @@
-//! Reading the members of a request.
+//! Reading the members of a request, and leaving out those of an answer that say nothing.
 //!
 //! The query protocol knows only strings, so numbers and flags are read from either form. What is missing or null reads as
 //! `None`; a member of the wrong type does too, since real clients check types before they send.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
+use std::time::Duration;
 
 /// The members of a JSON object, read leniently.
 pub(crate) trait Members {
@@ -12,6 +13,8 @@ pub(crate) trait Members {
     fn whole(&self, name: &str) -> Option<i64>;
     fn number(&self, name: &str) -> Option<f64>;
     fn flag(&self, name: &str) -> Option<bool>;
+    /// A number of seconds, cut to a century so that no sum of times overflows; `None` below zero.
+    fn seconds(&self, name: &str) -> Option<Duration>;
     /// The strings of a list, none when it is missing.
     fn texts(&self, name: &str) -> Vec<String>;
     /// The member, unless it is missing or null.
@@ -52,6 +55,11 @@ impl Members for Value {
             .or_else(|| value.as_str().and_then(|text| text.parse().ok()))
     }
 
+    fn seconds(&self, name: &str) -> Option<Duration> {
+        let seconds = u64::try_from(self.whole(name)?).ok()?;
+        Some(Duration::from_secs(seconds.min(100 * 365 * 86_400)))
+    }
+
     fn texts(&self, name: &str) -> Vec<String> {
         let items = self.items(name).unwrap_or_default();
         items.iter().filter_map(Value::as_str).map(str::to_owned).collect()
@@ -71,5 +79,20 @@ impl Members for Value {
         if let Some(object) = self.as_object_mut() {
             object.insert(name.to_owned(), value);
         }
+    }
+}
+
+/// A value without the members that are null: AWS leaves out what it does not know.
+pub(crate) fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let known = members.into_iter().filter(|(_, member)| !member.is_null());
+            known
+                .map(|(name, member)| (name, without_nulls(member)))
+                .collect::<Map<_, _>>()
+                .into()
+        }
+        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => other,
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::arn;
 use crate::state::Region;
-use crate::{ecr, ecs, elb};
-use serde_json::{Value, json};
+use crate::{ecr, ecs, elb, logs};
+use serde_json::json;
 
 /// What exists in a region before a run.
 #[derive(Clone, Debug, Default)]
@@ -25,15 +25,13 @@ pub struct Seed {
 /// Puts everything in place. What exists already stays as it is.
 pub(crate) fn plant(region: &mut Region, seed: Seed) {
     for cluster in seed.clusters {
-        let providers: Value = if seed.capacity_providers {
-            json!(["FARGATE", "FARGATE_SPOT"])
+        let providers: &[&str] = if seed.capacity_providers {
+            &["FARGATE", "FARGATE_SPOT"]
         } else {
-            json!([])
+            &[]
         };
-        try_to(ecs::create_cluster(
-            region,
-            &json!({"clusterName": cluster, "capacityProviders": providers}),
-        ));
+        let input = json!({"clusterName": cluster, "capacityProviders": providers});
+        try_to(ecs::create_cluster(region, &input));
     }
     for group in seed.target_groups {
         elb::plant(region, &group);
@@ -42,11 +40,8 @@ pub(crate) fn plant(region: &mut Region, seed: Seed) {
         plant_image(region, &image);
     }
     for group in seed.log_groups {
-        try_to(crate::logs::handle(
-            region,
-            "CreateLogGroup",
-            &json!({"logGroupName": group}),
-        ));
+        let input = json!({"logGroupName": group});
+        try_to(logs::handle(region, "CreateLogGroup", &input));
     }
 }
 

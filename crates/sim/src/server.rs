@@ -17,6 +17,13 @@ use std::future::Future;
 use std::io;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+#[derive(Clone)]
+struct Door {
+    simulation: Simulation,
+    closed: watch::Receiver<()>,
+}
 
 impl Simulation {
     /// Serves the simulated AWS until `shutdown` resolves.
@@ -25,59 +32,62 @@ impl Simulation {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
+        let (open, closed) = watch::channel(());
+        let door = Door {
+            simulation: self,
+            closed,
+        };
+        let shutdown = async move {
+            shutdown.await;
+            drop(open);
+        };
         let router = Router::new()
             .route("/_sim/calls", get(calls))
             .route("/_sim/state", get(state))
             .route("/_sim/behave", post(behave))
             .fallback(any(aws))
-            .with_state(self);
+            .with_state(door);
         axum::serve(listener, router).with_graceful_shutdown(shutdown).await
     }
 }
 
-async fn calls(State(simulation): State<Simulation>) -> Json<Value> {
+async fn calls(State(Door { simulation, .. }): State<Door>) -> Json<Value> {
     Json(json!(simulation.calls()))
 }
 
-async fn state(State(simulation): State<Simulation>) -> Json<Value> {
+async fn state(State(Door { simulation, .. }): State<Door>) -> Json<Value> {
     Json(simulation.state())
 }
 
 /// `{"pattern": "image", "behaviour": "crash-loop", "exit_code": 1}`
-async fn behave(State(simulation): State<Simulation>, Json(input): Json<Value>) -> (StatusCode, Json<Value>) {
-    let behaviour = match input.text("behaviour").unwrap_or("healthy") {
-        "healthy" => Behaviour::Healthy,
-        "crash-loop" => {
-            let exit_code = input
-                .whole("exit_code")
-                .and_then(|code| i32::try_from(code).ok())
-                .unwrap_or(1);
-            Behaviour::CrashLoop { exit_code }
-        }
-        "pull-failure" => Behaviour::PullFailure,
-        "never-healthy" => Behaviour::NeverHealthy,
-        "unhealthy-target" => Behaviour::UnhealthyTarget,
-        "slow-start" => {
-            let seconds = input
-                .whole("seconds")
-                .and_then(|seconds| u64::try_from(seconds).ok())
-                .unwrap_or(60);
-            Behaviour::SlowStart(Duration::from_secs(seconds))
-        }
-        "stuck-provisioning" => Behaviour::StuckProvisioning,
-        "out-of-memory" => Behaviour::OutOfMemory,
-        unknown => {
-            return (
-                StatusCode::BAD_REQUEST,
-                Json(json!({"error": format!("unknown behaviour {unknown}")})),
-            );
-        }
+async fn behave(State(Door { simulation, .. }): State<Door>, Json(input): Json<Value>) -> (StatusCode, Json<Value>) {
+    let Some(behaviour) = behaviour(&input) else {
+        return (StatusCode::BAD_REQUEST, Json(json!({"error": "unknown behaviour"})));
     };
     simulation.behave(input.text("pattern").unwrap_or_default(), behaviour);
     (StatusCode::OK, Json(json!({})))
 }
 
-async fn aws(State(simulation): State<Simulation>, request: Request) -> Response<Body> {
+fn behaviour(input: &Value) -> Option<Behaviour> {
+    Some(match input.text("behaviour").unwrap_or("healthy") {
+        "healthy" => Behaviour::Healthy,
+        "crash-loop" => {
+            let exit_code = input.whole("exit_code").unwrap_or(1);
+            Behaviour::CrashLoop {
+                exit_code: i32::try_from(exit_code).ok()?,
+            }
+        }
+        "pull-failure" => Behaviour::PullFailure,
+        "never-healthy" => Behaviour::NeverHealthy,
+        "unhealthy-target" => Behaviour::UnhealthyTarget,
+        "slow-start" => Behaviour::SlowStart(input.seconds("seconds").unwrap_or(Duration::from_mins(1))),
+        "stuck-provisioning" => Behaviour::StuckProvisioning,
+        "out-of-memory" => Behaviour::OutOfMemory,
+        _ => return None,
+    })
+}
+
+async fn aws(State(mut door): State<Door>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
     // One byte more than the limit is enough for the engine to refuse it in the caller's own protocol.
     let Ok(body) = to_bytes(body, 8 * BODY_LIMIT).await else {
@@ -88,10 +98,14 @@ async fn aws(State(simulation): State<Simulation>, request: Request) -> Response
         authorization: header(&parts.headers, "authorization"),
         body: body.to_vec(),
     };
-    match simulation.handle(&message) {
+    match door.simulation.handle(&message) {
         Outcome::Reply(reply, headers) => respond(reply, &headers),
         Outcome::Reset => reset(),
-        Outcome::Hang => std::future::pending().await,
+        Outcome::Hang => {
+            // Ends with an error when the door closes, or a graceful shutdown would wait for it for ever.
+            let _ = door.closed.changed().await;
+            reset()
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 pub struct Settings {
     /// The account of every caller whose access key names no other.
     pub account: String,
-    /// The date at which the simulation starts.
+    /// The date at which the simulation starts. Whoever serves it to clients with clocks of their own sets it to theirs.
     pub epoch: SystemTime,
     /// Seed of everything random: ids, addresses.
     pub seed: u64,
@@ -26,6 +26,11 @@ pub struct Settings {
     /// Whether an image of an ECR repository that does not exist here fails to pull. An image missing from a repository
     /// that does exist always fails.
     pub strict_images: bool,
+    /// Whether the service-linked role of ECS exists. Where it does not, the first CreateService makes it and is refused,
+    /// since a role just made can't be assumed yet.
+    pub service_linked_role: bool,
+    /// How many vCPUs may run at once in a region; no limit when unset. A new account has six.
+    pub vcpu_quota: Option<u32>,
 }
 
 impl Default for Settings {
@@ -40,6 +45,8 @@ impl Default for Settings {
             times: Times::default(),
             speed: 1.0,
             strict_images: false,
+            service_linked_role: true,
+            vcpu_quota: None,
         }
     }
 }

@@ -4,14 +4,14 @@ use crate::behaviour::Behaviour;
 use crate::call::Call;
 use crate::clock::Clock;
 use crate::fault::Fault;
-use crate::scaling;
 use crate::seed::{self, Seed};
 use crate::settings::Settings;
 use crate::wire::Message;
 use crate::world::{Outcome, World};
+use crate::{ecs, scaling};
 use serde_json::Value;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// A simulated AWS. Clones share one world.
 #[derive(Clone, Debug)]
@@ -19,6 +19,7 @@ pub struct Simulation {
     world: Arc<Mutex<World>>,
     clock: Clock,
     latency: Duration,
+    epoch: SystemTime,
 }
 
 impl Simulation {
@@ -26,11 +27,13 @@ impl Simulation {
     ///
     /// Call it within the runtime whose clock shall drive it.
     pub fn new(settings: Settings) -> Self {
-        let (clock, latency) = (Clock::start(settings.speed), settings.latency);
+        let (clock, latency, epoch) = (Clock::start(settings.speed), settings.latency, settings.epoch);
+        let world = Arc::new(Mutex::new(World::new(settings)));
         Self {
-            world: Arc::new(Mutex::new(World::new(settings))),
+            world,
             clock,
             latency,
+            epoch,
         }
     }
 
@@ -92,9 +95,11 @@ impl Simulation {
         self.world().faults.clear();
     }
 
-    /// From now on, tasks whose main container's image contains `pattern` behave like this. The latest word counts.
+    /// From now on, tasks whose main container's image contains `pattern` behave like this, those already
+    /// there included. The latest word counts.
     pub fn behave(&self, pattern: &str, behaviour: Behaviour) {
-        self.world().behave(pattern, behaviour);
+        let now = self.clock.elapsed();
+        self.world().behave(now, pattern, behaviour);
     }
 
     /// What CloudWatch reports of a service's CPU, in percent; a target tracking policy acts on it.
@@ -104,9 +109,22 @@ impl Simulation {
         scaling::observe(region, &format!("service/{cluster}/{service}"), cpu);
     }
 
+    /// Takes back the Spot capacity under a service's tasks, which a real one would learn two minutes ahead.
+    pub fn interrupt(&self, region: &str, cluster: &str, service: &str) {
+        let mut world = self.world();
+        let region = world.home(self.clock.elapsed(), region);
+        ecs::interrupt(region, &(cluster.to_owned(), service.to_owned()));
+    }
+
     /// Simulated time since the start.
     pub fn now(&self) -> Duration {
         self.clock.elapsed()
+    }
+
+    /// The simulated date. Give it to SDK clients as their time source: a client whose clock differs from the Date of the
+    /// answers takes a refusal for a matter of clocks, and tries again.
+    pub fn date(&self) -> SystemTime {
+        self.epoch + self.clock.elapsed()
     }
 
     /// When AWS next does something by itself.

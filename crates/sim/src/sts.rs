@@ -40,17 +40,14 @@ fn assume_role(region: &Region, input: &Value) -> Answer {
         return Err(Refusal::new("ValidationError", format!("{role} is invalid")));
     };
     let session = input.text("RoleSessionName").unwrap_or("session");
-    let seconds = input
-        .whole("DurationSeconds")
-        .and_then(|seconds| u64::try_from(seconds).ok())
-        .unwrap_or(3600);
+    let lifetime = input.seconds("DurationSeconds").unwrap_or(Duration::from_hours(1));
     let name = arn::leaf(role);
     Ok(json!({
         "Credentials": {
             "AccessKeyId": format!("{PREFIX}{account}"),
             "SecretAccessKey": "simulated",
             "SessionToken": "simulated",
-            "Expiration": clock::iso(region.settings.epoch, region.now + Duration::from_secs(seconds)),
+            "Expiration": clock::iso(region.settings.epoch, region.now + lifetime),
         },
         "AssumedRoleUser": {
             "AssumedRoleId": format!("AROASIMULATED:{session}"),

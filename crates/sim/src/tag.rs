@@ -62,26 +62,22 @@ pub(crate) fn check(tags: &Tags, code: &str) -> Result<(), Refusal> {
         return Err(Refusal::new(code, "The number of tags exceeds the maximum of 50."));
     }
     for (key, value) in tags {
-        if key.to_ascii_lowercase().starts_with("aws:") {
-            return Err(Refusal::new(
-                code,
-                "Tag keys that start with 'aws:' are reserved for system use.",
-            ));
-        }
-        if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 {
-            return Err(Refusal::new(
-                code,
-                format!("The tag '{key}' is not valid: keys have 1 to 128 characters, values at most 256."),
-            ));
-        }
-        if !key.chars().chain(value.chars()).all(allowed) {
-            return Err(Refusal::new(
-                code,
-                format!("The tag '{key}' contains characters that are not allowed."),
-            ));
+        if let Some(fault) = fault(key, value) {
+            return Err(Refusal::new(code, format!("The tag '{key}' is not valid: {fault}.")));
         }
     }
     Ok(())
+}
+
+fn fault(key: &str, value: &str) -> Option<&'static str> {
+    if key.to_ascii_lowercase().starts_with("aws:") {
+        return Some("keys that start with 'aws:' are reserved for system use");
+    }
+    if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 {
+        return Some("keys have 1 to 128 characters, values at most 256");
+    }
+    let clean = key.chars().chain(value.chars()).all(allowed);
+    (!clean).then_some("it contains characters that are not allowed")
 }
 
 fn allowed(letter: char) -> bool {

@@ -12,13 +12,16 @@ use crate::refusal::{Answer, Refusal};
 use crate::settings::Settings;
 use crate::state::{Region, Timer};
 use crate::wire::{self, BODY_LIMIT, Message, Reply, Spoken};
-use crate::{ecr, ecs, elb, logs, scaling, sts};
+use crate::{ecr, ecs, elb, input, logs, scaling, sts};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 type Place = (String, String);
+
+/// So many calls are remembered at most: a simulation may be served for days.
+const CALLS: usize = 200_000;
 
 /// Everything there is.
 #[derive(Debug)]
@@ -128,7 +131,7 @@ impl World {
     pub(crate) fn call(&mut self, now: Duration, place: &Place, what: (&str, &str), input: &Value) -> Answer {
         let (service, operation) = what;
         let region = self.at(now, place);
-        match service {
+        let answer = match service {
             "ecs" => ecs::handle(region, operation, input),
             "ecr" => ecr::handle(region, operation, input),
             "elasticloadbalancing" | "elbv2" => elb::handle(region, operation, input),
@@ -136,7 +139,8 @@ impl World {
             "logs" => logs::handle(region, operation, input),
             "sts" => sts::handle(region, operation, input),
             _ => Err(Refusal::unknown_operation()),
-        }
+        };
+        answer.map(input::without_nulls)
     }
 
     fn record(&mut self, at: Duration, region: String, spoken: Spoken, request: Value, outcome: &Outcome) {
@@ -145,6 +149,9 @@ impl World {
             Outcome::Reset => Some("reset".to_owned()),
             Outcome::Hang => Some("hang".to_owned()),
         };
+        if self.calls.len() >= CALLS {
+            self.calls.drain(..CALLS / 2);
+        }
         self.calls.push(Call {
             at,
             region,
@@ -193,9 +200,11 @@ impl World {
     }
 
     /// From now on, tasks of images that contain `pattern` behave like this.
-    pub(crate) fn behave(&mut self, pattern: &str, behaviour: Behaviour) {
+    pub(crate) fn behave(&mut self, now: Duration, pattern: &str, behaviour: Behaviour) {
         for region in self.regions.values_mut() {
+            advance(region, now);
             region.behaviours.push((pattern.to_owned(), behaviour.clone()));
+            ecs::revise_behaviour(region);
         }
         self.behaviours.push((pattern.to_owned(), behaviour));
     }

@@ -55,18 +55,22 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
     let mut details = Vec::new();
     for id in ids {
         let Some((digest, image)) = find(repository, reference(id)) else {
-            let tag = id.text("imageTag").unwrap_or("null");
-            let digest = id.text("imageDigest").unwrap_or("null");
-            let message = format!(
-                "The image with imageId {{imageDigest:'{digest}', imageTag:'{tag}'}} does not exist within the repository with \
-                 name '{name}' in the registry with id '{}'",
-                region.account
-            );
-            return Err(Refusal::new("ImageNotFoundException", message));
+            return Err(image_missing(region, name, id));
         };
         details.push(view(region, name, digest, image));
     }
     Ok(json!({"imageDetails": details}))
+}
+
+fn image_missing(region: &Region, name: &str, id: &Value) -> Refusal {
+    let tag = id.text("imageTag").unwrap_or("null");
+    let digest = id.text("imageDigest").unwrap_or("null");
+    let message = format!(
+        "The image with imageId {{imageDigest:'{digest}', imageTag:'{tag}'}} does not exist within the repository with name \
+         '{name}' in the registry with id '{}'",
+        region.account
+    );
+    Refusal::new("ImageNotFoundException", message)
 }
 
 /// BatchGetImage: a missing one is a failure in the answer.

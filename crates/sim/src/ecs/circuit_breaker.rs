@@ -45,11 +45,8 @@ pub(super) fn threshold(service: &Service) -> u32 {
 
 /// Counts a failed task of a deployment, and decides when the scheduler may try again.
 pub(super) fn count(region: &mut Region, service: &mut Service, deployment: &str, failure: Failure) {
-    let Some(primary) = service
-        .deployments
-        .first_mut()
-        .filter(|primary| primary.id == deployment)
-    else {
+    let primary = service.deployments.first_mut();
+    let Some(primary) = primary.filter(|primary| primary.id == deployment) else {
         return;
     };
     let counted = match failure {
@@ -63,13 +60,8 @@ pub(super) fn count(region: &mut Region, service: &mut Service, deployment: &str
     }
     let delay = pause(region, service, failure);
     service.launch_after = region.now + delay;
-    region.after(
-        delay,
-        Timer::Service {
-            cluster: service.cluster.clone(),
-            service: service.name.clone(),
-        },
-    );
+    let (cluster, name) = (service.cluster.clone(), service.name.clone());
+    region.after(delay, Timer::Service { cluster, service: name });
     check(region, service);
 }
 
@@ -103,11 +95,8 @@ pub(super) fn reset(service: &mut Service, deployment: &str) {
 /// Trips the breaker when the threshold is reached.
 fn check(region: &mut Region, service: &mut Service) {
     let threshold = threshold(service);
-    let Some(primary) = service
-        .deployments
-        .first()
-        .filter(|primary| primary.rollout == Rollout::InProgress)
-    else {
+    let primary = service.deployments.first();
+    let Some(primary) = primary.filter(|primary| primary.rollout == Rollout::InProgress) else {
         return;
     };
     let (failed, reached_running) = (primary.failed, primary.reached_running);
@@ -117,11 +106,8 @@ fn check(region: &mut Region, service: &mut Service) {
     if breaker(service).flag("enable") != Some(true) || failed < threshold {
         return;
     }
-    let rollback = if breaker(service).flag("rollback") == Some(true) {
-        Rollback::Wanted
-    } else {
-        Rollback::Unwanted
-    };
+    let wanted = breaker(service).flag("rollback") == Some(true);
+    let rollback = if wanted { Rollback::Wanted } else { Rollback::Unwanted };
     let cause = if reached_running {
         "ECS deployment circuit breaker: tasks failed their health checks."
     } else {

@@ -96,20 +96,25 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
     Ok(json!({"clusters": clusters, "failures": failures}))
 }
 
-fn view(region: &Region, name: &str, include: &[String]) -> Value {
-    let Some(cluster) = region.ecs.clusters.get(name) else {
-        return Value::Null;
-    };
-    let includes = |what: &str| include.iter().any(|included| included == what);
-    let services = region.ecs.services.values().filter(|service| service.cluster == name);
+/// Services, running tasks and pending tasks.
+fn counts(region: &Region, name: &str) -> (u32, u32, u32) {
     let (mut active, mut running, mut pending) = (0, 0, 0);
-    for service in services {
+    for service in region.ecs.services.values().filter(|service| service.cluster == name) {
         active += u32::from(service.status != ServiceStatus::Inactive && !service.name.is_empty());
         for task in service.tasks.values() {
             running += u32::from(task.phase == Phase::Running);
             pending += u32::from(task.phase < Phase::Running);
         }
     }
+    (active, running, pending)
+}
+
+fn view(region: &Region, name: &str, include: &[String]) -> Value {
+    let Some(cluster) = region.ecs.clusters.get(name) else {
+        return Value::Null;
+    };
+    let includes = |what: &str| include.iter().any(|included| included == what);
+    let (active, running, pending) = counts(region, name);
     json!({
         "clusterArn": cluster.arn,
         "clusterName": cluster.name,

@@ -24,20 +24,12 @@ const SETTINGS: [&str; 10] = [
 ];
 
 /// Starts a deployment of the service's present settings; the running one becomes ACTIVE and its record STOPPED.
-pub(super) fn start(region: &mut Region, service: &mut Service, rollback: Option<&Deployment>) {
+pub(super) fn start(region: &mut Region, service: &mut Service) {
     let now = region.now;
     let id = format!("ecs-svc/{}", region.digits(19));
-    let mut settings = json!({});
-    for name in SETTINGS {
-        if let Some(value) = service.config.member(name).or_else(|| service.hidden.member(name)) {
-            settings.put(name, value.clone());
-        }
-    }
+    let settings = settings(service);
     let task_definition = service.config.text("taskDefinition").unwrap_or_default().to_owned();
-    let revision = match rollback {
-        Some(target) => target.revision.clone(),
-        None => service_revision::record(region, service, &settings),
-    };
+    let revision = service_revision::record(region, service, &settings);
     let deployment = Deployment {
         reason: format!("ECS deployment {id} in progress."),
         id,
@@ -56,6 +48,16 @@ pub(super) fn start(region: &mut Region, service: &mut Service, rollback: Option
     (service.steady, service.failures, service.launch_after) = (false, 0, now);
 }
 
+fn settings(service: &Service) -> Value {
+    let mut settings = json!({});
+    for name in SETTINGS {
+        if let Some(value) = service.config.member(name).or_else(|| service.hidden.member(name)) {
+            settings.put(name, value.clone());
+        }
+    }
+    settings
+}
+
 /// The record of a deployment that was still going when a newer one came.
 fn supersede(region: &Region, service: &mut Service) {
     let Some(record) = service.history.last_mut() else {
@@ -71,17 +73,11 @@ fn supersede(region: &Region, service: &mut Service) {
 
 fn open(region: &mut Region, service: &mut Service, deployment: &Deployment) {
     let id = region.hex(22);
-    let sources = service
-        .deployments
-        .iter()
-        .take(1)
-        .map(|before| before.revision.clone())
-        .collect();
+    let before = service.deployments.first();
+    let sources = before.map(|before| before.revision.clone()).into_iter().collect();
+    let resource = format!("service-deployment/{}/{}/{id}", service.cluster, service.name);
     service.history.push(ServiceDeployment {
-        arn: region.arn(
-            "ecs",
-            &format!("service-deployment/{}/{}/{id}", service.cluster, service.name),
-        ),
+        arn: region.arn("ecs", &resource),
         status: "IN_PROGRESS",
         reason: None,
         created: region.now,

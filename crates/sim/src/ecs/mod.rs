@@ -6,6 +6,7 @@ mod circuit_breaker;
 mod cluster;
 mod deployment;
 mod event;
+mod quota;
 mod scheduler;
 mod service;
 mod service_deployment;
@@ -24,10 +25,13 @@ mod task_definition_rules;
 mod task_size;
 mod task_step;
 mod task_view;
+mod verdict;
 
 pub(crate) use cluster::create as create_cluster;
 pub(crate) use scheduler::{rescale, wake};
+pub(crate) use task_api::interrupt;
 pub(crate) use task_step::advance as advance_task;
+pub(crate) use verdict::revise as revise_behaviour;
 
 use crate::refusal::{Answer, Refusal};
 use crate::state::Region;

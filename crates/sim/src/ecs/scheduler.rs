@@ -3,7 +3,7 @@
 //! It runs whenever something it looks at has changed; it holds no state of its own. minimumHealthyPercent is rounded up and
 //! maximumPercent down, as ECS does.
 
-use super::{deployment, event, task, task_step};
+use super::{deployment, event, quota, task, task_step};
 use crate::input::Members;
 use crate::state::Region;
 use crate::state::ecs::{Phase, Rollout, Service, ServiceStatus, Task};
@@ -207,11 +207,15 @@ fn start_missing(region: &mut Region, service: &mut Service) {
                        Container Instances were found in your cluster.";
         return event::add_once(region, service, message);
     }
-    let started: Vec<String> = (0..missing).filter_map(|_| task::launch(region, service)).collect();
+    let allowed = quota::allowed(region, service).min(missing);
+    let started: Vec<String> = (0..allowed).filter_map(|_| task::launch(region, service)).collect();
     service.steady = false;
     if !started.is_empty() {
         let message = format!("has started {} tasks: {}.", started.len(), event::tasks(&started));
         event::add(region, service, &message);
+    }
+    if allowed < missing {
+        quota::retry(region, service);
     }
 }
 

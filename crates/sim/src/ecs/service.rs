@@ -40,25 +40,57 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
     if !(1..=255).contains(&name.len()) || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
         return Err(Refusal::invalid("Invalid service name."));
     }
-    if input
-        .text("clientToken")
-        .is_some_and(|token| token.len() > 36 || !token.chars().all(|c| c.is_ascii_graphic()))
-    {
-        return Err(Refusal::invalid(
-            "clientToken must be at most 36 ASCII characters in the range of 33-126.",
-        ));
-    }
+    check_token(input)?;
     if let Some(answer) = existing(region, &cluster, &name, input) {
         return answer;
     }
+    check_role(region)?;
+    check_quota(region, &cluster)?;
     let service = build(region, &cluster, &name, input)?;
     let key = (cluster, name);
     region.ecs.services.insert(key.clone(), service);
     scheduler::with(region, &key, |region, service| {
-        deployment::start(region, service, None);
+        deployment::start(region, service);
         scheduler::pass(region, service);
     });
     Ok(json!({"service": service_view::one(region, &key, &["TAGS".to_owned()])}))
+}
+
+fn check_role(region: &mut Region) -> Result<(), Refusal> {
+    let made = std::mem::replace(&mut region.ecs.role_made, true);
+    if made || region.settings.service_linked_role {
+        return Ok(());
+    }
+    let message = "Unable to assume the service linked role. Please verify that the ECS service linked role exists.";
+    Err(Refusal::invalid(message))
+}
+
+/// Five thousand services a cluster, those that drain included.
+fn check_quota(region: &Region, cluster: &str) -> Result<(), Refusal> {
+    let services = region
+        .ecs
+        .services
+        .values()
+        .filter(|service| service.cluster == cluster);
+    if services
+        .filter(|service| service.status != ServiceStatus::Inactive)
+        .count()
+        < 5000
+    {
+        return Ok(());
+    }
+    Err(Refusal::invalid(
+        "The maximum number of services for the cluster has been reached.",
+    ))
+}
+
+fn check_token(input: &Value) -> Result<(), Refusal> {
+    let valid = |token: &str| token.len() <= 36 && token.chars().all(|c| c.is_ascii_graphic());
+    if input.text("clientToken").is_none_or(valid) {
+        return Ok(());
+    }
+    let message = "clientToken must be at most 36 ASCII characters in the range of 33-126.";
+    Err(Refusal::invalid(message))
 }
 
 /// What is answered when the name is taken: the same service for the same request, a refusal otherwise.
@@ -114,7 +146,7 @@ fn build(region: &mut Region, cluster: &str, name: &str, input: &Value) -> Resul
             "You cannot specify an IAM role for services that require a service linked role.",
         ));
     }
-    service_rules::check(region, cluster, &config, &definition)?;
+    service_rules::check(region, cluster, &config, &definition, input)?;
     let tags = tag::LOWER.read(input.items("tags"));
     tag::check(&tags, "InvalidParameterException")?;
     let arn = region.arn("ecs", &format!("service/{cluster}/{name}"));

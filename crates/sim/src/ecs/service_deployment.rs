@@ -128,24 +128,21 @@ fn summary(service: &Service, arn: &str, requested: Option<u32>) -> Value {
     })
 }
 
+fn missing() -> Refusal {
+    let message = "The service deployment was not found.";
+    Refusal::new("ServiceDeploymentNotFoundException", message)
+}
+
 /// StopServiceDeployment: rolls back, whether or not the circuit breaker would have.
 pub(super) fn stop(region: &mut Region, input: &Value) -> Answer {
     let arn = input.text("serviceDeploymentArn").unwrap_or_default().to_owned();
-    let missing = || {
-        Refusal::new(
-            "ServiceDeploymentNotFoundException",
-            "The service deployment was not found.",
-        )
-    };
     if input.text("stopType").is_some_and(|kind| kind != "ROLLBACK") {
         return Err(Refusal::invalid("The only supported stop type is ROLLBACK."));
     }
     let (service, record) = find(region, &arn).ok_or_else(missing)?;
     if record.status != "IN_PROGRESS" {
-        return Err(Refusal::new(
-            "ConflictException",
-            "The service deployment is not in a state that can be stopped.",
-        ));
+        let message = "The service deployment is not in a state that can be stopped.";
+        return Err(Refusal::new("ConflictException", message));
     }
     let key = (service.cluster.clone(), service.name.clone());
     scheduler::with(region, &key, |region, service| {

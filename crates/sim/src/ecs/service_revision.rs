@@ -1,20 +1,18 @@
 //! Service revisions: immutable snapshots of what a deployment deploys.
 
 use super::task_definition;
-use crate::ecr;
 use crate::input::Members;
 use crate::refusal::{Answer, Refusal};
 use crate::state::Region;
 use crate::state::ecs::Service;
+use crate::{arn, ecr};
 use serde_json::{Value, json};
 
 /// Records the service's present settings, and answers the revision's ARN.
 pub(super) fn record(region: &mut Region, service: &mut Service, settings: &Value) -> String {
     let id = region.digits(19);
-    let arn = region.arn(
-        "ecs",
-        &format!("service-revision/{}/{}/{id}", service.cluster, service.name),
-    );
+    let resource = format!("service-revision/{}/{}/{id}", service.cluster, service.name);
+    let arn = region.arn("ecs", &resource);
     let mut body = settings.clone();
     body.fill("loadBalancers", json!([]));
     body.fill("serviceRegistries", json!([]));
@@ -26,10 +24,8 @@ pub(super) fn record(region: &mut Region, service: &mut Service, settings: &Valu
     let definition = service.config.text("taskDefinition").unwrap_or_default();
     body.put("serviceRevisionArn", json!(arn));
     body.put("serviceArn", json!(service.arn));
-    body.put(
-        "clusterArn",
-        json!(region.arn("ecs", &format!("cluster/{}", service.cluster))),
-    );
+    let cluster = region.arn("ecs", &format!("cluster/{}", service.cluster));
+    body.put("clusterArn", json!(cluster));
     body.put("taskDefinition", json!(definition));
     body.put("containerImages", images(region, definition));
     body.put("guardDutyEnabled", json!(false));
@@ -55,6 +51,13 @@ fn images(region: &Region, definition: &str) -> Value {
         .collect()
 }
 
+fn find<'a>(region: &'a Region, arn: &str) -> Option<&'a Value> {
+    let mut parts = arn::tail(arn).split('/');
+    let key = (parts.next()?.to_owned(), parts.next()?.to_owned());
+    let mut revisions = region.ecs.services.get(&key)?.revisions.iter();
+    revisions.find(|revision| revision.text("serviceRevisionArn") == Some(arn))
+}
+
 /// DescribeServiceRevisions: at most twenty.
 pub(super) fn describe(region: &Region, input: &Value) -> Answer {
     let arns = input.texts("serviceRevisionArns");
@@ -65,8 +68,7 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
     }
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for arn in arns {
-        let mut revisions = region.ecs.services.values().flat_map(|service| &service.revisions);
-        match revisions.find(|revision| revision.text("serviceRevisionArn") == Some(arn.as_str())) {
+        match find(region, &arn) {
             Some(revision) => found.push(revision.clone()),
             None => failures.push(json!({"arn": arn, "reason": "MISSING"})),
         }

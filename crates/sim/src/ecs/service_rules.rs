@@ -12,15 +12,35 @@ use serde_json::Value;
 type Check = Result<(), Refusal>;
 
 /// Checks the settings a service would have.
-pub(super) fn check(region: &Region, cluster: &str, config: &Value, definition: &Definition) -> Check {
+///
+/// What lies outside the request (target groups, providers) is looked at only when the request names it: a service can be
+/// scaled down after its listener is gone.
+pub(super) fn check(region: &Region, cluster: &str, config: &Value, definition: &Definition, input: &Value) -> Check {
     check_platform(config, definition)?;
     check_network(config, definition)?;
-    check_strategy(region, cluster, config)?;
-    check_deployment(config)?;
-    for balancer in config.items("loadBalancers").unwrap_or_default() {
-        check_load_balancer(region, balancer, definition)?;
+    if input.member("capacityProviderStrategy").is_some() {
+        check_strategy(region, cluster, config)?;
     }
-    check_grace_period(config, definition)
+    check_deployment(config)?;
+    check_load_balancers(region, config, definition, input)?;
+    if input.member("healthCheckGracePeriodSeconds").is_some() {
+        check_grace_period(config, definition)?;
+    }
+    Ok(())
+}
+
+fn check_load_balancers(region: &Region, config: &Value, definition: &Definition, input: &Value) -> Check {
+    let balancers = config.items("loadBalancers").unwrap_or_default();
+    if balancers.len() > 5 {
+        return Err(Refusal::invalid("loadBalancers can have at most 5 items."));
+    }
+    for balancer in balancers {
+        if input.member("loadBalancers").is_some() {
+            check_target_group(region, balancer, definition)?;
+        }
+        check_container(balancer, definition)?;
+    }
+    Ok(())
 }
 
 /// Checks that a desired count is one ECS takes.
@@ -159,7 +179,7 @@ fn check_deployment(config: &Value) -> Check {
     Ok(())
 }
 
-fn check_load_balancer(region: &Region, balancer: &Value, definition: &Definition) -> Check {
+fn check_target_group(region: &Region, balancer: &Value, definition: &Definition) -> Check {
     let arn = balancer.text("targetGroupArn").unwrap_or_default();
     let Some(group) = region.elb.groups.get(arn) else {
         return Err(Refusal::invalid(format!(
@@ -179,7 +199,7 @@ fn check_load_balancer(region: &Region, balancer: &Value, definition: &Definitio
             group.body.text("TargetType").unwrap_or("instance")
         )));
     }
-    check_container(balancer, definition)
+    Ok(())
 }
 
 fn check_container(balancer: &Value, definition: &Definition) -> Check {

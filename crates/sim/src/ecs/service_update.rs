@@ -38,7 +38,7 @@ pub(super) fn update(region: &mut Region, input: &Value) -> Answer {
             service.desired = desired;
         }
         if triggered {
-            deployment::start(region, service, None);
+            deployment::start(region, service);
         }
         scheduler::pass(region, service);
     });
@@ -83,7 +83,7 @@ fn settings(region: &Region, service: &Service, input: &Value) -> Result<(Value,
         "taskDefinition",
         definition.body.get("taskDefinitionArn").cloned().unwrap_or(Value::Null),
     );
-    service_rules::check(region, &service.cluster, &config, &definition)?;
+    service_rules::check(region, &service.cluster, &config, &definition, input)?;
     let desired = input
         .whole("desiredCount")
         .map(service_rules::desired_count)

@@ -25,12 +25,8 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
     let (mut services, mut failures) = (Vec::new(), Vec::new());
     for name in names {
         let key = (cluster.clone(), arn::leaf(&name).to_owned());
-        if region
-            .ecs
-            .services
-            .get(&key)
-            .is_some_and(|service| visible(region, service))
-        {
+        let service = region.ecs.services.get(&key);
+        if service.is_some_and(|service| visible(region, service)) {
             services.push(one(region, &key, &include));
         } else {
             let arn = region.arn("ecs", &format!("service/{cluster}/{}", key.1));
@@ -137,9 +133,9 @@ fn deployment(region: &Region, service: &Service, index: usize) -> Value {
     body.put("status", json!(if index == 0 { "PRIMARY" } else { "ACTIVE" }));
     body.put("taskDefinition", json!(deployment.task_definition));
     let desired = if index == 0 {
-        u64::from(service.desired)
+        service.desired as usize
     } else {
-        running as u64 + pending as u64
+        running + pending
     };
     body.put("desiredCount", json!(desired));
     body.put("runningCount", json!(running));

@@ -98,6 +98,29 @@ pub(super) fn stop(region: &mut Region, input: &Value) -> Answer {
     Ok(json!({"task": task_view::one(region, service, task, &[])}))
 }
 
+/// Takes back the Spot capacity of a service's tasks: they are told to stop, and replaced when there is capacity again.
+pub(crate) fn interrupt(region: &mut Region, key: &(String, String)) {
+    scheduler::with(region, key, |region, service| {
+        let spot = |task: &&Task| task.live() && task_view::provider(task) == Some("FARGATE_SPOT");
+        let ids: Vec<String> = service
+            .tasks
+            .values()
+            .filter(spot)
+            .map(|task| task.id.clone())
+            .collect();
+        for id in ids {
+            task_step::stop(
+                region,
+                service,
+                &id,
+                "SpotInterruption",
+                "Your Spot Task was interrupted.",
+            );
+        }
+        scheduler::pass(region, service);
+    });
+}
+
 /// RunTask: up to ten tasks that belong to no service.
 pub(super) fn run(region: &mut Region, input: &Value) -> Answer {
     let cluster = cluster::named(region, input)?;

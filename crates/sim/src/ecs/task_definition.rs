@@ -19,24 +19,17 @@ pub(super) fn register(region: &mut Region, input: &Value) -> Answer {
     let family = input.text("family").unwrap_or_default().to_owned();
     let revision = region.ecs.families.get(&family).map_or(0, |family| family.last) + 1;
     let mut body = defaults::fill(input);
-    body.put(
-        "taskDefinitionArn",
-        json!(region.arn("ecs", &format!("task-definition/{family}:{revision}"))),
-    );
+    let arn = region.arn("ecs", &format!("task-definition/{family}:{revision}"));
+    body.put("taskDefinitionArn", json!(arn));
     body.put("revision", json!(revision));
     body.put("status", json!("ACTIVE"));
     body.put("registeredAt", json!(region.timestamp()));
     body.put("registeredBy", json!(format!("arn:aws:iam::{}:root", region.account)));
     let entry = region.ecs.families.entry(family).or_default();
     entry.last = revision;
-    entry.revisions.insert(
-        revision,
-        Definition {
-            body: body.clone(),
-            tags: tags.clone(),
-        },
-    );
-    Ok(json!({"taskDefinition": body, "tags": tag::LOWER.write(&tags)}))
+    let answer = json!({"taskDefinition": body, "tags": tag::LOWER.write(&tags)});
+    entry.revisions.insert(revision, Definition { body, tags });
+    Ok(answer)
 }
 
 /// Family and revision of what a caller calls a task definition; without a revision the latest active one.

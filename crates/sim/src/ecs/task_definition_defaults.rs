@@ -159,6 +159,8 @@ fn attributes(input: &Value) -> Value {
     let any = |test: &dyn Fn(&Value) -> bool| containers.iter().any(test);
     let awslogs = any(&|c| c.get("logConfiguration").and_then(|log| log.text("logDriver")) == Some("awslogs"));
     let ecr = any(&|c| c.text("image").is_some_and(|image| image.contains(".dkr.ecr.")));
+    let checked = any(&|c| c.member("healthCheck").is_some());
+    let task_role = input.member("taskRoleArn").is_some();
     let execution_role = input.member("executionRoleArn").is_some();
     let needed = [
         (awslogs, "com.amazonaws.ecs.capability.logging-driver.awslogs"),
@@ -167,19 +169,10 @@ fn attributes(input: &Value) -> Value {
         (ecr && execution_role, "ecs.capability.execution-role-ecr-pull"),
         (true, "com.amazonaws.ecs.capability.docker-remote-api.1.18"),
         (awslogs, "com.amazonaws.ecs.capability.docker-remote-api.1.19"),
-        (
-            any(&|c| c.member("healthCheck").is_some()),
-            "ecs.capability.container-health-check",
-        ),
-        (
-            input.member("taskRoleArn").is_some(),
-            "com.amazonaws.ecs.capability.task-iam-role",
-        ),
+        (checked, "ecs.capability.container-health-check"),
+        (task_role, "com.amazonaws.ecs.capability.task-iam-role"),
         (input.text("networkMode") == Some("awsvpc"), "ecs.capability.task-eni"),
     ];
-    needed
-        .iter()
-        .filter(|(needed, _)| *needed)
-        .map(|(_, name)| json!({"name": name}))
-        .collect()
+    let names = needed.iter().filter(|(needed, _)| *needed);
+    names.map(|(_, name)| json!({"name": name})).collect()
 }

@@ -77,15 +77,21 @@ fn check_container(input: &Value, container: &Value) -> Check {
             "Container.image contains invalid characters or is too long: '{image}'."
         )));
     }
-    let no_memory = container.member("memory").is_none() && container.member("memoryReservation").is_none();
-    if input.member("memory").is_none() && no_memory {
-        return Err(Refusal::client(format!(
-            "Invalid setting for container '{called}'. At least one of 'memory' or 'memoryReservation' must be specified."
-        )));
-    }
+    check_memory(input, container)?;
     check_environment(input, container)?;
     check_health(container)?;
     check_ports(container)
+}
+
+fn check_memory(input: &Value, container: &Value) -> Check {
+    let said = container.member("memory").or(container.member("memoryReservation"));
+    if input.member("memory").or(said).is_some() {
+        return Ok(());
+    }
+    let called = container.text("name").unwrap_or_default();
+    Err(Refusal::client(format!(
+        "Invalid setting for container '{called}'. At least one of 'memory' or 'memoryReservation' must be specified."
+    )))
 }
 
 /// At most 255 characters before a digest; a digest is sha256 and 64 hexadecimal digits.
@@ -124,6 +130,14 @@ fn check_environment(input: &Value, container: &Value) -> Check {
     Ok(())
 }
 
+/// The ranges of a health check's numbers.
+const HEALTH: [(&str, i64, i64); 4] = [
+    ("interval", 5, 300),
+    ("timeout", 2, 60),
+    ("retries", 1, 10),
+    ("startPeriod", 0, 300),
+];
+
 fn check_health(container: &Value) -> Check {
     let Some(health) = container.member("healthCheck") else {
         return Ok(());
@@ -134,16 +148,9 @@ fn check_health(container: &Value) -> Check {
             "The health check command must begin with CMD or CMD-SHELL.",
         ));
     }
-    for (member, least, most) in [
-        ("interval", 5, 300),
-        ("timeout", 2, 60),
-        ("retries", 1, 10),
-        ("startPeriod", 0, 300),
-    ] {
-        if health
-            .whole(member)
-            .is_some_and(|value| !(least..=most).contains(&value))
-        {
+    for (member, least, most) in HEALTH {
+        let value = health.whole(member);
+        if value.is_some_and(|value| !(least..=most).contains(&value)) {
             return Err(Refusal::client(format!(
                 "The health check {member} must be between {least} and {most}."
             )));
@@ -172,15 +179,10 @@ fn check_fargate(input: &Value, containers: &[Value]) -> Check {
             "Tasks using the Fargate launch type do not support pidMode '{mode}'. The supported value for pidMode is 'task'."
         )));
     }
-    if input.member("ipcMode").is_some() {
-        return Err(Refusal::client(
-            "Tasks using the Fargate launch type do not support ipcMode.",
-        ));
-    }
-    if !input.items("placementConstraints").unwrap_or_default().is_empty() {
-        return Err(Refusal::client(
-            "Tasks using the Fargate launch type do not support placementConstraints.",
-        ));
+    for member in ["ipcMode", "placementConstraints"] {
+        if input.member(member).is_some_and(set) {
+            return unsupported(member);
+        }
     }
     check_storage(input)?;
     for container in containers {
@@ -210,7 +212,7 @@ fn check_size(input: &Value, containers: &[Value]) -> Check {
         containers
             .iter()
             .filter_map(|container| container.whole(member))
-            .sum::<i64>()
+            .fold(0, i64::saturating_add)
     };
     if sum("cpu") > i64::from(cpu) {
         return Err(Refusal::client(
@@ -264,47 +266,55 @@ fn check_execution_role(input: &Value, container: &Value) -> Check {
     Ok(())
 }
 
+/// Whether a member says anything: false and an empty list don't.
+fn set(value: &Value) -> bool {
+    value.as_bool() != Some(false) && value.as_array().is_none_or(|list| !list.is_empty())
+}
+
+fn unsupported(what: &str) -> Check {
+    let message = format!("Tasks using the Fargate launch type do not support '{what}'.");
+    Err(Refusal::client(message))
+}
+
+/// Members of a container Fargate knows nothing of.
+const MEMBERS: [&str; 8] = [
+    "disableNetworking",
+    "dnsSearchDomains",
+    "dnsServers",
+    "dockerSecurityOptions",
+    "extraHosts",
+    "links",
+    "privileged",
+    "hostname",
+];
+
+/// Linux parameters Fargate knows nothing of.
+const LINUX: [&str; 5] = ["maxSwap", "swappiness", "devices", "sharedMemorySize", "tmpfs"];
+
 fn check_forbidden(container: &Value) -> Check {
-    const MEMBERS: [&str; 8] = [
-        "disableNetworking",
-        "dnsSearchDomains",
-        "dnsServers",
-        "dockerSecurityOptions",
-        "extraHosts",
-        "links",
-        "privileged",
-        "hostname",
-    ];
-    const LINUX: [&str; 5] = ["maxSwap", "swappiness", "devices", "sharedMemorySize", "tmpfs"];
-    let set = |value: &Value| value.as_bool() != Some(false) && value.as_array().is_none_or(|list| !list.is_empty());
-    let refuse = |what: &str| {
-        Err(Refusal::client(format!(
-            "Tasks using the Fargate launch type do not support '{what}'."
-        )))
-    };
     for member in MEMBERS {
         if container.member(member).is_some_and(set) {
-            return refuse(member);
+            return unsupported(member);
         }
     }
     let linux = container.member("linuxParameters").unwrap_or(&Value::Null);
     if let Some(member) = LINUX.iter().find(|member| linux.member(member).is_some_and(set)) {
-        return refuse(member);
+        return unsupported(member);
     }
     let added = linux
         .member("capabilities")
         .map(|capabilities| capabilities.texts("add"))
         .unwrap_or_default();
     if let Some(capability) = added.iter().find(|capability| *capability != "SYS_PTRACE") {
-        return refuse(capability);
+        return unsupported(capability);
     }
     let resources = container.items("resourceRequirements").unwrap_or_default();
     if resources.iter().any(|resource| resource.text("type") == Some("GPU")) {
-        return refuse("gpu");
+        return unsupported("gpu");
     }
     match container.get("logConfiguration").and_then(|log| log.text("logDriver")) {
         None | Some("awslogs" | "splunk" | "awsfirelens") => check_log_options(container),
-        Some(driver) => refuse(&format!("log driver {driver}")),
+        Some(driver) => unsupported(&format!("log driver {driver}")),
     }
 }
 

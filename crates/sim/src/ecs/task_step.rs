@@ -3,7 +3,7 @@
 //! Each step sets the timer of the next. A bumped `turn` voids the timer of a task that was moved by something else.
 
 use super::circuit_breaker::{self, Failure};
-use super::{scheduler, task, task_definition};
+use super::{event, scheduler, task, task_definition, verdict};
 use crate::behaviour::Behaviour;
 use crate::input::Members;
 use crate::state::ecs::{Health, Phase, Service, Task, Verdict};
@@ -49,7 +49,7 @@ fn step(region: &mut Region, service: &mut Service, id: &str) {
 }
 
 /// Moves a task to a phase and sets the timer of its next step.
-fn enter(region: &mut Region, service: &mut Service, id: &str, phase: Phase, delay: Duration) {
+pub(super) fn enter(region: &mut Region, service: &mut Service, id: &str, phase: Phase, delay: Duration) {
     let Some(task) = service.tasks.get_mut(id) else { return };
     task.phase = phase;
     task.turn += 1;
@@ -145,22 +145,36 @@ fn activate(region: &mut Region, service: &mut Service, id: &str) {
         return never_started(region, service, id, ending);
     }
     let targets = register_targets(region, task);
-    let (delay, verdict) = verdict(region, service, task, &definition);
+    let (delay, verdict) = verdict::of(region, service, task, &definition);
     let deployment = task.deployment.clone();
     if let Some(task) = service.tasks.get_mut(id) {
         task.started = Some(region.now);
-        task.targets = targets;
+        task.targets.clone_from(&targets);
         task.verdict = Some(verdict);
     }
     if let Some(deployment) = service.deployments.iter_mut().find(|known| known.id == deployment) {
         deployment.reached_running = true;
         deployment.updated = region.now;
     }
+    for (group, _) in &targets {
+        event::add(
+            region,
+            service,
+            &format!("registered 1 targets in (target-group {group})"),
+        );
+    }
     enter(region, service, id, Phase::Running, delay);
 }
 
-fn register_targets(region: &mut Region, task: &Task) -> Vec<(String, u16)> {
+pub(super) fn register_targets(region: &mut Region, task: &Task) -> Vec<(String, u16)> {
     let balancers = task.settings.items("loadBalancers").unwrap_or_default();
+    let healthy = !matches!(task.behaviour, Behaviour::UnhealthyTarget | Behaviour::NeverHealthy);
+    let slow = if let Behaviour::SlowStart(delay) = task.behaviour {
+        Some(delay)
+    } else {
+        None
+    };
+    let delay = slow.unwrap_or(region.settings.times.health);
     let mut targets = Vec::new();
     for balancer in balancers {
         let port = balancer
@@ -170,68 +184,10 @@ fn register_targets(region: &mut Region, task: &Task) -> Vec<(String, u16)> {
         let Some(arn) = balancer.text("targetGroupArn") else {
             continue;
         };
-        let healthy = !matches!(task.behaviour, Behaviour::UnhealthyTarget | Behaviour::NeverHealthy);
-        let delay = match task.behaviour {
-            Behaviour::SlowStart(delay) => delay,
-            Behaviour::Healthy
-            | Behaviour::CrashLoop { .. }
-            | Behaviour::PullFailure
-            | Behaviour::NeverHealthy
-            | Behaviour::UnhealthyTarget
-            | Behaviour::StuckProvisioning
-            | Behaviour::OutOfMemory => region.settings.times.health,
-        };
         elb::register(region, arn, (task.address.clone(), port), delay, healthy);
         targets.push((arn.to_owned(), port));
     }
     targets
-}
-
-/// What will become of a task that reaches RUNNING, and when it shows.
-fn verdict(region: &Region, service: &Service, task: &Task, definition: &Value) -> (Duration, Verdict) {
-    let times = &region.settings.times;
-    let check = task::main_container(definition).and_then(|container| container.member("healthCheck"));
-    let group = task
-        .settings
-        .items("loadBalancers")
-        .and_then(|list| list.first())
-        .and_then(|b| b.text("targetGroupArn"));
-    let grace = service
-        .config
-        .whole("healthCheckGracePeriodSeconds")
-        .and_then(|grace| u64::try_from(grace).ok());
-    let grace = Duration::from_secs(grace.unwrap_or(0));
-    let patience = check
-        .map(patience)
-        .map_or(times.unhealthy, |patience| patience.min(times.unhealthy))
-        .max(grace);
-    let target_patience = times.unhealthy.max(grace);
-    let fails_target = |group: &str| (target_patience, Verdict::FailsTarget(group.to_owned()));
-    let healthy = if check.is_some() || group.is_some() {
-        times.health
-    } else {
-        times.settle
-    };
-    match (&task.behaviour, check, group) {
-        (Behaviour::OutOfMemory, _, _) => (times.crash, Verdict::OutOfMemory),
-        (Behaviour::NeverHealthy, Some(_), _) => (patience, Verdict::FailsCheck),
-        (Behaviour::NeverHealthy | Behaviour::UnhealthyTarget, _, Some(group)) => fails_target(group),
-        (Behaviour::SlowStart(delay), Some(_), _) if *delay > patience => (patience, Verdict::FailsCheck),
-        (Behaviour::SlowStart(delay), _, Some(group)) if *delay > target_patience => fails_target(group),
-        (Behaviour::SlowStart(delay), _, _) => (*delay, Verdict::Healthy),
-        _ => (healthy, Verdict::Healthy),
-    }
-}
-
-/// How long a container health check takes to give up: its start period, then as many failures as it retries.
-fn patience(check: &Value) -> Duration {
-    let seconds = |name: &str, default: u64| {
-        check
-            .whole(name)
-            .and_then(|seconds| u64::try_from(seconds).ok())
-            .unwrap_or(default)
-    };
-    Duration::from_secs(seconds("startPeriod", 0) + seconds("interval", 30) * seconds("retries", 3))
 }
 
 /// The verdict on a running task.
@@ -251,30 +207,24 @@ fn judge(region: &mut Region, service: &mut Service, id: &str) {
         }
         Some(Verdict::FailsCheck) => {
             task.health = Health::Unhealthy;
-            stop(
-                region,
-                service,
-                id,
-                "ServiceSchedulerInitiated",
-                "Task failed container health checks",
-            );
+            event::add(region, service, &format!("(task {id}) failed container health checks."));
+            let reason = "Task failed container health checks";
+            stop(region, service, id, "ServiceSchedulerInitiated", reason);
             circuit_breaker::count(region, service, &deployment, Failure::Unhealthy);
         }
         Some(Verdict::FailsTarget(group)) => {
+            let message =
+                format!("(task {id}) is unhealthy in (target-group {group}) due to (reason Health checks failed).");
+            event::add(region, service, &message);
             let reason = format!("Task failed ELB health checks in (target-group {group})");
             stop(region, service, id, "ServiceSchedulerInitiated", &reason);
             circuit_breaker::count(region, service, &deployment, Failure::Unhealthy);
         }
-        Some(Verdict::OutOfMemory) => {
-            task.exit_code = Some(137);
-            task.container_reason = Some("OutOfMemoryError: Container killed due to memory usage".to_owned());
-            stop(
-                region,
-                service,
-                id,
-                "EssentialContainerExited",
-                "Essential container in task exited",
-            );
+        Some(Verdict::Exits(exit_code, reason)) => {
+            task.exit_code = Some(exit_code);
+            task.container_reason = reason.map(str::to_owned);
+            let reason = "Essential container in task exited";
+            stop(region, service, id, "EssentialContainerExited", reason);
             circuit_breaker::count(region, service, &deployment, Failure::Ended);
         }
         None => {}
@@ -323,15 +273,12 @@ pub(super) fn stop(region: &mut Region, service: &mut Service, id: &str, code: &
     for (group, port) in &targets {
         drain = drain.max(elb::deregister(region, group, &(address.clone(), *port)));
     }
-    let (next, delay) = match phase {
-        Phase::Running if !targets.is_empty() => (Phase::Deactivating, drain),
-        Phase::Running | Phase::Activating => (Phase::Stopping, region.settings.times.stop),
-        Phase::Provisioning
-        | Phase::Pending
-        | Phase::Deactivating
-        | Phase::Stopping
-        | Phase::Deprovisioning
-        | Phase::Stopped => (Phase::Deprovisioning, region.settings.times.deprovision),
+    let (next, delay) = if phase == Phase::Running && !targets.is_empty() {
+        (Phase::Deactivating, drain)
+    } else if phase >= Phase::Activating {
+        (Phase::Stopping, region.settings.times.stop)
+    } else {
+        (Phase::Deprovisioning, region.settings.times.deprovision)
     };
     enter(region, service, id, next, delay);
 }

@@ -49,12 +49,17 @@ pub(super) fn one(region: &Region, service: &Service, task: &Task, include: &[St
     body
 }
 
-fn launched_on(task: &Task, body: &mut Value) {
+/// The capacity provider a task runs on: the heaviest of its strategy.
+pub(super) fn provider(task: &Task) -> Option<&str> {
     let strategy = task.settings.items("capacityProviderStrategy").unwrap_or_default();
     let heaviest = strategy
         .iter()
         .max_by_key(|item| (item.whole("base"), item.whole("weight")));
-    match heaviest.and_then(|item| item.text("capacityProvider")) {
+    heaviest.and_then(|item| item.text("capacityProvider"))
+}
+
+fn launched_on(task: &Task, body: &mut Value) {
+    match provider(task) {
         Some(provider) => body.put("capacityProviderName", json!(provider)),
         None => body.put(
             "launchType",

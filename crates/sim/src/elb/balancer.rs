@@ -146,17 +146,9 @@ pub(super) fn delete(region: &mut Region, input: &Value) -> Answer {
         return Err(Refusal::new("OperationNotPermitted", message));
     }
     region.elb.balancers.remove(arn);
-    let of_this = |body: &Value| body.text("LoadBalancerArn") == Some(arn);
-    let gone: Vec<String> = region
-        .elb
-        .listeners
-        .iter()
-        .filter(|(_, known)| of_this(&known.body))
-        .map(|(arn, _)| arn.clone())
-        .collect();
-    for listener in gone {
-        region.elb.listeners.remove(&listener);
-        region.elb.rules.retain(|_, rule| rule.listener != listener);
-    }
+    let elb = &mut region.elb;
+    elb.listeners
+        .retain(|_, known| known.body.text("LoadBalancerArn") != Some(arn));
+    elb.rules.retain(|_, rule| elb.listeners.contains_key(&rule.listener));
     Ok(json!({}))
 }

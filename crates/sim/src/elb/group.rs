@@ -48,12 +48,7 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
     check_name(name)?;
     let body = settings(name, input);
     check(&body)?;
-    let known = region
-        .elb
-        .groups
-        .iter()
-        .find(|(_, group)| group.body.text("TargetGroupName") == Some(name));
-    if let Some((arn, group)) = known {
+    if let Some((arn, group)) = called(region, name) {
         let mut before = group.body.clone();
         before.as_object_mut().map(|members| members.remove("TargetGroupArn"));
         if before == body {
@@ -69,6 +64,11 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
     tag::check(&tags, "ValidationError")?;
     insert(region, &arn, body, tags);
     Ok(json!({"TargetGroups": [view(region, &arn)]}))
+}
+
+fn called<'a>(region: &'a Region, name: &str) -> Option<(&'a String, &'a TargetGroup)> {
+    let mut groups = region.elb.groups.iter();
+    groups.find(|(_, group)| group.body.text("TargetGroupName") == Some(name))
 }
 
 /// Puts a target group in place.
@@ -156,14 +156,7 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
     if let Some(arn) = arns.iter().find(|arn| !region.elb.groups.contains_key(arn.as_str())) {
         return Err(missing(arn));
     }
-    let exists = |name: &String| {
-        region
-            .elb
-            .groups
-            .values()
-            .any(|group| group.body.text("TargetGroupName") == Some(name))
-    };
-    if let Some(name) = names.iter().find(|name| !exists(name)) {
+    if let Some(name) = names.iter().find(|name| called(region, name).is_none()) {
         return Err(missing(name));
     }
     let wanted = region.elb.groups.iter().filter(|(arn, group)| {
@@ -208,22 +201,24 @@ pub(super) fn modify(region: &mut Region, input: &Value) -> Answer {
     Ok(json!({"TargetGroups": [view(region, input.text("TargetGroupArn").unwrap_or_default())]}))
 }
 
+/// Attributes nobody has set.
+const DEFAULTS: [(&str, &str); 9] = [
+    ("deregistration_delay.timeout_seconds", "300"),
+    ("stickiness.enabled", "false"),
+    ("stickiness.type", "lb_cookie"),
+    ("stickiness.lb_cookie.duration_seconds", "86400"),
+    ("slow_start.duration_seconds", "0"),
+    ("load_balancing.algorithm.type", "round_robin"),
+    ("load_balancing.cross_zone.enabled", "use_load_balancer_configuration"),
+    ("target_group_health.dns_failover.minimum_healthy_targets.count", "1"),
+    (
+        "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count",
+        "1",
+    ),
+];
+
 fn attributes(group: &TargetGroup) -> Value {
-    let defaults = [
-        ("deregistration_delay.timeout_seconds", "300"),
-        ("stickiness.enabled", "false"),
-        ("stickiness.type", "lb_cookie"),
-        ("stickiness.lb_cookie.duration_seconds", "86400"),
-        ("slow_start.duration_seconds", "0"),
-        ("load_balancing.algorithm.type", "round_robin"),
-        ("load_balancing.cross_zone.enabled", "use_load_balancer_configuration"),
-        ("target_group_health.dns_failover.minimum_healthy_targets.count", "1"),
-        (
-            "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count",
-            "1",
-        ),
-    ];
-    let mut all: BTreeMap<&str, &str> = defaults.into_iter().collect();
+    let mut all: BTreeMap<&str, &str> = DEFAULTS.into_iter().collect();
     all.extend(
         group
             .attributes

@@ -106,29 +106,25 @@ pub(super) fn describe_health(region: &Region, input: &Value) -> Result<Value, R
 }
 
 fn health(now: Duration, target: Option<&Target>, used: bool) -> Value {
-    let state = |state: &str, reason: &str, text: &str| json!({"State": state, "Reason": reason, "Description": text});
-    match target {
-        None => state(
-            "unused",
-            "Target.NotRegistered",
-            "Target is not registered to the target group",
-        ),
-        Some(target) if target.draining.is_some() => state(
+    let (state, reason, text) = match target {
+        None => ("unused", "Target.NotRegistered", "Target is not registered"),
+        Some(target) if target.draining.is_some() => (
             "draining",
             "Target.DeregistrationInProgress",
             "Target deregistration is in progress",
         ),
-        Some(_) if !used => state(
+        Some(_) if !used => (
             "unused",
             "Target.NotInUse",
-            "Target group is not configured to receive traffic from the load balancer",
+            "Target group is not used by a load balancer",
         ),
-        Some(target) if now < target.decided => state(
+        Some(target) if now < target.decided => (
             "initial",
             "Elb.InitialHealthChecking",
             "Initial health checks in progress",
         ),
-        Some(target) if target.healthy => json!({"State": "healthy"}),
-        Some(_) => state("unhealthy", "Target.FailedHealthChecks", "Health checks failed"),
-    }
+        Some(target) if target.healthy => return json!({"State": "healthy"}),
+        Some(_) => ("unhealthy", "Target.FailedHealthChecks", "Health checks failed"),
+    };
+    json!({"State": state, "Reason": reason, "Description": text})
 }

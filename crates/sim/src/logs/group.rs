@@ -42,10 +42,8 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
         return Err(Refusal::invalid(format!("Invalid log group name: {name}")));
     }
     if region.logs.groups.contains_key(&name) {
-        return Err(Refusal::new(
-            "ResourceAlreadyExistsException",
-            "The specified log group already exists",
-        ));
+        let message = "The specified log group already exists";
+        return Err(Refusal::new("ResourceAlreadyExistsException", message));
     }
     let tags = tag::of_map(input.get("tags"));
     tag::check(&tags, "InvalidParameterException")?;

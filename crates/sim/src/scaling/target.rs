@@ -21,6 +21,12 @@ pub(super) fn register(region: &mut Region, input: &Value) -> Answer {
     };
     let tags = tag::of_map(input.get("Tags"));
     tag::check(&tags, "ValidationException")?;
+    if region.scaling.targets.len() >= 3000 && !region.scaling.targets.contains_key(&id) {
+        return Err(Refusal::new(
+            "LimitExceededException",
+            "You have reached the limit of ECS scalable targets",
+        ));
+    }
     let known = region.scaling.targets.get(&id);
     if known.is_some() && !tags.is_empty() {
         return Err(Refusal::validation(

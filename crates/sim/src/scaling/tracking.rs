@@ -109,19 +109,13 @@ fn wanted(policy: &Value, current: u32, cpu: f64) -> Option<Wish> {
     let proportional = capacity(f64::from(current) * cpu / target);
     let fixed = configuration.flag("DisableScaleIn").unwrap_or(false) || cpu > 0.9 * target;
     let desired = if cpu > target || !fixed { proportional } else { current };
-    let member = if desired > current {
-        "ScaleOutCooldown"
-    } else {
-        "ScaleInCooldown"
-    };
-    let seconds = configuration
-        .whole(member)
-        .and_then(|seconds| u64::try_from(seconds).ok())
-        .unwrap_or(300);
-    Some(Wish {
-        desired,
-        cooldown: Duration::from_secs(seconds),
-    })
+    let cooldown = cooldown(configuration, desired > current);
+    Some(Wish { desired, cooldown })
+}
+
+fn cooldown(configuration: &Value, out: bool) -> Duration {
+    let member = if out { "ScaleOutCooldown" } else { "ScaleInCooldown" };
+    configuration.seconds(member).unwrap_or(Duration::from_mins(5))
 }
 
 #[expect(

@@ -13,6 +13,8 @@ pub(crate) struct Ecs {
     pub(crate) families: BTreeMap<String, Family>,
     /// By cluster and service name. Tasks that belong to no service live in a nameless one per cluster.
     pub(crate) services: BTreeMap<(String, String), Service>,
+    /// Whether the service-linked role was made here.
+    pub(crate) role_made: bool,
     /// Which service a task belongs to.
     pub(crate) owners: BTreeMap<String, (String, String)>,
 }
@@ -149,7 +151,8 @@ pub(crate) enum Verdict {
     Healthy,
     FailsCheck,
     FailsTarget(String),
-    OutOfMemory,
+    /// The container ends, with an exit code and what the engine says about it.
+    Exits(i32, Option<&'static str>),
 }
 
 #[derive(Debug)]

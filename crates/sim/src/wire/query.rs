@@ -87,19 +87,12 @@ pub(super) fn reply(spoken: &Spoken, answer: Answer, request_id: &str) -> Reply 
         .find(|(_, service, _)| *service == spoken.service)
         .map_or("", |(_, _, space)| space);
     match answer {
-        Ok(value) => {
-            let operation = &spoken.operation;
-            let mut body = format!("<{operation}Response xmlns=\"{space}\"><{operation}Result>");
-            write(&mut body, &value);
-            let metadata = format!("<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>");
-            body.extend(["</", operation, "Result>", &metadata, "</", operation, "Response>"]);
-            Reply {
-                status: 200,
-                content_type: "text/xml",
-                error: None,
-                body: body.into_bytes(),
-            }
-        }
+        Ok(value) => Reply {
+            status: 200,
+            content_type: "text/xml",
+            error: None,
+            body: success(space, &spoken.operation, &value, request_id).into_bytes(),
+        },
         Err(refusal) => Reply {
             status: refusal.status,
             content_type: "text/xml",
@@ -107,6 +100,14 @@ pub(super) fn reply(spoken: &Spoken, answer: Answer, request_id: &str) -> Reply 
             body: error(space, &refusal, request_id).into_bytes(),
         },
     }
+}
+
+fn success(space: &str, operation: &str, value: &Value, request_id: &str) -> String {
+    let mut body = format!("<{operation}Response xmlns=\"{space}\"><{operation}Result>");
+    write(&mut body, value);
+    let metadata = format!("<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>");
+    body.extend(["</", operation, "Result>", &metadata, "</", operation, "Response>"]);
+    body
 }
 
 fn error(space: &str, refusal: &Refusal, request_id: &str) -> String {
@@ -121,7 +122,10 @@ fn error(space: &str, refusal: &Refusal, request_id: &str) -> String {
 fn write(out: &mut String, value: &Value) {
     match value {
         Value::Object(members) => {
-            for (name, member) in members.iter().filter(|(_, member)| !member.is_null()) {
+            for (name, member) in members
+                .iter()
+                .filter(|(name, member)| element(name) && !member.is_null())
+            {
                 out.extend(["<", name, ">"]);
                 write(out, member);
                 out.extend(["</", name, ">"]);
@@ -139,6 +143,11 @@ fn write(out: &mut String, value: &Value) {
         Value::Number(number) => out.push_str(&number.to_string()),
         Value::Null => {}
     }
+}
+
+/// Whether a name can be an element's: what a caller sent is echoed in conditions and actions.
+fn element(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(|c| c.is_ascii_alphanumeric())
 }
 
 fn escape(text: &str) -> String {

@@ -1,0 +1,7 @@
+//! Where specs come from.
+
+pub mod dir;
+mod last_good;
+mod reading;
+mod tree;
+mod watch;

@@ -1,0 +1,4 @@
+//! Where statuses are kept.
+
+pub mod file;
+pub mod memory;
