@@ -23,7 +23,7 @@ use fargateer_controller::port::{Clock, Document, LocalLease, Snapshot, Source, 
 use fargateer_controller::{Controller, Reconciler, Settings};
 use fargateer_plan::prune::Policy;
 use fargateer_sim::{Call, Seed, Simulation};
-use fargateer_store::MemoryStatuses;
+use fargateer_store::status::memory::MemoryStatuses;
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
@@ -258,7 +258,7 @@ impl World {
     }
 
     /// Somebody else changes the service.
-    pub fn meddle(&self, name: &str, change: Value) {
+    pub fn meddle(&self, name: &str, change: &Value) {
         let mut request = json!({"cluster": "agents", "service": name});
         for (key, value) in change.as_object().expect("an object") {
             request[key] = value.clone();

@@ -46,20 +46,13 @@ pub struct Fault {
 impl Violation {
     /// `problem` at `path`, without a hint.
     pub fn new(path: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            problem: shorten(problem.into()),
-            hint: None,
-        }
+        Self { path: path.into(), problem: shorten(problem.into()), hint: None }
     }
 
     /// The same with a hint.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {
-        Self {
-            hint: Some(shorten(hint.into())),
-            ..self
-        }
+        Self { hint: Some(shorten(hint.into())), ..self }
     }
 }
 

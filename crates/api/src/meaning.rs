@@ -34,10 +34,7 @@ pub(crate) fn of_agent(mut value: Value) -> Meaning {
         fields.remove("status");
     }
     if let Some(violation) = other_kind(&value) {
-        return Meaning {
-            at_value: vec![violation],
-            ..Meaning::default()
-        };
+        return Meaning { at_value: vec![violation], ..Meaning::default() };
     }
     let controls = controls(&value);
     let typed = structure::read::<AgentDeployment>(&AGENT, value);
@@ -59,22 +56,13 @@ fn conclude<T>(
     controls: Vec<Violation>,
     into: impl FnOnce(T) -> AgentDeployment,
 ) -> Meaning {
-    let Typed {
-        value,
-        unknown,
-        wrong,
-        mut spoiled,
-    } = typed;
+    let Typed { value, unknown, wrong, mut spoiled } = typed;
     spoiled.extend(controls.iter().map(|violation| violation.path.clone()));
     let consequence = |violation: &Violation| spoiled.iter().any(|spoiled| explains(spoiled, &violation.path));
     let broken = broken.into_iter().filter(|violation| !consequence(violation));
     let at_value = wrong.into_iter().chain(controls).chain(broken).collect::<Vec<_>>();
     let sound = at_value.is_empty() && unknown.is_empty();
-    Meaning {
-        agent: value.filter(|_| sound).map(into),
-        at_key: unknown,
-        at_value,
-    }
+    Meaning { agent: value.filter(|_| sound).map(into), at_key: unknown, at_value }
 }
 
 /// A field and those whose rules look at it: a fault in the first makes a rule broken at the others worthless.
@@ -82,25 +70,13 @@ const CONSEQUENCES: [(&str, &[&str]); 13] = [
     ("spec.region", &["spec.cluster", "spec.loadBalancer"]),
     ("spec.resources.cpu", &["spec.resources.memory", "spec.sidecars"]),
     ("spec.resources.memory", &["spec.sidecars"]),
-    (
-        "spec.container.name",
-        &["spec.sidecars", "spec.overrides.taskDefinition"],
-    ),
-    (
-        "spec.container.healthCheck.interval",
-        &["spec.container.healthCheck.timeout"],
-    ),
+    ("spec.container.name", &["spec.sidecars", "spec.overrides.taskDefinition"]),
+    ("spec.container.healthCheck.interval", &["spec.container.healthCheck.timeout"]),
     ("spec.logging.enabled", &["spec.roles.execution"]),
     ("spec.desiredCount", &["spec.rollout.maximumPercent"]),
     ("spec.rollout.minimumHealthyPercent", &["spec.rollout.maximumPercent"]),
-    (
-        "spec.rollout.strategy",
-        &["spec.rollout.bakeMinutes", "spec.loadBalancer.alternate"],
-    ),
-    (
-        "spec.loadBalancer",
-        &["spec.rollout.strategy", "spec.autoscaling.requestsPerTarget"],
-    ),
+    ("spec.rollout.strategy", &["spec.rollout.bakeMinutes", "spec.loadBalancer.alternate"]),
+    ("spec.loadBalancer", &["spec.rollout.strategy", "spec.autoscaling.requestsPerTarget"]),
     ("spec.autoscaling.max", &["spec.autoscaling.min"]),
     ("cpu", &["memory"]),
     ("max_capacity", &["min_capacity"]),

@@ -115,8 +115,7 @@ impl Outline {
 
     /// Where the key at `path` stands.
     pub(crate) fn key_place(&self, path: &str) -> Option<Place> {
-        self.exact(path)
-            .map_or_else(|| self.place(path), |(place, _)| Some(place))
+        self.exact(path).map_or_else(|| self.place(path), |(place, _)| Some(place))
     }
 
     /// Unquoted scalars that other YAML readers take for something else than a string, as paths and texts.
@@ -219,10 +218,7 @@ impl Reader {
     }
 
     fn place(&self, marker: &Marker) -> Place {
-        Place {
-            line: marker.line().max(1) + self.first_line - 1,
-            column: marker.col() + 1,
-        }
+        Place { line: marker.line().max(1) + self.first_line - 1, column: marker.col() + 1 }
     }
 
     fn take(&mut self, event: Event<'_>, at: Marker) {
@@ -230,19 +226,10 @@ impl Reader {
             Event::Scalar(text, style, anchor, tag) => {
                 self.refuse(&at, anchor != 0, tag.is_some());
                 if text.len() > MAX_KEY && self.open.last().is_some_and(Open::wants_key) {
-                    return self.stop(
-                        &at,
-                        Violation::new("", format!("a key of {} bytes is too long", text.len())),
-                    );
+                    return self.stop(&at, Violation::new("", format!("a key of {} bytes is too long", text.len())));
                 }
                 let plain = style == ScalarStyle::Plain;
-                self.add(Node {
-                    place: self.place(&at),
-                    content: Content::Scalar {
-                        text: text.into_owned(),
-                        plain,
-                    },
-                });
+                self.add(Node { place: self.place(&at), content: Content::Scalar { text: text.into_owned(), plain } });
             }
             Event::SequenceStart(anchor, tag) => {
                 self.refuse(&at, anchor != 0, tag.is_some());
@@ -257,10 +244,7 @@ impl Reader {
                 self.refuse(&at, true, false);
                 self.add(Node {
                     place: self.place(&at),
-                    content: Content::Scalar {
-                        text: String::new(),
-                        plain: false,
-                    },
+                    content: Content::Scalar { text: String::new(), plain: false },
                 });
             }
             Event::DocumentStart(_) => self.begin(&at),
@@ -301,19 +285,13 @@ impl Reader {
 
     fn enter(&mut self, at: &Marker, content: Content) {
         if self.open.last().is_some_and(Open::wants_key) {
-            return self.stop(
-                at,
-                Violation::new("", "a key must be a plain word, not a list or a mapping"),
-            );
+            return self.stop(at, Violation::new("", "a key must be a plain word, not a list or a mapping"));
         }
         if self.open.len() >= MAX_DEPTH {
             return self.stop(at, too_deep());
         }
         let place = self.place(at);
-        self.open.push(Open {
-            node: Node { place, content },
-            key: None,
-        });
+        self.open.push(Open { node: Node { place, content }, key: None });
     }
 
     fn leave(&mut self) {
@@ -332,13 +310,7 @@ impl Reader {
             Content::List(nodes) => nodes.push(node),
             Content::Map(entries) => match (open.key.take(), node) {
                 (Some((key, place)), node) => entries.push(Entry { key, place, node }),
-                (
-                    None,
-                    Node {
-                        place,
-                        content: Content::Scalar { text, .. },
-                    },
-                ) => open.key = Some((text, place)),
+                (None, Node { place, content: Content::Scalar { text, .. } }) => open.key = Some((text, place)),
                 // `enter` let no list or mapping in as a key.
                 (None, _) => {}
             },
@@ -353,11 +325,7 @@ impl Reader {
         if let Some(root) = &self.root {
             root.walk("", &mut |path, node| keys(path, node, &mut self.findings));
         }
-        Outline {
-            root: self.root,
-            findings: self.findings,
-            readable: self.readable,
-        }
+        Outline { root: self.root, findings: self.findings, readable: self.readable }
     }
 }
 
@@ -371,10 +339,7 @@ fn syntax(info: &str) -> Violation {
         return too_deep();
     }
     // The parser's own text may repeat the place, counted from the document's first line.
-    Violation::new(
-        "",
-        format!("not YAML: {}", info.split(" at line ").next().unwrap_or_default()),
-    )
+    Violation::new("", format!("not YAML: {}", info.split(" at line ").next().unwrap_or_default()))
 }
 
 /// Finds keys given twice, and merge keys.
@@ -395,10 +360,7 @@ fn keys(path: &str, node: &Node, findings: &mut Vec<Finding>) {
             (format!("`{key}` is given twice"), "keep one of them")
         };
         let violation = Violation::new(path::field(path, key), problem).hint(hint);
-        findings.push(Finding {
-            place: *place,
-            violation,
-        });
+        findings.push(Finding { place: *place, violation });
     }
 }
 
@@ -409,8 +371,5 @@ fn is_null(text: &str) -> bool {
 /// YAML 1.1 booleans, and numbers with a leading zero, which are octal there.
 fn is_ambiguous(text: &str) -> bool {
     let octal = text.len() > 1 && text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
-    octal
-        || ["yes", "no", "on", "off"]
-            .iter()
-            .any(|word| text.eq_ignore_ascii_case(word))
+    octal || ["yes", "no", "on", "off"].iter().any(|word| text.eq_ignore_ascii_case(word))
 }

@@ -3,11 +3,7 @@
 /// The path of `key` in the mapping at `base`.
 pub(crate) fn field(base: &str, key: &str) -> String {
     let segment = segment(key);
-    if base.is_empty() || segment.starts_with('[') {
-        format!("{base}{segment}")
-    } else {
-        format!("{base}.{segment}")
-    }
+    if base.is_empty() || segment.starts_with('[') { format!("{base}{segment}") } else { format!("{base}.{segment}") }
 }
 
 /// The path of item `index` in the list at `base`.
@@ -43,11 +39,7 @@ pub(crate) fn names_item(path: &str) -> Option<(usize, usize)> {
 
 fn segment(key: &str) -> String {
     let simple = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if !key.is_empty() && key.chars().all(simple) {
-        key.to_owned()
-    } else {
-        format!("[{key:?}]")
-    }
+    if !key.is_empty() && key.chars().all(simple) { key.to_owned() } else { format!("[{key:?}]") }
 }
 
 #[cfg(test)]

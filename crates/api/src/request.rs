@@ -149,11 +149,7 @@ impl From<FlatRequest> for AgentDeployment {
         Self {
             api_version: ApiVersion::V1,
             kind: Kind::AgentDeployment,
-            metadata: Metadata {
-                name,
-                project: default::project(),
-                labels: BTreeMap::new(),
-            },
+            metadata: Metadata { name, project: default::project(), labels: BTreeMap::new() },
             spec: spec(request),
         }
     }
@@ -166,25 +162,15 @@ fn spec(request: FlatRequest) -> AgentDeploymentSpec {
         cluster: request.cluster_name,
         service: Some(request.service_name),
         task_family: Some(request.task_definition_family),
-        image: Image {
-            uri: Some(request.image_uri),
-            build: None,
-        },
+        image: Image { uri: Some(request.image_uri), build: None },
         container: Container {
             name: request.container_name,
             port: request.container_port,
-            health_check: HealthCheck {
-                path: request.health_check_path,
-                ..HealthCheck::default()
-            },
+            health_check: HealthCheck { path: request.health_check_path, ..HealthCheck::default() },
             ..Container::default()
         },
         sidecars: Vec::new(),
-        resources: Resources {
-            cpu: request.cpu,
-            memory: request.memory,
-            ..Resources::default()
-        },
+        resources: Resources { cpu: request.cpu, memory: request.memory, ..Resources::default() },
         network: Network {
             subnets: request.subnet_ids,
             security_groups: request.security_group_ids,
@@ -192,14 +178,10 @@ fn spec(request: FlatRequest) -> AgentDeploymentSpec {
         },
         desired_count: request.desired_count,
         capacity: None,
-        logging: Logging {
-            enabled: request.enable_logging,
-            ..Logging::default()
-        },
-        load_balancer: request.target_group_arn.map(|arn| LoadBalancer {
-            target_group_arn: Some(arn),
-            ..LoadBalancer::default()
-        }),
+        logging: Logging { enabled: request.enable_logging, ..Logging::default() },
+        load_balancer: request
+            .target_group_arn
+            .map(|arn| LoadBalancer { target_group_arn: Some(arn), ..LoadBalancer::default() }),
         autoscaling: Autoscaling {
             enabled: request.enable_autoscaling,
             min: request.min_capacity,
@@ -208,10 +190,7 @@ fn spec(request: FlatRequest) -> AgentDeploymentSpec {
             ..Autoscaling::default()
         },
         rollout: Rollout::default(),
-        roles: Roles {
-            execution: request.execution_role_arn,
-            task: request.task_role_arn,
-        },
+        roles: Roles { execution: request.execution_role_arn, task: request.task_role_arn },
         tags: BTreeMap::new(),
         enable_execute_command: false,
         propagate_tags: PropagateTags::default(),
@@ -230,18 +209,12 @@ fn flatten(violation: Violation) -> Violation {
     let Violation { path, problem, hint } = violation;
     let home = FIELDS.iter().find(|(spec, _)| path::covers(spec, &path));
     let path = home.map_or_else(|| path.clone(), |(spec, flat)| path.replacen(spec, flat, 1));
-    Violation {
-        path,
-        problem: rename(&problem),
-        hint: hint.as_deref().map(rename),
-    }
+    Violation { path, problem: rename(&problem), hint: hint.as_deref().map(rename) }
 }
 
 /// Speaks of flat fields where a text speaks of spec fields.
 fn rename(text: &str) -> String {
-    FIELDS.iter().fold(text.to_owned(), |text, (spec, flat)| {
-        text.replace(&format!("`{spec}`"), &format!("`{flat}`"))
-    })
+    FIELDS.iter().fold(text.to_owned(), |text, (spec, flat)| text.replace(&format!("`{spec}`"), &format!("`{flat}`")))
 }
 
 fn target_cpu() -> u32 {
@@ -348,11 +321,7 @@ mod tests {
             ("/spec/roles/task", "task".into()),
         ];
         for (pointer, value) in expected {
-            assert_eq!(
-                written.pointer(pointer),
-                Some::<&serde_json::Value>(&value),
-                "{pointer}"
-            );
+            assert_eq!(written.pointer(pointer), Some::<&serde_json::Value>(&value), "{pointer}");
         }
     }
 
@@ -365,33 +334,18 @@ mod tests {
 
     #[test]
     fn a_request_runs_one_to_a_hundred_tasks() {
-        let count = |desired_count| {
-            check(&FlatRequest {
-                desired_count,
-                execution_role_arn: Some("r".to_owned()),
-                ..least()
-            })
-        };
+        let count =
+            |desired_count| check(&FlatRequest { desired_count, execution_role_arn: Some("r".to_owned()), ..least() });
         assert_eq!(count(1), []);
         assert_eq!(count(100), []);
-        assert_eq!(
-            count(0)[0].clone(),
-            Violation::new("desired_count", "0 tasks is out of range").hint("1 to 100")
-        );
+        assert_eq!(count(0)[0].clone(), Violation::new("desired_count", "0 tasks is out of range").hint("1 to 100"));
         assert_eq!(count(101).len(), 1);
     }
 
     #[test]
     fn rules_are_told_in_the_requests_own_words() {
-        let broken = check(&FlatRequest {
-            enable_autoscaling: true,
-            min_capacity: 11,
-            ..least()
-        });
-        let words = broken
-            .iter()
-            .map(|violation| violation.path.as_str())
-            .collect::<Vec<_>>();
+        let broken = check(&FlatRequest { enable_autoscaling: true, min_capacity: 11, ..least() });
+        let words = broken.iter().map(|violation| violation.path.as_str()).collect::<Vec<_>>();
         assert_eq!(words, ["execution_role_arn", "min_capacity"]);
         assert_eq!(broken[1].hint.as_deref(), Some("at most `max_capacity`"));
     }

@@ -66,11 +66,8 @@ impl Shape {
         let required = |name: &str| strings(schema.get("required")).iter().any(|required| required == name);
         if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
             let field = |(name, schema): (&String, &Value)| {
-                let field = Field {
-                    shape: Self::from_schema(schema),
-                    required: required(name),
-                    about: first_sentence(schema),
-                };
+                let field =
+                    Field { shape: Self::from_schema(schema), required: required(name), about: first_sentence(schema) };
                 (name.clone(), field)
             };
             return Self::Record(properties.iter().map(field).collect());
@@ -132,11 +129,7 @@ impl Shape {
 
 /// `a`, `b`, `c` in backticks.
 pub(crate) fn quoted<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
-    names
-        .into_iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 fn choices(schema: &Value) -> Option<Vec<String>> {
@@ -179,9 +172,5 @@ fn strings(list: Option<&Value>) -> Vec<String> {
 fn first_sentence(schema: &Value) -> String {
     let text = schema.get("description").and_then(Value::as_str).unwrap_or_default();
     let text = text.split("\n\n").next().unwrap_or_default().replace('\n', " ");
-    text.split(". ")
-        .next()
-        .unwrap_or_default()
-        .trim_end_matches('.')
-        .to_owned()
+    text.split(". ").next().unwrap_or_default().trim_end_matches('.').to_owned()
 }

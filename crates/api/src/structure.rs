@@ -28,29 +28,14 @@ pub(crate) struct Typed<T> {
 
 /// Reads `value` as a `T`, whose shape is `root`.
 pub(crate) fn read<T: DeserializeOwned>(root: &Shape, mut value: Value) -> Typed<T> {
-    let mut check = Check {
-        root,
-        unknown: Vec::new(),
-        wrong: Vec::new(),
-        spoiled: Vec::new(),
-    };
+    let mut check = Check { root, unknown: Vec::new(), wrong: Vec::new(), spoiled: Vec::new() };
     check.walk(root, &mut value, "");
-    let Check {
-        unknown,
-        mut wrong,
-        mut spoiled,
-        ..
-    } = check;
+    let Check { unknown, mut wrong, mut spoiled, .. } = check;
     let value = serde_path_to_error::deserialize(value)
         .map_err(|error| wrong.push(Violation::new(error.path().to_string(), error.inner().to_string())))
         .ok();
     spoiled.extend(wrong.iter().map(|violation| violation.path.clone()));
-    Typed {
-        value,
-        unknown,
-        wrong,
-        spoiled,
-    }
+    Typed { value, unknown, wrong, spoiled }
 }
 
 struct Check<'a> {
@@ -105,9 +90,7 @@ impl Check<'_> {
                 self.unknown(fields.keys(), &name, path);
                 continue;
             };
-            let fits = entries
-                .get_mut(&name)
-                .is_none_or(|entry| self.walk(&field.shape, entry, &here));
+            let fits = entries.get_mut(&name).is_none_or(|entry| self.walk(&field.shape, entry, &here));
             if !fits && !field.required {
                 entries.remove(&name);
             }
@@ -134,11 +117,7 @@ impl Check<'_> {
             self.spoiled.push(path::field(home, name));
             format!(
                 "`{name}` belongs in {}",
-                if home.is_empty() {
-                    "the outermost mapping".to_owned()
-                } else {
-                    format!("`{home}`")
-                }
+                if home.is_empty() { "the outermost mapping".to_owned() } else { format!("`{home}`") }
             )
         } else {
             format!("known here: {}", quoted(known))

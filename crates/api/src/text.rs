@@ -23,10 +23,7 @@ pub(crate) fn split(text: &str) -> Vec<(usize, &str)> {
 /// The control characters of a document (not tab and line breaks), at most ten of them.
 pub(crate) fn controls(document: &str, first_line: usize) -> Vec<(Place, char)> {
     let mut found = Vec::new();
-    let mut place = Place {
-        line: first_line,
-        column: 1,
-    };
+    let mut place = Place { line: first_line, column: 1 };
     for character in document.chars() {
         if is_control(character) {
             found.push((place, character));
@@ -49,15 +46,9 @@ pub(crate) fn end(text: &str) -> Place {
 
 fn after(place: Place, character: char) -> Place {
     if character == '\n' {
-        Place {
-            line: place.line + 1,
-            column: 1,
-        }
+        Place { line: place.line + 1, column: 1 }
     } else {
-        Place {
-            column: place.column + 1,
-            ..place
-        }
+        Place { column: place.column + 1, ..place }
     }
 }
 
@@ -68,10 +59,7 @@ mod tests {
     #[test]
     fn a_file_is_cut_at_its_document_lines_and_nowhere_else() {
         let file = "a: 1\n--- # two\nb: |\n  ---\n---x: 1\n---\n";
-        assert_eq!(
-            split(file),
-            [(1, "a: 1\n"), (2, "--- # two\nb: |\n  ---\n---x: 1\n"), (6, "---\n")]
-        );
+        assert_eq!(split(file), [(1, "a: 1\n"), (2, "--- # two\nb: |\n  ---\n---x: 1\n"), (6, "---\n")]);
         assert_eq!(split("---\na: 1\n"), [(1, "---\na: 1\n")]);
         assert_eq!(split(""), [(1, "")]);
     }

@@ -49,12 +49,7 @@ impl Found {
     /// A number outside its range.
     fn range(&mut self, path: &str, number: u32, range: std::ops::RangeInclusive<u32>, unit: &str) {
         if !range.contains(&number) {
-            let hint = format!(
-                "{} to {}{}{unit}",
-                range.start(),
-                range.end(),
-                if unit.is_empty() { "" } else { " " }
-            );
+            let hint = format!("{} to {}{}{unit}", range.start(), range.end(), if unit.is_empty() { "" } else { " " });
             self.add(path, format!("{number} is out of range"), hint);
         }
     }
@@ -64,11 +59,7 @@ impl Found {
         let mut seen = std::collections::BTreeSet::new();
         for (index, value) in values.into_iter().enumerate() {
             if !seen.insert(value) {
-                self.add(
-                    crate::path::item(path, index),
-                    format!("`{value}` is listed twice"),
-                    "keep one of them",
-                );
+                self.add(crate::path::item(path, index), format!("`{value}` is listed twice"), "keep one of them");
             }
         }
     }

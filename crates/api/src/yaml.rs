@@ -64,10 +64,7 @@ pub fn parse(file: &str, text: &str) -> Parsed {
     let documents = text::split(text);
     if documents.len() > MAX_DOCUMENTS {
         let violation = Violation::new("", format!("file of {} documents is too long", documents.len()));
-        return reading.refuse(
-            START,
-            violation.hint(format!("at most {MAX_DOCUMENTS} documents; split it")),
-        );
+        return reading.refuse(START, violation.hint(format!("at most {MAX_DOCUMENTS} documents; split it")));
     }
     for (first_line, document) in documents {
         reading.document(document, first_line);
@@ -100,10 +97,7 @@ pub fn print_value(value: &Value) -> String {
 /// serde_yaml leaves `yes` without quotes, which `parse` refuses.
 fn quote_ambiguous(printed: &str) -> String {
     let outline = outline::read(printed, 1);
-    let places = outline
-        .ambiguous()
-        .into_iter()
-        .filter_map(|(path, text)| Some((outline.place(&path)?, text)));
+    let places = outline.ambiguous().into_iter().filter_map(|(path, text)| Some((outline.place(&path)?, text)));
     let mut lines = printed.lines().map(str::to_owned).collect::<Vec<_>>();
     for (place, text) in places {
         let line = lines.get_mut(place.line - 1);
@@ -128,11 +122,7 @@ const START: Place = Place { line: 1, column: 1 };
 
 impl<'a> Reading<'a> {
     fn new(file: &'a str) -> Self {
-        Self {
-            file,
-            parsed: Parsed::default(),
-            more: 0,
-        }
+        Self { file, parsed: Parsed::default(), more: 0 }
     }
 
     fn document(&mut self, document: &str, first_line: usize) {
@@ -159,11 +149,7 @@ impl<'a> Reading<'a> {
 
     /// Keeps the agent or reports what is wrong with it; keys given twice are reported with the outline.
     fn conclude(&mut self, meaning: Meaning, outline: &Outline, named: Option<&Key>) {
-        let Meaning {
-            agent,
-            mut at_key,
-            mut at_value,
-        } = meaning;
+        let Meaning { agent, mut at_key, mut at_value } = meaning;
         for violations in [&mut at_key, &mut at_value] {
             self.more += violations.len().saturating_sub(ENOUGH);
             violations.truncate(ENOUGH);
@@ -174,35 +160,18 @@ impl<'a> Reading<'a> {
             let Place { line, column } = outline.place("").unwrap_or(START);
             self.parsed.agents.push(Located { agent, line, column });
         }
-        let at = |place: Option<Place>, violation| Finding {
-            place: place.unwrap_or(START),
-            violation,
-        };
-        let keys = at_key
-            .into_iter()
-            .map(|violation| at(outline.key_place(&violation.path), violation));
+        let at = |place: Option<Place>, violation| Finding { place: place.unwrap_or(START), violation };
+        let keys = at_key.into_iter().map(|violation| at(outline.key_place(&violation.path), violation));
         let values = at_value.into_iter().chain(ambiguous);
         let values = values.map(|violation| at(outline.place(&violation.path), violation));
         self.report(named, keys.chain(values));
     }
 
     fn report(&mut self, agent: Option<&Key>, findings: impl IntoIterator<Item = Finding>) {
-        for Finding {
-            place: Place { line, column },
-            violation,
-        } in findings
-        {
+        for Finding { place: Place { line, column }, violation } in findings {
             let Violation { path, problem, hint } = violation;
             let (file, agent) = (self.file.to_owned(), agent.cloned());
-            self.parsed.faults.push(Fault {
-                file,
-                line,
-                column,
-                path,
-                agent,
-                problem,
-                hint,
-            });
+            self.parsed.faults.push(Fault { file, line, column, path, agent, problem, hint });
         }
     }
 
@@ -225,15 +194,8 @@ impl<'a> Reading<'a> {
 
 /// The seed's flat request says none of the words an `AgentDeployment` begins with.
 fn is_flat(outline: &Outline) -> bool {
-    let ours = ["apiVersion", "kind", "metadata", "spec"]
-        .iter()
-        .any(|key| outline.has(key));
-    let flat = [
-        "deployment_type",
-        "cluster_name",
-        "service_name",
-        "task_definition_family",
-    ];
+    let ours = ["apiVersion", "kind", "metadata", "spec"].iter().any(|key| outline.has(key));
+    let flat = ["deployment_type", "cluster_name", "service_name", "task_definition_family"];
     !ours && flat.iter().any(|key| outline.has(key))
 }
 
@@ -241,9 +203,7 @@ fn is_flat(outline: &Outline) -> bool {
 fn name(outline: &Outline, flat: bool) -> Option<Key> {
     if flat {
         let name = outline.text("name").map(str::to_owned);
-        return name
-            .or_else(|| outline.text("service_name").map(request::label))
-            .map(Key::new);
+        return name.or_else(|| outline.text("service_name").map(request::label)).map(Key::new);
     }
     outline.text("metadata.name").map(Key::new)
 }
@@ -251,33 +211,21 @@ fn name(outline: &Outline, flat: bool) -> Option<Key> {
 fn found_in_text(controls: Vec<(Place, char)>) -> Vec<Finding> {
     let finding = |(place, character)| {
         let violation = Violation::new("", format!("control character U+{:04X}", u32::from(character)));
-        Finding {
-            place,
-            violation: violation.hint("remove it"),
-        }
+        Finding { place, violation: violation.hint("remove it") }
     };
     controls.into_iter().map(finding).collect()
 }
 
 fn values(document: &str, first_line: usize) -> Result<Value, Finding> {
     let refuse = |error: serde_yaml::Error| {
-        let place = error.location().map_or(
-            Place {
-                line: first_line,
-                column: 1,
-            },
-            |location| Place {
-                line: first_line + location.line().saturating_sub(1),
-                column: location.column(),
-            },
-        );
+        let place = error.location().map_or(Place { line: first_line, column: 1 }, |location| Place {
+            line: first_line + location.line().saturating_sub(1),
+            column: location.column(),
+        });
         // serde_yaml repeats the place, counted from the document's first line.
         let text = error.to_string();
         let problem = text.split(" at line ").next().unwrap_or_default();
-        Finding {
-            place,
-            violation: Violation::new("", format!("not YAML: {problem}")),
-        }
+        Finding { place, violation: Violation::new("", format!("not YAML: {problem}")) }
     };
     serde_yaml::from_str(document).map(|Plain(value)| value).map_err(refuse)
 }

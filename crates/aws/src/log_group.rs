@@ -5,6 +5,7 @@ use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use fargateer_plan::desired::Place;
+use fargateer_plan::echo;
 use fargateer_plan::failure::Failure;
 use fargateer_plan::log_group::{Change, Live};
 use fargateer_plan::seen::Seen;
@@ -72,7 +73,9 @@ impl LogGroups {
     pub(crate) async fn apply(&self, caller: &Caller<'_>, change: &Change) -> Result<(), Failure> {
         let logs = &caller.clients.logs;
         let (Change::Create { name, .. } | Change::Retention { name, .. } | Change::Delete { name }) = change;
-        self.known.forget(&(caller.place.clone(), name.clone()));
+        let key = (caller.place.clone(), name.clone());
+        let mut before = self.known.get(&key).map_or(Seen::NotLooked, Seen::Present);
+        self.known.forget(&key);
         let result = match change {
             Change::Create { name, tags } => {
                 let request = json!({"logGroupName": name, "tags": tags});
@@ -101,7 +104,15 @@ impl LogGroups {
             Err(failure) if failure.code == "ResourceNotFoundException" && matches!(change, Change::Delete { .. }) => {
                 Ok(())
             }
-            other => other.map(drop),
+            other => {
+                other?;
+                // Reading it back may show an older state; what we wrote is known.
+                echo::log_group(&mut before, change);
+                if let Seen::Present(live) = before {
+                    self.known.put(key, live);
+                }
+                Ok(())
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use fargateer_api::Reason;
 use fargateer_plan::desired::Place;
+use fargateer_plan::echo;
 use fargateer_plan::failure::{Class, Failure};
 use fargateer_plan::scaling::{Change, Live};
 use fargateer_plan::seen::Seen;
@@ -56,6 +57,9 @@ const WINDOW: Duration = Duration::from_millis(25);
 /// Up to so many services, asking for each one's policies costs less than paging through all of the region's.
 const FEW: usize = 4;
 
+/// For so long, at most, a target is not read again.
+const RECENT: Duration = Duration::from_mins(1);
+
 /// A resource id, and whether its scheduled actions matter.
 type Wanted = (String, bool);
 
@@ -64,21 +68,39 @@ type Wanted = (String, bool);
 pub(crate) struct Targets {
     batch: Batch<Place, Wanted, Seen<Live>>,
     policies: Memory<(Place, String), Vec<Value>>,
+    /// What was seen or written a moment ago: a rollout is polled, its scaling need not be.
+    recent: Memory<(Place, Wanted), Seen<Live>>,
 }
 
 impl Targets {
     pub(crate) fn new(believed: Duration) -> Self {
-        Self { batch: Batch::new(BATCH, WINDOW), policies: Memory::new(believed) }
+        Self {
+            batch: Batch::new(BATCH, WINDOW),
+            policies: Memory::new(believed),
+            recent: Memory::new(believed.min(RECENT)),
+        }
     }
 
     /// Target, policies and - if wanted - scheduled actions of a service.
     pub(crate) async fn observe(&self, caller: &Caller<'_>, wanted: Wanted) -> Seen<Live> {
+        let key = (caller.place.clone(), wanted.clone());
+        if let Some(seen) = self.recent.get(&key) {
+            return seen;
+        }
         let fetch = |wanted: Vec<Wanted>| self.fetch(caller, wanted);
-        let seen = self.batch.get(caller.place, wanted, fetch).await;
-        seen.unwrap_or_else(|| {
+        let Some(seen) = self.batch.get(caller.place, wanted, fetch).await else {
             let message = "the shared read was given up";
-            Seen::Unknown(error::of(TARGETS.name, Class::Transient, Reason::Unavailable, ("Abandoned", message)))
-        })
+            return Seen::Unknown(error::of(
+                TARGETS.name,
+                Class::Transient,
+                Reason::Unavailable,
+                ("Abandoned", message),
+            ));
+        };
+        if seen.failure().is_none() {
+            self.recent.put(key, seen.clone());
+        }
+        seen
     }
 
     /// Carries out `change`. What is gone already need not be removed.
@@ -111,8 +133,30 @@ impl Targets {
             }
         };
         match result {
-            Err(failure) if removes && failure.code == "ObjectNotFoundException" => Ok(()),
-            other => other,
+            Err(failure) if removes && failure.code == "ObjectNotFoundException" => {}
+            other => other?,
+        }
+        self.remember(caller, change);
+        Ok(())
+    }
+
+    /// Reading it back may show an older state; what we wrote is known.
+    fn remember(&self, caller: &Caller<'_>, change: &Change) {
+        let (Change::Register(request)
+        | Change::PutPolicy(request)
+        | Change::DeletePolicy(request)
+        | Change::PutScheduled(request)
+        | Change::DeleteScheduled(request)
+        | Change::Deregister(request)) = change;
+        for scheduled in [false, true] {
+            let key = (caller.place.clone(), (text(request, "ResourceId").to_owned(), scheduled));
+            let before = self.recent.get(&key);
+            // A target that is made has nothing before it; of any other, what was seen must be known.
+            let made = request.get("Tags").is_some();
+            if let Some(mut seen) = before.or(made.then_some(Seen::Absent)) {
+                echo::scaling(&mut seen, change);
+                self.recent.put(key, seen);
+            }
         }
     }
 

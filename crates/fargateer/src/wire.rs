@@ -13,12 +13,14 @@ use fargateer_controller::metrics::Metrics;
 use fargateer_controller::port::{Clock, LocalLease, Snapshot, Source, Statuses};
 use fargateer_controller::{Controller, Reconciler, Settings};
 use fargateer_plan::prune::Policy;
-use fargateer_store::{DirSettings, DirectorySource, FileStatuses, MemoryStatuses};
+use fargateer_store::source::dir::{DirSettings, DirectorySource};
+use fargateer_store::status::file::FileStatuses;
+use fargateer_store::status::memory::MemoryStatuses;
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 
 use crate::cli::CloudArgs;
-use crate::output::hinted;
+use crate::output::{self, hinted};
 
 /// The real time of day.
 #[derive(Debug, Clone, Copy)]
@@ -64,10 +66,10 @@ impl Machine {
     pub(crate) async fn build(parts: Parts) -> anyhow::Result<Self> {
         let Parts { config, aws, owner, state, policy, settings, sources } = parts;
         let statuses: Arc<dyn Statuses> = match state {
-            Some(folder) => Arc::new(
-                FileStatuses::open(folder)
-                    .map_err(|error| hinted(error, "another folder can be named with --state"))?,
-            ),
+            Some(folder) => Arc::new(FileStatuses::open(folder).map_err(|error| {
+                let hint = output::Hint("another folder can be named with --state".to_owned());
+                anyhow::Error::new(hint).context(format!("{:#}", anyhow::Error::new(error)))
+            })?),
             None => Arc::new(MemoryStatuses::default()),
         };
         let clock = Arc::new(WallClock);

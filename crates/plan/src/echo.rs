@@ -31,7 +31,8 @@ pub fn apply(observed: &mut Observed, action: &Action, done: Done) {
     }
 }
 
-fn log_group(seen: &mut Seen<log_group::Live>, change: &log_group::Change) {
+/// What `change` makes of the log group that was `seen`.
+pub fn log_group(seen: &mut Seen<log_group::Live>, change: &log_group::Change) {
     match change {
         log_group::Change::Create { name, tags } => {
             let tags = Seen::Present(tags.clone());
@@ -118,7 +119,8 @@ fn with_tags(mut live: service::Live, tags: &Tags) -> service::Live {
     live
 }
 
-fn scaling(seen: &mut Seen<scaling::Live>, change: &scaling::Change) {
+/// What `change` makes of the scaling that was `seen`.
+pub fn scaling(seen: &mut Seen<scaling::Live>, change: &scaling::Change) {
     if let scaling::Change::Deregister(_) = change {
         *seen = Seen::Absent;
         return;

@@ -22,11 +22,7 @@ pub(super) fn check(agent: &AgentDeployment, found: &mut Found) {
 fn names(agent: &AgentDeployment, found: &mut Found) {
     for (field, label) in [("name", &agent.metadata.name), ("project", &agent.metadata.project)] {
         if !form::is_label(label) {
-            found.add(
-                path::field("metadata", field),
-                format!("`{label}` is not a DNS label"),
-                LABEL,
-            );
+            found.add(path::field("metadata", field), format!("`{label}` is not a DNS label"), LABEL);
         }
     }
     let service = ("spec.service", &agent.spec.service);
@@ -40,19 +36,11 @@ fn names(agent: &AgentDeployment, found: &mut Found) {
 fn place(agent: &AgentDeployment, found: &mut Found) {
     let (region, cluster) = (&agent.spec.region, &agent.spec.cluster);
     if !form::is_region(region) {
-        found.add(
-            "spec.region",
-            format!("`{region}` is not a region"),
-            "a region such as `us-east-1`",
-        );
+        found.add("spec.region", format!("`{region}` is not a region"), "a region such as `us-east-1`");
     }
     match form::arn(cluster) {
         None if form::is_name(cluster) => {}
-        None => found.add(
-            "spec.cluster",
-            format!("`{cluster}` is neither a cluster name nor an ARN"),
-            NAME,
-        ),
+        None => found.add("spec.cluster", format!("`{cluster}` is neither a cluster name nor an ARN"), NAME),
         Some(arn) if arn.service == "ecs" && arn.resource.strip_prefix("cluster/").is_some_and(form::is_name) => {
             same_region("spec.cluster", arn.region, region, found);
         }
@@ -67,20 +55,13 @@ fn place(agent: &AgentDeployment, found: &mut Found) {
 /// What stands in another region than the agent cannot be used by it.
 pub(super) fn same_region(path: &str, theirs: &str, ours: &str, found: &mut Found) {
     if theirs != ours {
-        found.add(
-            path,
-            format!("stands in region `{theirs}`, the agent in `{ours}`"),
-            "one region, see `spec.region`",
-        );
+        found.add(path, format!("stands in region `{theirs}`, the agent in `{ours}`"), "one region, see `spec.region`");
     }
 }
 
 fn roles(agent: &AgentDeployment, found: &mut Found) {
     let roles = &agent.spec.roles;
-    for (field, role) in [
-        ("spec.roles.execution", &roles.execution),
-        ("spec.roles.task", &roles.task),
-    ] {
+    for (field, role) in [("spec.roles.execution", &roles.execution), ("spec.roles.task", &roles.task)] {
         if let Some(role) = role.as_ref().filter(|role| !form::is_role(role)) {
             let hint = "`arn:aws:iam::<account>:role/<name>`, or just the name";
             found.add(field, format!("`{role}` is neither a role's ARN nor its name"), hint);
@@ -122,15 +103,8 @@ fn tags(agent: &AgentDeployment, found: &mut Found) {
     for (key, value) in tags {
         let at = path::field("spec.tags", key);
         let lower = key.to_ascii_lowercase();
-        if let Some(prefix) = ["aws:", "fargateer:"]
-            .into_iter()
-            .find(|prefix| lower.starts_with(prefix))
-        {
-            found.add(
-                at,
-                format!("tag keys that begin with `{prefix}` are reserved"),
-                "choose another key",
-            );
+        if let Some(prefix) = ["aws:", "fargateer:"].into_iter().find(|prefix| lower.starts_with(prefix)) {
+            found.add(at, format!("tag keys that begin with `{prefix}` are reserved"), "choose another key");
         } else if key.is_empty() || !sound(key, 128) || !sound(value, 256) {
             let hint = "letters, digits, spaces and `_.:/=+-@`; key 1 to 128 characters, value up to 256";
             found.add(at, "not a tag AWS accepts", hint);
@@ -140,25 +114,10 @@ fn tags(agent: &AgentDeployment, found: &mut Found) {
 
 fn drift(agent: &AgentDeployment, found: &mut Found) {
     let roots = ["/service/", "/taskDefinition/", "/logGroup/", "/scaling/"];
-    let known = |field: &str| {
-        roots
-            .iter()
-            .any(|root| field.strip_prefix(root).is_some_and(|rest| !rest.is_empty()))
-    };
-    for (index, field) in agent
-        .spec
-        .drift
-        .ignore
-        .iter()
-        .enumerate()
-        .filter(|(_, field)| !known(field))
-    {
+    let known = |field: &str| roots.iter().any(|root| field.strip_prefix(root).is_some_and(|rest| !rest.is_empty()));
+    for (index, field) in agent.spec.drift.ignore.iter().enumerate().filter(|(_, field)| !known(field)) {
         let hint = "a field such as `/service/desiredCount`; also `/taskDefinition/`, `/logGroup/`, `/scaling/`";
-        found.add(
-            path::item("spec.drift.ignore", index),
-            format!("`{field}` is no path of a live field"),
-            hint,
-        );
+        found.add(path::item("spec.drift.ignore", index), format!("`{field}` is no path of a live field"), hint);
     }
     found.unique("spec.drift.ignore", agent.spec.drift.ignore.iter().map(String::as_str));
 }
@@ -168,19 +127,11 @@ fn suspend(agent: &AgentDeployment, found: &mut Found) {
         return;
     };
     if suspend.reason.trim().is_empty() {
-        found.add(
-            "spec.suspend.reason",
-            "the reason is empty",
-            "why the agent is left alone",
-        );
+        found.add("spec.suspend.reason", "the reason is empty", "why the agent is left alone");
     }
     if let Some(until) = suspend.until.as_ref().filter(|until| !form::is_timestamp(until)) {
         let problem = format!("`{until}` is not a point in time");
-        found.add(
-            "spec.suspend.until",
-            problem,
-            "RFC 3339, such as `2026-07-01T12:00:00Z`",
-        );
+        found.add("spec.suspend.until", problem, "RFC 3339, such as `2026-07-01T12:00:00Z`");
     }
 }
 

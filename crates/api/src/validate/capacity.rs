@@ -7,27 +7,15 @@ use crate::{
 };
 
 pub(super) fn check(agent: &AgentDeployment, found: &mut Found) {
-    let Some(Capacity {
-        provider,
-        strategy,
-        platform_version,
-    }) = &agent.spec.capacity
-    else {
+    let Some(Capacity { provider, strategy, platform_version }) = &agent.spec.capacity else {
         return;
     };
     match (provider, strategy.as_slice(), platform_version) {
-        (Some(_), [_, ..], _) => found.add(
-            "spec.capacity",
-            "both `provider` and `strategy` are given",
-            "one of them",
-        ),
+        (Some(_), [_, ..], _) => found.add("spec.capacity", "both `provider` and `strategy` are given", "one of them"),
         (None, [], None) => found.add("spec.capacity", "nothing is given", "`provider: FARGATE_SPOT`, say"),
         (Some(_), [], _) | (None, _, _) => {}
     }
-    if let Some(version) = platform_version
-        .as_ref()
-        .filter(|v| !["LATEST", "1.4.0", "1.3.0"].contains(&v.as_str()))
-    {
+    if let Some(version) = platform_version.as_ref().filter(|v| !["LATEST", "1.4.0", "1.3.0"].contains(&v.as_str())) {
         let problem = format!("Fargate has no platform version `{version}`");
         found.add("spec.capacity.platformVersion", problem, "`LATEST`, `1.4.0` or `1.3.0`");
     }
@@ -48,17 +36,9 @@ fn mix(strategy: &[StrategyItem], found: &mut Found) {
         }),
     );
     if !strategy.is_empty() && strategy.iter().all(|item| item.weight == 0) {
-        found.add(
-            "spec.capacity.strategy",
-            "every weight is 0",
-            "a weight from 1 to 1000 for one provider at least",
-        );
+        found.add("spec.capacity.strategy", "every weight is 0", "a weight from 1 to 1000 for one provider at least");
     }
     if strategy.iter().filter(|item| item.base > 0).count() > 1 {
-        found.add(
-            "spec.capacity.strategy",
-            "more than one provider has a base",
-            "a `base` for one provider only",
-        );
+        found.add("spec.capacity.strategy", "more than one provider has a base", "a `base` for one provider only");
     }
 }

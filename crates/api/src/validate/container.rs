@@ -10,11 +10,7 @@ pub(super) fn check(agent: &AgentDeployment, found: &mut Found) {
     let container = &agent.spec.container;
     if !form::is_name(&container.name) {
         let problem = format!("`{}` is not a name ECS accepts", container.name);
-        found.add(
-            "spec.container.name",
-            problem,
-            "letters, digits, `_` and `-`, 1 to 255 characters",
-        );
+        found.add("spec.container.name", problem, "letters, digits, `_` and `-`, 1 to 255 characters");
     }
     if container.port == 0 {
         found.add("spec.container.port", "0 is not a port", "1 to 65535");
@@ -29,28 +25,12 @@ pub(super) fn check(agent: &AgentDeployment, found: &mut Found) {
 }
 
 fn words(container: &Container, found: &mut Found) {
-    if let Some(user) = container
-        .user
-        .as_ref()
-        .filter(|user| user.is_empty() || !form::is_of(user, "_.:-"))
-    {
-        found.add(
-            "spec.container.user",
-            format!("`{user}` is not a user"),
-            "`uid`, `uid:gid` or names",
-        );
+    if let Some(user) = container.user.as_ref().filter(|user| user.is_empty() || !form::is_of(user, "_.:-")) {
+        found.add("spec.container.user", format!("`{user}` is not a user"), "`uid`, `uid:gid` or names");
     }
-    if let Some(folder) = container
-        .working_directory
-        .as_ref()
-        .filter(|folder| !folder.starts_with('/'))
-    {
+    if let Some(folder) = container.working_directory.as_ref().filter(|folder| !folder.starts_with('/')) {
         let problem = format!("`{folder}` is not an absolute path");
-        found.add(
-            "spec.container.workingDirectory",
-            problem,
-            "a path that begins with `/`",
-        );
+        found.add("spec.container.workingDirectory", problem, "a path that begins with `/`");
     }
 }
 
@@ -79,11 +59,7 @@ fn secrets(container: &Container, found: &mut Found) {
 
 fn variable(base: &str, name: &str, found: &mut Found) {
     let hint = "letters, digits, `_`, `.` and `-`, not beginning with a digit";
-    found.add(
-        path::field(base, name),
-        format!("`{name}` is not the name of a variable"),
-        hint,
-    );
+    found.add(path::field(base, name), format!("`{name}` is not the name of a variable"), hint);
 }
 
 fn is_variable(name: &str) -> bool {
@@ -96,36 +72,18 @@ pub(super) fn is_secret(from: &str) -> bool {
         return (1..=2048).contains(&from.len()) && form::is_of(from, "_./-");
     }
     form::arn(from).is_some_and(|arn| match arn.service {
-        "secretsmanager" => arn
-            .resource
-            .strip_prefix("secret:")
-            .is_some_and(|name| !name.is_empty()),
-        "ssm" => arn
-            .resource
-            .strip_prefix("parameter/")
-            .is_some_and(|name| !name.is_empty()),
+        "secretsmanager" => arn.resource.strip_prefix("secret:").is_some_and(|name| !name.is_empty()),
+        "ssm" => arn.resource.strip_prefix("parameter/").is_some_and(|name| !name.is_empty()),
         _ => false,
     })
 }
 
 fn health_check(check: &HealthCheck, found: &mut Found) {
-    let HealthCheck {
-        path,
-        command,
-        interval,
-        timeout,
-        retries,
-        start_period,
-    } = check;
+    let HealthCheck { path, command, interval, timeout, retries, start_period } = check;
     found.range("spec.container.healthCheck.interval", *interval, 5..=300, "seconds");
     found.range("spec.container.healthCheck.timeout", *timeout, 2..=60, "seconds");
     found.range("spec.container.healthCheck.retries", *retries, 1..=10, "");
-    found.range(
-        "spec.container.healthCheck.startPeriod",
-        *start_period,
-        0..=300,
-        "seconds",
-    );
+    found.range("spec.container.healthCheck.startPeriod", *start_period, 0..=300, "seconds");
     if timeout > interval && (2..=60).contains(timeout) {
         let problem = format!("a check may take {timeout} seconds and the next comes after {interval}");
         found.add("spec.container.healthCheck.timeout", problem, "at most the `interval`");

@@ -16,11 +16,7 @@ pub(crate) fn arn(text: &str) -> Option<Arn<'_>> {
     let account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
     let sound = *scheme == "arn" && partition.starts_with("aws") && account && !resource.is_empty();
     let clean = !text.contains(char::is_whitespace) && (region.is_empty() || is_region(region));
-    (sound && clean).then_some(Arn {
-        service,
-        region,
-        resource,
-    })
+    (sound && clean).then_some(Arn { service, region, resource })
 }
 
 /// Lower-case letters, digits and inner hyphens, 1 to 63.
@@ -81,9 +77,7 @@ pub(crate) fn is_target_group(text: &str) -> bool {
 
 /// Why `uri` is no image reference; none when it is one.
 pub(crate) fn image_fault(uri: &str) -> Option<&'static str> {
-    let (name, digest) = uri
-        .split_once('@')
-        .map_or((uri, None), |(name, digest)| (name, Some(digest)));
+    let (name, digest) = uri.split_once('@').map_or((uri, None), |(name, digest)| (name, Some(digest)));
     let hex = |text: &str| text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     if digest.is_some_and(|digest| !digest.strip_prefix("sha256:").is_some_and(hex)) {
         return Some("the digest must be `sha256:` and 64 hexadecimal digits");
@@ -117,12 +111,9 @@ pub(crate) fn is_timestamp(text: &str) -> bool {
     let Some((moment, rest)) = text.is_ascii().then(|| text.split_at_checked(19)).flatten() else {
         return false;
     };
-    let (fraction, zone) = rest
-        .find(['Z', '+', '-'])
-        .map_or((rest, ""), |start| rest.split_at(start));
-    let fraction = fraction
-        .strip_prefix('.')
-        .map_or(fraction.is_empty(), |digits| !digits.is_empty() && is_digits(digits));
+    let (fraction, zone) = rest.find(['Z', '+', '-']).map_or((rest, ""), |start| rest.split_at(start));
+    let fraction =
+        fraction.strip_prefix('.').map_or(fraction.is_empty(), |digits| !digits.is_empty() && is_digits(digits));
     is_moment(moment) && fraction && (zone == "Z" || is_offset(zone))
 }
 
@@ -190,31 +181,15 @@ mod tests {
 
     #[test]
     fn regions_are_told_from_other_texts() {
-        let broken = [
-            "",
-            "us-east",
-            "us-east-",
-            "us-1",
-            "US-EAST-1",
-            "useast1",
-            "us-east-1a",
-            "us east 1",
-            "u-east-1",
-        ];
-        assert_eq!(
-            others(&["us-east-1", "us-gov-west-1", "ap-southeast-4"], is_region),
-            [] as [&str; 0]
-        );
+        let broken = ["", "us-east", "us-east-", "us-1", "US-EAST-1", "useast1", "us-east-1a", "us east 1", "u-east-1"];
+        assert_eq!(others(&["us-east-1", "us-gov-west-1", "ap-southeast-4"], is_region), [] as [&str; 0]);
         assert_eq!(others(&broken, is_region), broken);
     }
 
     #[test]
     fn arns_are_taken_apart_and_other_texts_are_not() {
         let parts = arn("arn:aws-cn:ecs:cn-north-1:111122223333:cluster/a:b").unwrap();
-        assert_eq!(
-            (parts.service, parts.region, parts.resource),
-            ("ecs", "cn-north-1", "cluster/a:b")
-        );
+        assert_eq!((parts.service, parts.region, parts.resource), ("ecs", "cn-north-1", "cluster/a:b"));
         for broken in [
             "arn:aws:ecs:us-east-1:1111:cluster/a",
             "arn:gcp:ecs:us-east-1:111122223333:cluster/a",

@@ -20,18 +20,10 @@ pub(super) fn check(agent: &AgentDeployment, found: &mut Found) {
     let overrides = &agent.spec.overrides;
     for (base, map, forbidden) in [
         ("spec.overrides.service", &overrides.service, SERVICE.as_slice()),
-        (
-            "spec.overrides.taskDefinition",
-            &overrides.task_definition,
-            TASK_DEFINITION.as_slice(),
-        ),
+        ("spec.overrides.taskDefinition", &overrides.task_definition, TASK_DEFINITION.as_slice()),
     ] {
         for (key, instead) in forbidden.iter().filter(|(key, _)| map.contains_key(*key)) {
-            found.add(
-                path::field(base, key),
-                format!("`{key}` cannot be overridden"),
-                format!("use {instead}"),
-            );
+            found.add(path::field(base, key), format!("`{key}` cannot be overridden"), format!("use {instead}"));
         }
     }
     if let Some(containers) = overrides.task_definition.get("containerDefinitions") {
@@ -42,14 +34,8 @@ pub(super) fn check(agent: &AgentDeployment, found: &mut Found) {
 /// The list is merged by container name, so each entry must name a container the spec has.
 fn container_definitions(agent: &AgentDeployment, containers: &Value, found: &mut Found) {
     const BASE: &str = "spec.overrides.taskDefinition.containerDefinitions";
-    let sidecars = agent
-        .spec
-        .sidecars
-        .iter()
-        .filter_map(|sidecar| sidecar.get("name")?.as_str());
-    let known = std::iter::once(agent.spec.container.name.as_str())
-        .chain(sidecars)
-        .collect::<Vec<_>>();
+    let sidecars = agent.spec.sidecars.iter().filter_map(|sidecar| sidecar.get("name")?.as_str());
+    let known = std::iter::once(agent.spec.container.name.as_str()).chain(sidecars).collect::<Vec<_>>();
     let hint = format!("one of `{}`", known.join("`, `"));
     let Some(containers) = containers.as_array() else {
         return found.add(BASE, "must be a list", "entries are merged by `name`");

@@ -16,29 +16,20 @@ pub(super) fn check(agent: &AgentDeployment, found: &mut Found) {
     for (index, action) in scaling.scheduled.iter().enumerate() {
         scheduled(action, &path::item("spec.autoscaling.scheduled", index), found);
     }
-    found.unique(
-        "spec.autoscaling.scheduled",
-        scaling.scheduled.iter().map(|action| action.name.as_str()),
-    );
+    found.unique("spec.autoscaling.scheduled", scaling.scheduled.iter().map(|action| action.name.as_str()));
 }
 
 fn range(scaling: &Autoscaling, found: &mut Found) {
     found.range("spec.autoscaling.max", scaling.max, 1..=5000, "tasks");
     if scaling.min > scaling.max {
-        let problem = format!(
-            "the fewest tasks ({}) are more than the most ({})",
-            scaling.min, scaling.max
-        );
+        let problem = format!("the fewest tasks ({}) are more than the most ({})", scaling.min, scaling.max);
         found.add("spec.autoscaling.min", problem, "at most `spec.autoscaling.max`");
     }
 }
 
 fn policies(agent: &AgentDeployment, found: &mut Found) {
     let scaling = &agent.spec.autoscaling;
-    let percents = [
-        ("targetCpu", scaling.target_cpu),
-        ("targetMemory", scaling.target_memory),
-    ];
+    let percents = [("targetCpu", scaling.target_cpu), ("targetMemory", scaling.target_memory)];
     for (field, percent) in percents {
         if let Some(percent) = percent {
             found.range(&path::field("spec.autoscaling", field), percent, 1..=100, "percent");
@@ -48,11 +39,7 @@ fn policies(agent: &AgentDeployment, found: &mut Found) {
         let at = "spec.autoscaling.requestsPerTarget";
         found.range(at, requests, 1..=u32::MAX, "requests");
         if agent.spec.load_balancer.is_none() {
-            found.add(
-                at,
-                "there is no target group to count requests at",
-                "a `spec.loadBalancer`",
-            );
+            found.add(at, "there is no target group to count requests at", "a `spec.loadBalancer`");
         }
     }
     let none = percents.iter().all(|(_, percent)| percent.is_none()) && scaling.requests_per_target.is_none();
@@ -63,34 +50,17 @@ fn policies(agent: &AgentDeployment, found: &mut Found) {
 }
 
 fn scheduled(action: &ScheduledAction, at: &str, found: &mut Found) {
-    let ScheduledAction {
-        name,
-        schedule,
-        timezone,
-        min,
-        max,
-    } = action;
+    let ScheduledAction { name, schedule, timezone, min, max } = action;
     if !(1..=256).contains(&name.len()) || !form::is_of(name, "_.-") {
         let hint = "letters, digits, `_`, `.` and `-`, 1 to 256 characters";
         found.add(path::field(at, "name"), format!("`{name}` is not a name"), hint);
     }
     if !is_schedule(schedule) {
         let hint = "`at(2026-07-01T08:00:00)`, `rate(1 hour)` or `cron(0 8 * * ? *)`";
-        found.add(
-            path::field(at, "schedule"),
-            format!("`{schedule}` is not a schedule"),
-            hint,
-        );
+        found.add(path::field(at, "schedule"), format!("`{schedule}` is not a schedule"), hint);
     }
-    if let Some(zone) = timezone
-        .as_ref()
-        .filter(|zone| zone.is_empty() || !form::is_of(zone, "/_+-"))
-    {
-        found.add(
-            path::field(at, "timezone"),
-            format!("`{zone}` is not a time zone"),
-            "an IANA name: `Europe/Berlin`",
-        );
+    if let Some(zone) = timezone.as_ref().filter(|zone| zone.is_empty() || !form::is_of(zone, "/_+-")) {
+        found.add(path::field(at, "timezone"), format!("`{zone}` is not a time zone"), "an IANA name: `Europe/Berlin`");
     }
     match (min, max) {
         (None, None) => found.add(at, "the action changes nothing", "`min`, `max` or both"),

@@ -16,20 +16,12 @@ pub(super) fn check(agent: &AgentDeployment, found: &mut Found) {
     percentages(agent, found);
     alarms(agent, found);
     if agent.spec.verify.is_some() {
-        found.add(
-            "spec.verify",
-            "smoke checks are not yet supported",
-            "remove the block; the health check stands",
-        );
+        found.add("spec.verify", "smoke checks are not yet supported", "remove the block; the health check stands");
     }
 }
 
 fn network(network: &Network, found: &mut Found) {
-    let Network {
-        subnets,
-        security_groups,
-        assign_public_ip: _,
-    } = network;
+    let Network { subnets, security_groups, assign_public_ip: _ } = network;
     if !(1..=16).contains(&subnets.len()) {
         let problem = format!("{} subnets are given", subnets.len());
         found.add("spec.network.subnets", problem, "1 to 16 of one VPC");
@@ -45,37 +37,19 @@ fn network(network: &Network, found: &mut Found) {
 fn ids(path: &str, ids: &[String], prefix: &str, found: &mut Found) {
     for (index, id) in ids.iter().enumerate().filter(|(_, id)| !form::is_id(id, prefix)) {
         let problem = format!("`{id}` is not an id");
-        found.add(
-            path::item(path, index),
-            problem,
-            format!("`{prefix}` and the rest of the id"),
-        );
+        found.add(path::item(path, index), problem, format!("`{prefix}` and the rest of the id"));
     }
     found.unique(path, ids.iter().map(String::as_str));
 }
 
 fn load_balancer(balancer: &LoadBalancer, region: &str, found: &mut Found) {
-    let LoadBalancer {
-        target_group_arn,
-        listener,
-        health_check,
-        deregistration_delay,
-        grace_period,
-        alternate,
-    } = balancer;
+    let LoadBalancer { target_group_arn, listener, health_check, deregistration_delay, grace_period, alternate } =
+        balancer;
     match (target_group_arn, listener) {
         (Some(_), Some(_)) => {
-            found.add(
-                "spec.loadBalancer",
-                "both `targetGroupArn` and `listener` are given",
-                "exactly one of them",
-            );
+            found.add("spec.loadBalancer", "both `targetGroupArn` and `listener` are given", "exactly one of them");
         }
-        (None, None) => found.add(
-            "spec.loadBalancer",
-            "no target group is given",
-            "`targetGroupArn: <arn>`",
-        ),
+        (None, None) => found.add("spec.loadBalancer", "no target group is given", "`targetGroupArn: <arn>`"),
         (Some(_), None) | (None, Some(_)) => {}
     }
     if let Some(arn) = target_group_arn {
@@ -89,10 +63,7 @@ fn load_balancer(balancer: &LoadBalancer, region: &str, found: &mut Found) {
             "make the target group yourself and name it in `targetGroupArn`",
         );
     }
-    let owned = [
-        ("healthCheck", health_check.is_some()),
-        ("deregistrationDelay", deregistration_delay.is_some()),
-    ];
+    let owned = [("healthCheck", health_check.is_some()), ("deregistrationDelay", deregistration_delay.is_some())];
     for (field, _) in owned.into_iter().filter(|(_, given)| *given && listener.is_none()) {
         let hint = "an existing target group is attached, never changed; set it there";
         found.add(path::field("spec.loadBalancer", field), "only with `listener`", hint);
@@ -105,11 +76,7 @@ fn load_balancer(balancer: &LoadBalancer, region: &str, found: &mut Found) {
         alternate_side(other, region, found);
         if same {
             let hint = "a second target group for the other side";
-            found.add(
-                "spec.loadBalancer.alternate.targetGroupArn",
-                "the same as `targetGroupArn`",
-                hint,
-            );
+            found.add("spec.loadBalancer.alternate.targetGroupArn", "the same as `targetGroupArn`", hint);
         }
     }
 }
@@ -124,17 +91,10 @@ fn target_group(path: &str, arn: &str, region: &str, found: &mut Found) {
 
 fn alternate_side(alternate: &Alternate, region: &str, found: &mut Found) {
     const BASE: &str = "spec.loadBalancer.alternate";
-    let Alternate {
-        target_group_arn,
-        production_listener_rule,
-        test_listener_rule,
-        role_arn,
-    } = alternate;
+    let Alternate { target_group_arn, production_listener_rule, test_listener_rule, role_arn } = alternate;
     target_group(&path::field(BASE, "targetGroupArn"), target_group_arn, region, found);
-    let rules = [
-        ("productionListenerRule", Some(production_listener_rule)),
-        ("testListenerRule", test_listener_rule.as_ref()),
-    ];
+    let rules =
+        [("productionListenerRule", Some(production_listener_rule)), ("testListenerRule", test_listener_rule.as_ref())];
     let kinds = ["listener-rule/", "listener/"];
     for (field, arn) in rules.into_iter().filter_map(|(field, arn)| Some((field, arn?))) {
         let rule = form::arn(arn).filter(|arn| kinds.iter().any(|kind| arn.resource.starts_with(kind)));
@@ -149,11 +109,7 @@ fn alternate_side(alternate: &Alternate, region: &str, found: &mut Found) {
     }
     if !form::is_role_arn(role_arn) {
         let problem = format!("`{role_arn}` is not the ARN of a role");
-        found.add(
-            path::field(BASE, "roleArn"),
-            problem,
-            "`arn:aws:iam::<account>:role/<name>`",
-        );
+        found.add(path::field(BASE, "roleArn"), problem, "`arn:aws:iam::<account>:role/<name>`");
     }
 }
 
@@ -168,19 +124,11 @@ fn strategy(agent: &AgentDeployment, found: &mut Found) {
         Strategy::Rolling => {
             if rollout.bake_minutes.is_some() {
                 let hint = "`strategy: BlueGreen`, `Canary` or `Linear`, or no `bakeMinutes`";
-                found.add(
-                    "spec.rollout.bakeMinutes",
-                    "a rolling rollout has nothing to bake",
-                    hint,
-                );
+                found.add("spec.rollout.bakeMinutes", "a rolling rollout has nothing to bake", hint);
             }
             if alternate {
                 let hint = "set `spec.rollout.strategy` to BlueGreen, Canary or Linear, or remove it";
-                found.add(
-                    "spec.loadBalancer.alternate",
-                    "a rolling rollout has no second side",
-                    hint,
-                );
+                found.add("spec.loadBalancer.alternate", "a rolling rollout has no second side", hint);
             }
         }
         Strategy::BlueGreen | Strategy::Canary | Strategy::Linear if balancer.is_some() && !alternate => {
@@ -207,21 +155,10 @@ fn percentages(agent: &AgentDeployment, found: &mut Found) {
         found.range("spec.rollout.minimumHealthyPercent", minimum, 0..=100, "percent");
     }
     if maximum < 100 {
-        found.add(
-            "spec.rollout.maximumPercent",
-            format!("{maximum} is out of range"),
-            "100 or more percent",
-        );
+        found.add("spec.rollout.maximumPercent", format!("{maximum} is out of range"), "100 or more percent");
     }
     let scaling = &agent.spec.autoscaling;
-    let tasks = u64::from(
-        if scaling.enabled {
-            scaling.min
-        } else {
-            agent.spec.desired_count
-        }
-        .max(1),
-    );
+    let tasks = u64::from(if scaling.enabled { scaling.min } else { agent.spec.desired_count }.max(1));
     let fewest = (tasks * u64::from(minimum)).div_ceil(100);
     let most = tasks * u64::from(maximum) / 100;
     if (0..=100).contains(&minimum) && maximum >= 100 && fewest >= tasks && most <= tasks {
@@ -236,16 +173,8 @@ fn percentages(agent: &AgentDeployment, found: &mut Found) {
 
 fn alarms(agent: &AgentDeployment, found: &mut Found) {
     let alarms = &agent.spec.rollout.alarms;
-    for (index, _) in alarms
-        .iter()
-        .enumerate()
-        .filter(|(_, name)| !(1..=255).contains(&name.chars().count()))
-    {
-        found.add(
-            path::item("spec.rollout.alarms", index),
-            "not the name of an alarm",
-            "1 to 255 characters",
-        );
+    for (index, _) in alarms.iter().enumerate().filter(|(_, name)| !(1..=255).contains(&name.chars().count())) {
+        found.add(path::item("spec.rollout.alarms", index), "not the name of an alarm", "1 to 255 characters");
     }
     found.unique("spec.rollout.alarms", alarms.iter().map(String::as_str));
 }

@@ -40,14 +40,8 @@ const KNOWN: [&str; 28] = [
     "user",
     "workingDirectory",
 ];
-const ALSO_KNOWN: [&str; 6] = [
-    "credentialSpecs",
-    "resourceRequirements",
-    "systemControls",
-    "ulimits",
-    "versionConsistency",
-    "volumesFrom",
-];
+const ALSO_KNOWN: [&str; 6] =
+    ["credentialSpecs", "resourceRequirements", "systemControls", "ulimits", "versionConsistency", "volumesFrom"];
 const FORBIDDEN: [&str; 9] = [
     "disableNetworking",
     "dnsSearchDomains",
@@ -93,11 +87,7 @@ fn name<'a>(sidecar: &'a Map<String, Value>, at: &str, names: &mut BTreeSet<&'a 
             found.add(at, format!("`{name}` is not a name ECS accepts"), hint);
         }
         Some(name) if !names.insert(name) => {
-            found.add(
-                at,
-                format!("another container is called `{name}`"),
-                "a name unique in the task",
-            );
+            found.add(at, format!("another container is called `{name}`"), "a name unique in the task");
         }
         Some(_) => {}
     }
@@ -131,11 +121,7 @@ fn fields(sidecar: &Map<String, Value>, at: &str, found: &mut Found) {
     }
     let gpu = |need: &Value| need.get("type").and_then(Value::as_str) == Some("GPU");
     if list(sidecar.get("resourceRequirements")).iter().any(gpu) {
-        found.add(
-            path::field(at, "resourceRequirements"),
-            "Fargate has no GPU",
-            "remove it",
-        );
+        found.add(path::field(at, "resourceRequirements"), "Fargate has no GPU", "remove it");
     }
 }
 
@@ -145,17 +131,9 @@ fn linux(sidecar: &Map<String, Value>, at: &str, found: &mut Found) {
     };
     let at = path::field(at, "linuxParameters");
     for key in linux.keys().filter(|key| FORBIDDEN_LINUX.contains(&key.as_str())) {
-        found.add(
-            path::field(&at, key),
-            format!("Fargate does not support `{key}`"),
-            "remove it",
-        );
+        found.add(path::field(&at, key), format!("Fargate does not support `{key}`"), "remove it");
     }
-    let added = list(
-        linux
-            .get("capabilities")
-            .and_then(|capabilities| capabilities.get("add")),
-    );
+    let added = list(linux.get("capabilities").and_then(|capabilities| capabilities.get("add")));
     if added.iter().any(|capability| capability.as_str() != Some("SYS_PTRACE")) {
         let at = path::field(&path::field(&at, "capabilities"), "add");
         found.add(at, "Fargate adds no such capability", "`SYS_PTRACE` alone");
@@ -181,40 +159,21 @@ fn ports_of(sidecar: &Map<String, Value>, at: &str, ports: &mut BTreeSet<u64>, f
 
 fn details(sidecar: &Map<String, Value>, at: &str, found: &mut Found) {
     for key in ["startTimeout", "stopTimeout"] {
-        if let Some(seconds) = sidecar
-            .get(key)
-            .filter(|value| !value.as_u64().is_some_and(|n| (2..=120).contains(&n)))
+        if let Some(seconds) = sidecar.get(key).filter(|value| !value.as_u64().is_some_and(|n| (2..=120).contains(&n)))
         {
-            found.add(
-                path::field(at, key),
-                format!("{seconds} is out of range"),
-                "2 to 120 seconds",
-            );
+            found.add(path::field(at, key), format!("{seconds} is out of range"), "2 to 120 seconds");
         }
     }
-    let driver = sidecar
-        .get("logConfiguration")
-        .and_then(|log| log.get("logDriver"))
-        .and_then(Value::as_str);
+    let driver = sidecar.get("logConfiguration").and_then(|log| log.get("logDriver")).and_then(Value::as_str);
     if let Some(driver) = driver.filter(|driver| !["awslogs", "splunk", "awsfirelens"].contains(driver)) {
         let at = path::field(&path::field(at, "logConfiguration"), "logDriver");
-        found.add(
-            at,
-            format!("Fargate has no log driver `{driver}`"),
-            "`awslogs`, `splunk` or `awsfirelens`",
-        );
+        found.add(at, format!("Fargate has no log driver `{driver}`"), "`awslogs`, `splunk` or `awsfirelens`");
     }
     for (index, variable) in list(sidecar.get("environment")).iter().enumerate() {
-        let sound = ["name", "value"]
-            .iter()
-            .all(|key| variable.get(*key).is_some_and(Value::is_string));
+        let sound = ["name", "value"].iter().all(|key| variable.get(*key).is_some_and(Value::is_string));
         if !sound {
             let at = path::item(&path::field(at, "environment"), index);
-            found.add(
-                at,
-                "not an environment variable",
-                "`{name: ..., value: ...}`, both strings: quote numbers",
-            );
+            found.add(at, "not an environment variable", "`{name: ..., value: ...}`, both strings: quote numbers");
         }
     }
     for (index, secret) in list(sidecar.get("secrets")).iter().enumerate() {
@@ -231,11 +190,7 @@ fn depends_on(sidecar: &Map<String, Value>, at: &str, names: &BTreeSet<&str>, fo
         let at = path::field(&path::item(&path::field(at, "dependsOn"), index), "containerName");
         match dependency.get("containerName").and_then(Value::as_str) {
             Some(name) if names.contains(name) && text(sidecar, "name") != Some(name) => {}
-            Some(name) => found.add(
-                at,
-                format!("there is no other container `{name}`"),
-                "a container of this task",
-            ),
+            Some(name) => found.add(at, format!("there is no other container `{name}`"), "a container of this task"),
             None => found.add(at, "the dependency is not named", "`containerName: ...`"),
         }
     }
@@ -245,19 +200,11 @@ fn depends_on(sidecar: &Map<String, Value>, at: &str, names: &BTreeSet<&str>, fo
 fn shares(agent: &AgentDeployment, found: &mut Found) {
     let resources = &agent.spec.resources;
     for (key, whole) in [("cpu", resources.cpu), ("memory", resources.memory)] {
-        let reserved = agent
-            .spec
-            .sidecars
-            .iter()
-            .filter_map(|sidecar| sidecar.get(key)?.as_u64());
+        let reserved = agent.spec.sidecars.iter().filter_map(|sidecar| sidecar.get(key)?.as_u64());
         let sum = reserved.fold(0, u64::saturating_add);
         if sum > u64::from(whole) {
             let problem = format!("the sidecars reserve {sum} {key} of the task's {whole}");
-            found.add(
-                "spec.sidecars",
-                problem,
-                format!("less, or more `spec.resources.{key}`"),
-            );
+            found.add("spec.sidecars", problem, format!("less, or more `spec.resources.{key}`"));
         }
     }
 }

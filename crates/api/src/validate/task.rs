@@ -7,9 +7,8 @@ use crate::{
 };
 
 /// The retention periods CloudWatch Logs knows.
-const RETENTION_DAYS: [u32; 22] = [
-    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
-];
+const RETENTION_DAYS: [u32; 22] =
+    [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
 
 pub(super) fn check(agent: &AgentDeployment, found: &mut Found) {
     size(&agent.spec.resources, found);
@@ -19,32 +18,19 @@ pub(super) fn check(agent: &AgentDeployment, found: &mut Found) {
 }
 
 fn size(resources: &Resources, found: &mut Found) {
-    let Resources {
-        cpu,
-        memory,
-        ephemeral_storage_gib,
-        architecture: _,
-    } = resources;
+    let Resources { cpu, memory, ephemeral_storage_gib, architecture: _ } = resources;
     if !fargate::CPUS.contains(cpu) {
         let all = fargate::CPUS.map(|cpu| cpu.to_string()).join(", ");
         let near =
             fargate::at_least(*cpu, *memory).map(|(cpu, memory)| format!("; the next size is {cpu} with {memory} MiB"));
-        found.add(
-            "spec.resources.cpu",
-            format!("Fargate has no {cpu} CPU units"),
-            all + &near.unwrap_or_default(),
-        );
+        found.add("spec.resources.cpu", format!("Fargate has no {cpu} CPU units"), all + &near.unwrap_or_default());
     } else if !fargate::offers(*cpu, *memory) {
         let fits = fargate::describe_memory(*cpu);
         let near = fargate::at_least(*cpu, *memory)
             .filter(|(larger, _)| larger != cpu)
             .map(|(cpu, memory)| format!("; or {memory} MiB with {cpu} CPU units"));
         let hint = format!("{fits} MiB{}", near.unwrap_or_default());
-        found.add(
-            "spec.resources.memory",
-            format!("{memory} MiB do not go with {cpu} CPU units"),
-            hint,
-        );
+        found.add("spec.resources.memory", format!("{memory} MiB do not go with {cpu} CPU units"), hint);
     }
     if let Some(storage) = ephemeral_storage_gib {
         found.range("spec.resources.ephemeralStorageGiB", *storage, 20..=200, "GiB");
@@ -54,19 +40,11 @@ fn size(resources: &Resources, found: &mut Found) {
 fn image(image: &Image, found: &mut Found) {
     match (&image.uri, &image.build) {
         (Some(_), Some(_)) => found.add("spec.image", "both `uri` and `build` are given", "exactly one of them"),
-        (None, None) => found.add(
-            "spec.image",
-            "no image is given",
-            "`uri: <registry>/<repository>:<tag>`",
-        ),
+        (None, None) => found.add("spec.image", "no image is given", "`uri: <registry>/<repository>:<tag>`"),
         (Some(_), None) | (None, Some(_)) => {}
     }
     if image.build.is_some() {
-        found.add(
-            "spec.image.build",
-            "building images is not yet supported",
-            "push the image and name it in `uri`",
-        );
+        found.add("spec.image.build", "building images is not yet supported", "push the image and name it in `uri`");
     }
     if let Some((uri, fault)) = image.uri.as_ref().and_then(|uri| Some((uri, form::image_fault(uri)?))) {
         found.add("spec.image.uri", format!("`{uri}` is not an image reference"), fault);
@@ -74,23 +52,12 @@ fn image(image: &Image, found: &mut Found) {
 }
 
 fn logging(logging: &Logging, found: &mut Found) {
-    let Logging {
-        enabled: _,
-        group,
-        retention_days,
-        stream_prefix,
-        mode,
-        max_buffer_size,
-    } = logging;
+    let Logging { enabled: _, group, retention_days, stream_prefix, mode, max_buffer_size } = logging;
     let group_form =
         |group: &&String| (1..=512).contains(&group.len()) && form::is_of(group, ".-_/#") && !group.starts_with("aws/");
     if let Some(group) = group.as_ref().filter(|group| !group_form(group)) {
         let hint = "1 to 512 letters, digits or `.-_/#`, not beginning with `aws/`";
-        found.add(
-            "spec.logging.group",
-            format!("`{group}` is not the name of a log group"),
-            hint,
-        );
+        found.add("spec.logging.group", format!("`{group}` is not the name of a log group"), hint);
     }
     if let Some(days) = retention_days.filter(|days| !RETENTION_DAYS.contains(days)) {
         let problem = format!("CloudWatch cannot keep logs for {days} days");
@@ -98,11 +65,7 @@ fn logging(logging: &Logging, found: &mut Found) {
     }
     if !(1..=128).contains(&stream_prefix.len()) || !form::is_of(stream_prefix, "._/-") {
         let hint = "1 to 128 letters, digits or `._/-`";
-        found.add(
-            "spec.logging.streamPrefix",
-            format!("`{stream_prefix}` is not a stream prefix"),
-            hint,
-        );
+        found.add("spec.logging.streamPrefix", format!("`{stream_prefix}` is not a stream prefix"), hint);
     }
     let Some(size) = max_buffer_size else {
         return;
@@ -137,25 +100,15 @@ fn execution_role(agent: &AgentDeployment, found: &mut Found) {
     let ecr = |uri: &str| form::is_ecr(uri);
     let sidecar = |key: &str| spec.sidecars.iter().any(|sidecar| sidecar.contains_key(key));
     let sidecar_image = |sidecar: &serde_json::Map<_, serde_json::Value>| {
-        sidecar
-            .get("image")
-            .and_then(serde_json::Value::as_str)
-            .is_some_and(ecr)
+        sidecar.get("image").and_then(serde_json::Value::as_str).is_some_and(ecr)
     };
     let reasons = [
         (spec.logging.enabled, "`spec.logging.enabled`"),
         (!spec.container.secrets.is_empty() || sidecar("secrets"), "secrets"),
-        (
-            spec.image.uri.as_deref().is_some_and(ecr) || spec.sidecars.iter().any(sidecar_image),
-            "an ECR image",
-        ),
+        (spec.image.uri.as_deref().is_some_and(ecr) || spec.sidecars.iter().any(sidecar_image), "an ECR image"),
         (sidecar("repositoryCredentials"), "registry credentials"),
     ];
-    let needs = reasons
-        .iter()
-        .filter(|(needed, _)| *needed)
-        .map(|(_, reason)| *reason)
-        .collect::<Vec<_>>();
+    let needs = reasons.iter().filter(|(needed, _)| *needed).map(|(_, reason)| *reason).collect::<Vec<_>>();
     let given = spec.roles.execution.is_some() || spec.overrides.task_definition.contains_key("executionRoleArn");
     if !needs.is_empty() && !given {
         let problem = format!("an execution role is required by {}", needs.join(" and "));

@@ -42,10 +42,7 @@ fn brackets_inside_a_real_document_are_refused_for_their_depth() {
 
 #[test]
 fn brackets_in_a_string_are_only_text() {
-    let text = format!(
-        "{AGENT}  tags: {{team: ok}}\n  container: {{environment: {{A: \"{}\"}}}}\n",
-        "[".repeat(1000)
-    );
+    let text = format!("{AGENT}  tags: {{team: ok}}\n  container: {{environment: {{A: \"{}\"}}}}\n", "[".repeat(1000));
     assert_eq!(agents(&text), 1);
 }
 
@@ -57,10 +54,7 @@ fn deep_block_nesting_is_refused() {
     }
     assert_eq!(refused(&text), "nested more than 64 levels deep");
     assert_eq!(refused(&"- ".repeat(50_000)), "nested more than 64 levels deep");
-    assert_eq!(
-        refused(&"? ".repeat(50_000)),
-        "a key must be a plain word, not a list or a mapping"
-    );
+    assert_eq!(refused(&"? ".repeat(50_000)), "a key must be a plain word, not a list or a mapping");
 }
 
 #[test]
@@ -74,35 +68,17 @@ fn sixty_four_levels_are_deep_enough_for_anyone_and_allowed() {
 fn an_alias_bomb_is_refused_before_it_is_unfolded() {
     let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..30 {
-        writeln!(
-            text,
-            "a{level}: &a{level} [{}]",
-            vec![format!("*a{}", level - 1); 9].join(", ")
-        )
-        .unwrap();
+        writeln!(text, "a{level}: &a{level} [{}]", vec![format!("*a{}", level - 1); 9].join(", ")).unwrap();
     }
     let parsed = yaml::parse("attack.yaml", &text);
     assert_eq!(parsed.agents, []);
-    assert!(
-        parsed
-            .faults
-            .iter()
-            .all(|fault| fault.problem.contains("anchors and aliases")),
-        "{:?}",
-        parsed.faults
-    );
+    assert!(parsed.faults.iter().all(|fault| fault.problem.contains("anchors and aliases")), "{:?}", parsed.faults);
     assert_eq!(parsed.faults.len(), 30 + 29 * 9);
 }
 
 #[test]
 fn odd_tags_are_refused() {
-    for tag in [
-        "!!python/object/apply:os.system",
-        "!include",
-        "!!binary",
-        "!<tag:example.org,2026:x>",
-        "!!str",
-    ] {
+    for tag in ["!!python/object/apply:os.system", "!include", "!!binary", "!<tag:example.org,2026:x>", "!!str"] {
         let text = AGENT.replace("cluster: agents", &format!("cluster: {tag} agents"));
         assert_eq!(refused(&text), "tags (`!name`) are not accepted", "{tag}");
     }
@@ -110,18 +86,9 @@ fn odd_tags_are_refused() {
 
 #[test]
 fn a_key_given_twice_is_refused_wherever_it_stands() {
-    assert_eq!(
-        refused(&format!("{AGENT}  desiredCount: 1\n  desiredCount: 2\n")),
-        "`desiredCount` is given twice"
-    );
-    assert_eq!(
-        refused(&format!("{AGENT}  tags: {{a: b, \"a\": c}}\n")),
-        "`a` is given twice"
-    );
-    assert_eq!(
-        refused(&format!("{AGENT}  sidecars: [{{name: x, image: \"y\", name: z}}]\n")),
-        "`name` is given twice"
-    );
+    assert_eq!(refused(&format!("{AGENT}  desiredCount: 1\n  desiredCount: 2\n")), "`desiredCount` is given twice");
+    assert_eq!(refused(&format!("{AGENT}  tags: {{a: b, \"a\": c}}\n")), "`a` is given twice");
+    assert_eq!(refused(&format!("{AGENT}  sidecars: [{{name: x, image: \"y\", name: z}}]\n")), "`name` is given twice");
 }
 
 #[test]
@@ -144,19 +111,13 @@ fn a_nul_hides_nothing_that_stands_behind_it() {
 
 #[test]
 fn a_huge_file_is_refused_unread() {
-    let text = format!(
-        "{AGENT}  container: {{environment: {{A: \"{}\"}}}}\n",
-        "x".repeat(300_000)
-    );
+    let text = format!("{AGENT}  container: {{environment: {{A: \"{}\"}}}}\n", "x".repeat(300_000));
     assert!(refused(&text).contains("is too large"));
 }
 
 #[test]
 fn a_huge_scalar_below_the_limit_is_read() {
-    let text = format!(
-        "{AGENT}  container: {{environment: {{A: \"{}\"}}}}\n",
-        "x".repeat(200_000)
-    );
+    let text = format!("{AGENT}  container: {{environment: {{A: \"{}\"}}}}\n", "x".repeat(200_000));
     assert_eq!(agents(&text), 1);
 }
 
@@ -175,10 +136,7 @@ fn a_flood_of_faults_is_cut_and_says_so() {
     }
     let parsed = yaml::parse("attack.yaml", &text);
     assert_eq!(parsed.faults.len(), MAX_FAULTS);
-    assert_eq!(
-        parsed.faults[MAX_FAULTS - 1].hint.as_deref(),
-        Some("4500 more faults follow")
-    );
+    assert_eq!(parsed.faults[MAX_FAULTS - 1].hint.as_deref(), Some("4500 more faults follow"));
 }
 
 #[test]
@@ -196,10 +154,7 @@ fn a_byte_order_mark_and_windows_line_ends_are_accepted() {
 fn a_huge_key_is_refused() {
     let key = "k".repeat(100_000);
     assert_eq!(refused(&format!("? {key}\n: 1\n")), "a key of 100000 bytes is too long");
-    assert_eq!(
-        refused(&format!("{{\"{key}\": 1}}")),
-        "a key of 100000 bytes is too long"
-    );
+    assert_eq!(refused(&format!("{{\"{key}\": 1}}")), "a key of 100000 bytes is too long");
 }
 
 #[test]

@@ -23,18 +23,12 @@ fn describe(parsed: &Parsed) -> String {
 #[test]
 fn every_case_folder_says_what_is_found() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
-    let mut cases = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect::<Vec<_>>();
+    let mut cases = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
     cases.sort();
     let mut wrong = String::new();
     for case in &cases {
         let name = case.file_name().unwrap().to_string_lossy();
-        let found = describe(&yaml::parse_bytes(
-            "input.yaml",
-            &fs::read(case.join("input.yaml")).unwrap(),
-        ));
+        let found = describe(&yaml::parse_bytes("input.yaml", &fs::read(case.join("input.yaml")).unwrap()));
         let expected = fs::read_to_string(case.join("faults.txt")).unwrap_or_default();
         if found != expected {
             writeln!(wrong, "== {name}: expected\n{expected}== {name}: found\n{found}").unwrap();
@@ -47,19 +41,13 @@ fn every_case_folder_says_what_is_found() {
 #[test]
 fn a_null_is_no_name() {
     let parsed = yaml::parse("input.json", r#"{"service_name": "Support_Bot", "name": null}"#);
-    assert_eq!(
-        parsed.named.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        ["support-bot"]
-    );
+    assert_eq!(parsed.named.iter().map(ToString::to_string).collect::<Vec<_>>(), ["support-bot"]);
 }
 
 #[test]
 fn a_name_is_known_although_the_document_is_broken() {
     let parsed = yaml::parse("input.yaml", "metadata: {name: support-bot}\nspec: [\n");
-    assert_eq!(
-        parsed.named.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        ["support-bot"]
-    );
+    assert_eq!(parsed.named.iter().map(ToString::to_string).collect::<Vec<_>>(), ["support-bot"]);
     assert_eq!((parsed.agents.len(), parsed.documents), (0, 1));
     assert_eq!(parsed.faults[0].agent, Some(parsed.named[0].clone()));
 }
@@ -67,15 +55,9 @@ fn a_name_is_known_although_the_document_is_broken() {
 #[test]
 fn an_agent_is_located_where_its_document_begins() {
     let minimal = include_str!("../../cases/minimal/input.yaml");
-    let parsed = yaml::parse(
-        "input.yaml",
-        &format!("# a comment\n---\n{minimal}---\n  {}", minimal.replace('\n', "\n  ")),
-    );
-    let places = parsed
-        .agents
-        .iter()
-        .map(|located| (located.line, located.column))
-        .collect::<Vec<_>>();
+    let parsed =
+        yaml::parse("input.yaml", &format!("# a comment\n---\n{minimal}---\n  {}", minimal.replace('\n', "\n  ")));
+    let places = parsed.agents.iter().map(|located| (located.line, located.column)).collect::<Vec<_>>();
     assert_eq!(places, [(3, 1), (3 + minimal.lines().count() + 1, 3)]);
 }
 

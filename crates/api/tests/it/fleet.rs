@@ -57,10 +57,7 @@ fn every_example_stands_in_its_table() {
     let table = fs::read_to_string(root().join("examples/README.md")).unwrap();
     for path in files(&root().join("examples")) {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        assert!(
-            table.contains(&format!("[{name}]({name})")),
-            "{name} is missing in examples/README.md"
-        );
+        assert!(table.contains(&format!("[{name}]({name})")), "{name} is missing in examples/README.md");
     }
 }
 
@@ -86,20 +83,12 @@ fn the_full_example_shows_every_field_of_the_schema_that_is_supported() {
 #[test]
 fn every_spec_file_names_the_schema_for_editors() {
     for folder in ["manifests", "examples"] {
-        for path in files(&root().join(folder))
-            .iter()
-            .filter(|path| path.extension().unwrap() == "yaml")
-        {
+        for path in files(&root().join(folder)).iter().filter(|path| path.extension().unwrap() == "yaml") {
             let text = fs::read_to_string(path).unwrap();
             let first = text.lines().next().unwrap();
-            let schema = first
-                .strip_prefix("# yaml-language-server: $schema=")
-                .unwrap_or_else(|| panic!("{}", path.display()));
-            assert!(
-                path.parent().unwrap().join(schema).is_file(),
-                "{}: {schema}",
-                path.display()
-            );
+            let schema =
+                first.strip_prefix("# yaml-language-server: $schema=").unwrap_or_else(|| panic!("{}", path.display()));
+            assert!(path.parent().unwrap().join(schema).is_file(), "{}: {schema}", path.display());
         }
     }
 }
@@ -107,8 +96,5 @@ fn every_spec_file_names_the_schema_for_editors() {
 #[test]
 fn the_schema_file_is_the_one_the_types_generate() {
     let file = fs::read_to_string(root().join("manifests/agentdeployment.schema.json")).unwrap_or_default();
-    assert!(
-        file == schema::file(),
-        "manifests/agentdeployment.schema.json is stale: run `cargo xtask generate`"
-    );
+    assert!(file == schema::file(), "manifests/agentdeployment.schema.json is stale: run `cargo xtask generate`");
 }

@@ -22,19 +22,10 @@ fn agent() -> impl Strategy<Value = AgentDeployment> {
     let environment = prop::collection::btree_map("[A-Z_][A-Z0-9_]{0,12}", "[ -~äß€\n\t]{0,30}", 0..6);
     let tags = prop::collection::btree_map("x[a-zA-Z0-9 ._:/=+@-]{0,12}", "[a-zA-Z0-9 ._:/=+@-]{0,20}", 0..4);
     let capacity = prop::option::of((1u32..=1000, 0u32..=100_000).prop_map(|(weight, base)| Capacity {
-        strategy: vec![StrategyItem {
-            provider: Provider::FargateSpot,
-            weight,
-            base,
-        }],
+        strategy: vec![StrategyItem { provider: Provider::FargateSpot, weight, base }],
         ..Capacity::default()
     }));
-    let words = (
-        "[a-z][a-z0-9]{0,20}",
-        "(yes|no|on|1|1e3|null|~|0x1|[a-z0-9_-]{1,20})",
-        0u32..=100,
-        any::<bool>(),
-    );
+    let words = ("[a-z][a-z0-9]{0,20}", "(yes|no|on|1|1e3|null|~|0x1|[a-z0-9_-]{1,20})", 0u32..=100, any::<bool>());
     (words, size, environment, tags, capacity).prop_map(|(words, (cpu, memory), environment, tags, capacity)| {
         let (name, family, desired_count, arm) = words;
         let mut agent = minimal();
@@ -44,11 +35,7 @@ fn agent() -> impl Strategy<Value = AgentDeployment> {
         agent.spec.resources.cpu = cpu;
         agent.spec.resources.memory = memory;
         agent.spec.resources.architecture = if arm { Architecture::Arm64 } else { Architecture::X86_64 };
-        agent.spec.deletion_policy = if arm {
-            DeletionPolicy::Retain
-        } else {
-            DeletionPolicy::Delete
-        };
+        agent.spec.deletion_policy = if arm { DeletionPolicy::Retain } else { DeletionPolicy::Delete };
         agent.spec.container.environment = environment;
         agent.spec.tags = tags;
         agent.spec.capacity = capacity;
