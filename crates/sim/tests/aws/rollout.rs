@@ -337,3 +337,37 @@ async fn a_task_stuck_in_provisioning_goes_on_once_it_may() {
     pass(30).await;
     assert_eq!(place.service()["runningCount"], 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_healthy_task_wipes_out_the_failures_before_it() {
+    let place = Place::new();
+    place.aws.behave("agent", Behaviour::CrashLoop { exit_code: 1 });
+    place.create(merged(breaker(), json!({"desiredCount": 1})));
+    pass(30).await;
+    assert!(place.service()["deployments"][0]["failedTasks"].as_u64() > Some(0));
+    place.aws.behave("agent", Behaviour::Healthy);
+    pass(60).await;
+    let deployment = place.service()["deployments"][0].clone();
+    assert_eq!(
+        (&deployment["failedTasks"], &deployment["rolloutState"]),
+        (&json!(0), &json!("COMPLETED"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_rolled_back_to_is_not_rolled_back_to_again_before_it_completes() {
+    let place = Place::new();
+    place.create(breaker());
+    pass(60).await;
+    place.aws.behave("agent", Behaviour::CrashLoop { exit_code: 1 });
+    roll_out(&place);
+    pass(600).await;
+    assert_eq!(place.service()["deployments"][0]["rolloutState"], "FAILED");
+    assert_eq!(newest(&place)["status"], "ROLLBACK_FAILED");
+    let rollbacks = place
+        .messages()
+        .iter()
+        .filter(|message| message.contains("rolling back to"))
+        .count();
+    assert_eq!(rollbacks, 1);
+}

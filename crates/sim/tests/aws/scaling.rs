@@ -1,6 +1,7 @@
 //! Application Auto Scaling: its rules, and what it does to a service.
 
 use crate::place::{GROUP, Place, REGION, merged, pass};
+use fargateer_sim::Behaviour;
 use serde_json::{Value, json};
 
 fn scaling(place: &Place, operation: &str, changes: Value) -> Value {
@@ -207,4 +208,44 @@ async fn a_scheduled_action_forgets_an_end_that_is_not_sent_again() {
     assert!(described().get("EndTime").is_none());
     let wrong = merged(action, json!({"Schedule": "every day"}));
     assert_eq!(refused(&place, "PutScheduledAction", wrong).0, "ValidationException");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suspended_direction_is_not_taken() {
+    let place = Place::new();
+    place.create(json!({}));
+    pass(60).await;
+    let suspended = json!({"DynamicScalingInSuspended": true, "DynamicScalingOutSuspended": true});
+    scaling(
+        &place,
+        "RegisterScalableTarget",
+        json!({"MinCapacity": 1, "MaxCapacity": 7, "SuspendedState": suspended}),
+    );
+    scaling(&place, "PutScalingPolicy", cpu());
+    for cpu in [100.0, 1.0] {
+        place.aws.metric(REGION, "blue", "agent", cpu);
+        pass(600).await;
+        assert_eq!(place.service()["desiredCount"], 2, "at {cpu} %");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_is_not_scaled_in_while_it_is_deployed() {
+    let place = Place::new();
+    place.aws.behave("agent", Behaviour::StuckProvisioning);
+    place.create(json!({}));
+    scaling(
+        &place,
+        "RegisterScalableTarget",
+        json!({"MinCapacity": 1, "MaxCapacity": 7}),
+    );
+    scaling(&place, "PutScalingPolicy", cpu());
+    place.aws.metric(REGION, "blue", "agent", 1.0);
+    pass(600).await;
+    assert_eq!(place.service()["desiredCount"], 2);
+    place.aws.behave("agent", Behaviour::Healthy);
+    pass(60).await;
+    place.aws.metric(REGION, "blue", "agent", 1.0);
+    pass(120).await;
+    assert_eq!(place.service()["desiredCount"], 1);
 }
