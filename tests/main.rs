@@ -3,7 +3,12 @@
 #![expect(unreachable_pub, reason = "a test binary has no callers outside; its helpers are public to its modules")]
 #![allow(clippy::allow_attributes, reason = "the next line holds in some builds only")]
 #![allow(dead_code, reason = "sentences of the world that no scenario needs yet")]
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so and fails")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on says so and fails"
+)]
 #![allow(clippy::print_stderr, reason = "benchmarks and failures print what they saw")]
 mod lessons;
 mod world;

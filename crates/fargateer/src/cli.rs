@@ -2,12 +2,9 @@
 //! `commands/`.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-
-use crate::{commands, output, telemetry};
 
 /// Exit code of a command that was used wrongly, or whose input is wrong, or that AWS refused.
 pub(crate) const WRONG: u8 = 2;
@@ -18,11 +15,11 @@ pub(crate) const WRONG: u8 = 2;
 /// AWS is reached as the AWS SDKs do: AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_<SERVICE>, ...
 #[derive(Debug, Parser)]
 #[command(name = "fargateer", version, propagate_version = true, max_term_width = 110)]
-struct Cli {
+pub(crate) struct Cli {
     #[command(flatten)]
-    global: Global,
+    pub(crate) global: Global,
     #[command(subcommand)]
-    command: Command,
+    pub(crate) command: Command,
 }
 
 /// Options of every command.
@@ -71,8 +68,9 @@ pub(crate) enum PlanFormat {
     Markdown,
 }
 
+/// What to do.
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// Reconcile specs continuously (the daemon), or once
     Run(RunArgs),
     /// Check specs offline: every fault with file:line:column
@@ -310,49 +308,6 @@ pub(crate) struct SimArgs {
     /// Specs whose clusters, target groups and images are put in place first.
     #[arg(long, value_name = "PATH")]
     pub(crate) seed: Vec<PathBuf>,
-}
-
-/// Parses the command line, runs the command and turns its result into an exit code.
-pub(crate) fn run() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are errors to clap, and fine to people.
-            drop(error.print());
-            return ExitCode::from(if error.use_stderr() { WRONG } else { 0 });
-        }
-    };
-    telemetry::start(&cli.global);
-    dispatch(cli).unwrap_or_else(|error| {
-        output::error(&error);
-        ExitCode::from(WRONG)
-    })
-}
-
-fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
-    let json_logs = cli.global.log_format == LogFormat::Json;
-    match cli.command {
-        Command::Validate(args) => commands::validate::run(&args),
-        Command::Render(args) => commands::render::run(&args),
-        Command::Convert(args) => commands::convert::run(&args),
-        Command::Schema => output::data(&fargateer_api::schema::file()),
-        Command::IamPolicy => commands::iam_policy::run(),
-        Command::Completion { shell } => commands::completion::run(shell),
-        Command::Version => output::data(&format!("fargateer {}", env!("CARGO_PKG_VERSION"))),
-        Command::Run(args) => block_on(commands::run::run(args, json_logs)),
-        Command::Plan(args) => block_on(commands::plan::run(args)),
-        Command::Diff(args) => block_on(commands::diff::run(args)),
-        Command::Apply(args) => block_on(commands::apply::run(args, json_logs)),
-        Command::Get(args) => block_on(commands::get::run(args)),
-        Command::Describe(args) => block_on(commands::describe::run(args)),
-        Command::Reconcile(args) => block_on(commands::reconcile::run(args)),
-        Command::Prune(args) => block_on(commands::prune::run(args)),
-        Command::Sim(args) => block_on(commands::sim::run(args)),
-    }
-}
-
-fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
 }
 
 /// The command tree, for completion scripts.

@@ -5,6 +5,8 @@
 mod cli;
 mod commands;
 mod config;
+mod dispatch;
+mod document;
 mod http;
 mod local;
 mod output;
@@ -15,5 +17,5 @@ mod wire;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::run()
+    dispatch::run()
 }

@@ -11,11 +11,6 @@ async fn main() -> io::Result<()> {
     let port: u16 = arguments.next().and_then(|port| port.parse().ok()).unwrap_or(4566);
     let speed: f64 = arguments.next().and_then(|speed| speed.parse().ok()).unwrap_or(1.0);
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
-    let simulation = Simulation::new(Settings {
-        speed,
-        ..Settings::default()
-    });
-    simulation
-        .serve(listener, async { tokio::signal::ctrl_c().await.unwrap_or(()) })
-        .await
+    let simulation = Simulation::new(Settings { speed, ..Settings::default() });
+    simulation.serve(listener, async { tokio::signal::ctrl_c().await.unwrap_or(()) }).await
 }

@@ -6,20 +6,12 @@ use sha2::{Digest, Sha256};
 ///
 /// What is no ARN is returned as it is: most parameters take a name or an ARN.
 pub(crate) fn tail(name: &str) -> &str {
-    if name.starts_with("arn:") {
-        name.split_once('/').map_or(name, |(_, tail)| tail)
-    } else {
-        name
-    }
+    if name.starts_with("arn:") { name.split_once('/').map_or(name, |(_, tail)| tail) } else { name }
 }
 
 /// The name after the last slash of an ARN, or the name itself.
 pub(crate) fn leaf(name: &str) -> &str {
-    if name.starts_with("arn:") {
-        name.rsplit('/').next().unwrap_or(name)
-    } else {
-        name
-    }
+    if name.starts_with("arn:") { name.rsplit('/').next().unwrap_or(name) } else { name }
 }
 
 /// The service an ARN belongs to.

@@ -35,17 +35,12 @@ impl Buckets {
     pub(crate) fn admit(&mut self, now: Duration, service: &str, operation: &str) -> bool {
         let rates: Vec<Rate> = rates(service, operation).into_iter().flatten().collect();
         for rate in &rates {
-            let bucket = self.buckets.entry(rate.name).or_insert(Bucket {
-                tokens: rate.burst,
-                at: now,
-            });
+            let bucket = self.buckets.entry(rate.name).or_insert(Bucket { tokens: rate.burst, at: now });
             let passed = now.saturating_sub(bucket.at).as_secs_f64();
             bucket.tokens = (bucket.tokens + passed * rate.refill).min(rate.burst);
             bucket.at = now;
         }
-        let full = rates
-            .iter()
-            .all(|rate| self.buckets.get(rate.name).is_some_and(|bucket| bucket.tokens >= 1.0));
+        let full = rates.iter().all(|rate| self.buckets.get(rate.name).is_some_and(|bucket| bucket.tokens >= 1.0));
         if full {
             for rate in &rates {
                 if let Some(bucket) = self.buckets.get_mut(rate.name) {
@@ -135,9 +130,7 @@ mod tests {
     fn a_burst_is_followed_by_one_registration_a_second() {
         let mut buckets = Buckets::default();
         let admitted = |buckets: &mut Buckets, at: u64| {
-            (0..100)
-                .filter(|_| buckets.admit(Duration::from_secs(at), "ecs", "RegisterTaskDefinition"))
-                .count()
+            (0..100).filter(|_| buckets.admit(Duration::from_secs(at), "ecs", "RegisterTaskDefinition")).count()
         };
         assert_eq!(admitted(&mut buckets, 0), 20);
         assert_eq!(admitted(&mut buckets, 3), 3);
@@ -147,9 +140,7 @@ mod tests {
     #[test]
     fn load_balancing_also_shares_one_bucket_per_account() {
         let mut buckets = Buckets::default();
-        let read = (0..100)
-            .filter(|_| buckets.admit(Duration::ZERO, "elasticloadbalancing", "DescribeRules"))
-            .count();
+        let read = (0..100).filter(|_| buckets.admit(Duration::ZERO, "elasticloadbalancing", "DescribeRules")).count();
         assert_eq!(read, 40);
         assert!(!buckets.admit(Duration::ZERO, "elasticloadbalancing", "AddTags"));
     }

@@ -16,20 +16,13 @@ pub(crate) struct Clock {
 impl Clock {
     pub(crate) fn start(speed: f64) -> Self {
         let speed = if speed.is_finite() && speed > 0.0 { speed } else { 1.0 };
-        Self {
-            start: Instant::now(),
-            speed,
-        }
+        Self { start: Instant::now(), speed }
     }
 
     /// Simulated time since the start.
     pub(crate) fn elapsed(&self) -> Duration {
         let elapsed = Instant::now().saturating_duration_since(self.start);
-        if (self.speed - 1.0).abs() < f64::EPSILON {
-            elapsed
-        } else {
-            elapsed.mul_f64(self.speed)
-        }
+        if (self.speed - 1.0).abs() < f64::EPSILON { elapsed } else { elapsed.mul_f64(self.speed) }
     }
 }
 
@@ -57,23 +50,12 @@ pub(crate) fn iso(epoch: SystemTime, elapsed: Duration) -> String {
 /// `Thu, 01 Jan 2026 00:00:00 GMT`, for the Date header.
 pub(crate) fn http(epoch: SystemTime, elapsed: Duration) -> String {
     const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let date = Date::of(epoch, elapsed);
-    let weekday = usize::try_from(date.days % 7)
-        .ok()
-        .and_then(|day| WEEKDAYS.get(day))
-        .unwrap_or(&"Thu");
-    let month = usize::try_from(date.month - 1)
-        .ok()
-        .and_then(|month| MONTHS.get(month))
-        .unwrap_or(&"Jan");
+    let weekday = usize::try_from(date.days % 7).ok().and_then(|day| WEEKDAYS.get(day)).unwrap_or(&"Thu");
+    let month = usize::try_from(date.month - 1).ok().and_then(|month| MONTHS.get(month)).unwrap_or(&"Jan");
     let (day, year) = (date.day, date.year);
-    format!(
-        "{weekday}, {day:02} {month} {year:04} {:02}:{:02}:{:02} GMT",
-        date.hour, date.minute, date.second
-    )
+    format!("{weekday}, {day:02} {month} {year:04} {:02}:{:02}:{:02} GMT", date.hour, date.minute, date.second)
 }
 
 struct Date {
@@ -115,11 +97,7 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * of_year + 2) / 153;
     let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     (year, month, day)
 }
@@ -132,17 +110,8 @@ mod tests {
     #[test]
     fn dates_are_those_of_the_calendar() {
         let epoch = SystemTime::UNIX_EPOCH;
-        assert_eq!(
-            iso(epoch, Duration::from_millis(951_782_400_500)),
-            "2000-02-29T00:00:00.500Z"
-        );
-        assert_eq!(
-            http(epoch, Duration::from_secs(784_111_777)),
-            "Sun, 06 Nov 1994 08:49:37 GMT"
-        );
-        assert_eq!(
-            http(epoch, Duration::from_hours(490_896)),
-            "Thu, 01 Jan 2026 00:00:00 GMT"
-        );
+        assert_eq!(iso(epoch, Duration::from_millis(951_782_400_500)), "2000-02-29T00:00:00.500Z");
+        assert_eq!(http(epoch, Duration::from_secs(784_111_777)), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(http(epoch, Duration::from_hours(490_896)), "Thu, 01 Jan 2026 00:00:00 GMT");
     }
 }

@@ -21,9 +21,7 @@ struct Door {
 impl Simulation {
     /// The HTTP client to give to SDK clients in the same process.
     pub fn connector(&self) -> SharedHttpClient {
-        let connector = SharedHttpConnector::new(Door {
-            simulation: self.clone(),
-        });
+        let connector = SharedHttpConnector::new(Door { simulation: self.clone() });
         http_client_fn(move |_settings, _components| connector.clone())
     }
 }
@@ -43,10 +41,7 @@ impl HttpConnector for Door {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the latency of a call is simulated, in virtual time"
-)]
+#[expect(clippy::disallowed_methods, reason = "the latency of a call is simulated, in virtual time")]
 async fn wait(simulation: &Simulation) {
     if !simulation.latency().is_zero() {
         tokio::time::sleep(simulation.latency()).await;
@@ -58,15 +53,8 @@ async fn read(mut request: HttpRequest) -> Result<Message, ConnectorError> {
     let header = |name: &str| request.headers().get(name).map(str::to_owned);
     let (target, authorization) = (header("x-amz-target"), header("authorization"));
     let body = ByteStream::new(std::mem::replace(request.body_mut(), SdkBody::taken()));
-    let body = body
-        .collect()
-        .await
-        .map_err(|error| ConnectorError::user(error.into()))?;
-    Ok(Message {
-        target,
-        authorization,
-        body: body.to_vec(),
-    })
+    let body = body.collect().await.map_err(|error| ConnectorError::user(error.into()))?;
+    Ok(Message { target, authorization, body: body.to_vec() })
 }
 
 fn respond(reply: Reply, headers: &Headers) -> Result<HttpResponse, ConnectorError> {
@@ -101,22 +89,14 @@ mod tests {
         let mut request = HttpRequest::new(SdkBody::from("{\"clusterName\":\"blue\"}"));
         let headers = request.headers_mut();
         headers.insert("x-amz-target", "AmazonEC2ContainerServiceV20141113.CreateCluster");
-        headers.insert(
-            "authorization",
-            "AWS4-HMAC-SHA256 Credential=AKID/20260101/eu-west-1/ecs/aws4_request",
-        );
-        let door = Door {
-            simulation: simulation.clone(),
-        };
+        headers.insert("authorization", "AWS4-HMAC-SHA256 Credential=AKID/20260101/eu-west-1/ecs/aws4_request");
+        let door = Door { simulation: simulation.clone() };
         door.call(request).await
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_call_takes_its_latency_and_no_more() {
-        let simulation = Simulation::new(Settings {
-            latency: Duration::from_secs(3),
-            ..Settings::default()
-        });
+        let simulation = Simulation::new(Settings { latency: Duration::from_secs(3), ..Settings::default() });
         let before = Instant::now();
         let response = create(&simulation).await.unwrap();
         assert_eq!((response.status().as_u16(), before.elapsed().as_secs()), (200, 3));
@@ -138,9 +118,7 @@ mod tests {
         for (kind, clusters) in [(FaultKind::HangBefore, 0), (FaultKind::HangAfter, 1)] {
             simulation.fault(Fault::once(kind));
             assert!(timeout(Duration::from_hours(1), create(&simulation)).await.is_err());
-            let listed = simulation
-                .call("eu-west-1", "ecs", "ListClusters", serde_json::json!({}))
-                .unwrap();
+            let listed = simulation.call("eu-west-1", "ecs", "ListClusters", serde_json::json!({})).unwrap();
             assert_eq!(listed["clusterArns"].as_array().unwrap().len(), clusters);
         }
     }

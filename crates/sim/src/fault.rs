@@ -23,14 +23,7 @@ pub struct Fault {
 impl Fault {
     /// A fault of every call, once; narrow it down with struct update syntax.
     pub fn once(kind: FaultKind) -> Self {
-        Self {
-            service: None,
-            operation: None,
-            resource: None,
-            skip: 0,
-            times: Some(1),
-            kind,
-        }
+        Self { service: None, operation: None, resource: None, skip: 0, times: Some(1), kind }
     }
 }
 

@@ -36,23 +36,17 @@ impl Members for Value {
 
     fn whole(&self, name: &str) -> Option<i64> {
         let value = self.get(name)?;
-        value
-            .as_i64()
-            .or_else(|| value.as_str().and_then(|text| text.parse().ok()))
+        value.as_i64().or_else(|| value.as_str().and_then(|text| text.parse().ok()))
     }
 
     fn number(&self, name: &str) -> Option<f64> {
         let value = self.get(name)?;
-        value
-            .as_f64()
-            .or_else(|| value.as_str().and_then(|text| text.parse().ok()))
+        value.as_f64().or_else(|| value.as_str().and_then(|text| text.parse().ok()))
     }
 
     fn flag(&self, name: &str) -> Option<bool> {
         let value = self.get(name)?;
-        value
-            .as_bool()
-            .or_else(|| value.as_str().and_then(|text| text.parse().ok()))
+        value.as_bool().or_else(|| value.as_str().and_then(|text| text.parse().ok()))
     }
 
     fn seconds(&self, name: &str) -> Option<Duration> {
@@ -87,10 +81,7 @@ pub(crate) fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(members) => {
             let known = members.into_iter().filter(|(_, member)| !member.is_null());
-            known
-                .map(|(name, member)| (name, without_nulls(member)))
-                .collect::<Map<_, _>>()
-                .into()
+            known.map(|(name, member)| (name, without_nulls(member))).collect::<Map<_, _>>().into()
         }
         Value::Array(items) => items.into_iter().map(without_nulls).collect(),
         other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => other,

@@ -16,20 +16,12 @@ pub(crate) struct Refusal {
 impl Refusal {
     /// A fault of the caller.
     pub(crate) fn new(code: &str, message: impl Into<String>) -> Self {
-        Self {
-            status: 400,
-            code: code.to_owned(),
-            message: message.into(),
-        }
+        Self { status: 400, code: code.to_owned(), message: message.into() }
     }
 
     /// A fault of the service.
     pub(crate) fn server(code: &str, message: impl Into<String>) -> Self {
-        Self {
-            status: 500,
-            code: code.to_owned(),
-            message: message.into(),
-        }
+        Self { status: 500, code: code.to_owned(), message: message.into() }
     }
 
     /// `InvalidParameterException`, the usual answer of ECS, ECR and Logs.

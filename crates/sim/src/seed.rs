@@ -25,11 +25,7 @@ pub struct Seed {
 /// Puts everything in place. What exists already stays as it is.
 pub(crate) fn plant(region: &mut Region, seed: Seed) {
     for cluster in seed.clusters {
-        let providers: &[&str] = if seed.capacity_providers {
-            &["FARGATE", "FARGATE_SPOT"]
-        } else {
-            &[]
-        };
+        let providers: &[&str] = if seed.capacity_providers { &["FARGATE", "FARGATE_SPOT"] } else { &[] };
         let input = json!({"clusterName": cluster, "capacityProviders": providers});
         try_to(ecs::create_cluster(region, &input));
     }

@@ -33,10 +33,7 @@ impl Simulation {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
         let (open, closed) = watch::channel(());
-        let door = Door {
-            simulation: self,
-            closed,
-        };
+        let door = Door { simulation: self, closed };
         let shutdown = async move {
             shutdown.await;
             drop(open);
@@ -73,9 +70,7 @@ fn behaviour(input: &Value) -> Option<Behaviour> {
         "healthy" => Behaviour::Healthy,
         "crash-loop" => {
             let exit_code = input.whole("exit_code").unwrap_or(1);
-            Behaviour::CrashLoop {
-                exit_code: i32::try_from(exit_code).ok()?,
-            }
+            Behaviour::CrashLoop { exit_code: i32::try_from(exit_code).ok()? }
         }
         "pull-failure" => Behaviour::PullFailure,
         "never-healthy" => Behaviour::NeverHealthy,
@@ -110,10 +105,7 @@ async fn aws(State(mut door): State<Door>, request: Request) -> Response<Body> {
 }
 
 fn header(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned)
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
 fn respond(reply: Reply, headers: &Headers) -> Response<Body> {
@@ -125,9 +117,7 @@ fn respond(reply: Reply, headers: &Headers) -> Response<Body> {
     if let Some(error) = reply.error.filter(|_| reply.content_type.ends_with("json-1.1")) {
         response = response.header("x-amzn-errortype", error);
     }
-    response
-        .body(Body::from(reply.body))
-        .unwrap_or_else(|_| broken(StatusCode::INTERNAL_SERVER_ERROR))
+    response.body(Body::from(reply.body)).unwrap_or_else(|_| broken(StatusCode::INTERNAL_SERVER_ERROR))
 }
 
 fn broken(status: StatusCode) -> Response<Body> {

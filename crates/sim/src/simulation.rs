@@ -29,12 +29,7 @@ impl Simulation {
     pub fn new(settings: Settings) -> Self {
         let (clock, latency, epoch) = (Clock::start(settings.speed), settings.latency, settings.epoch);
         let world = Arc::new(Mutex::new(World::new(settings)));
-        Self {
-            world,
-            clock,
-            latency,
-            epoch,
-        }
+        Self { world, clock, latency, epoch }
     }
 
     /// A panic of another thread leaves a world that is still whole: it changes between requests only.

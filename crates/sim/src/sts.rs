@@ -27,10 +27,7 @@ pub(crate) fn handle(region: &mut Region, operation: &str, input: &Value) -> Ans
             "Arn": format!("arn:aws:iam::{}:user/simulated", region.account),
         })),
         "AssumeRole" => assume_role(region, input),
-        _ => Err(Refusal::new(
-            "InvalidAction",
-            "The action is not valid for this endpoint.",
-        )),
+        _ => Err(Refusal::new("InvalidAction", "The action is not valid for this endpoint.")),
     }
 }
 

@@ -16,15 +16,9 @@ pub(crate) struct Spelling {
 }
 
 /// ECS: `{"key": .., "value": ..}`.
-pub(crate) const LOWER: Spelling = Spelling {
-    key: "key",
-    value: "value",
-};
+pub(crate) const LOWER: Spelling = Spelling { key: "key", value: "value" };
 /// ECR and Elastic Load Balancing: `{"Key": .., "Value": ..}`.
-pub(crate) const UPPER: Spelling = Spelling {
-    key: "Key",
-    value: "Value",
-};
+pub(crate) const UPPER: Spelling = Spelling { key: "Key", value: "Value" };
 
 impl Spelling {
     /// The tags of a list.
@@ -32,28 +26,21 @@ impl Spelling {
         let pairs = list.unwrap_or_default().iter();
         pairs
             .filter_map(|tag| {
-                Some((
-                    tag.text(self.key)?.to_owned(),
-                    tag.text(self.value).unwrap_or_default().to_owned(),
-                ))
+                Some((tag.text(self.key)?.to_owned(), tag.text(self.value).unwrap_or_default().to_owned()))
             })
             .collect()
     }
 
     /// The list of tags.
     pub(crate) fn write(self, tags: &Tags) -> Value {
-        tags.iter()
-            .map(|(key, value)| json!({self.key: key, self.value: value}))
-            .collect()
+        tags.iter().map(|(key, value)| json!({self.key: key, self.value: value})).collect()
     }
 }
 
 /// The tags of a map, as CloudWatch Logs and Application Auto Scaling send them.
 pub(crate) fn of_map(map: Option<&Value>) -> Tags {
     let entries = map.and_then(Value::as_object).into_iter().flatten();
-    entries
-        .map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned()))
-        .collect()
+    entries.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
 }
 
 /// Refuses tags no service takes: more than fifty, `aws:` keys, keys over 128 and values over 256 characters.

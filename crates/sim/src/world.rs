@@ -70,16 +70,11 @@ impl World {
     pub(crate) fn handle(&mut self, now: Duration, message: &Message) -> Outcome {
         let spoken = message.understand();
         let scope = message.scope();
-        let account = sts::account_of(&scope.access_key)
-            .unwrap_or(&self.settings.account)
-            .to_owned();
+        let account = sts::account_of(&scope.access_key).unwrap_or(&self.settings.account).to_owned();
         let place = (account, scope.region);
         self.served += 1;
         let request_id = format!("00000000-0000-4000-a000-{:012x}", self.served);
-        let headers = Headers {
-            request_id,
-            date: clock::http(self.settings.epoch, now),
-        };
+        let headers = Headers { request_id, date: clock::http(self.settings.epoch, now) };
         let input = spoken.input.clone().unwrap_or_else(|_| json!({}));
         let fault = self.faults.strike(&spoken.service, &spoken.operation, &input);
         let outcome = match fault {
@@ -112,10 +107,7 @@ impl World {
 
     fn answer(&mut self, now: Duration, place: &Place, spoken: &Spoken, message: &Message) -> Answer {
         if message.body.len() > BODY_LIMIT {
-            return Err(Refusal::new(
-                "RequestEntityTooLarge",
-                "The request body is larger than 1 MiB.",
-            ));
+            return Err(Refusal::new("RequestEntityTooLarge", "The request body is larger than 1 MiB."));
         }
         let input = spoken.input.clone()?;
         if self.settings.throttle {
@@ -239,12 +231,7 @@ impl World {
 fn advance(region: &mut Region, now: Duration) {
     while let Some(timer) = region.due(now) {
         match timer {
-            Timer::Task {
-                cluster,
-                service,
-                task,
-                turn,
-            } => ecs::advance_task(region, &(cluster, service), &task, turn),
+            Timer::Task { cluster, service, task, turn } => ecs::advance_task(region, &(cluster, service), &task, turn),
             Timer::Service { cluster, service } => ecs::wake(region, cluster, service),
             Timer::Alarm { resource } => scaling::evaluate(region, &resource),
         }
@@ -278,10 +265,5 @@ fn denied(spoken: &Spoken) -> Refusal {
 
 fn html() -> Reply {
     let body = "<html><body><b>Http/1.1 Service Unavailable</b></body></html>";
-    Reply {
-        status: 503,
-        content_type: "text/html",
-        error: Some("503".to_owned()),
-        body: body.as_bytes().to_vec(),
-    }
+    Reply { status: 503, content_type: "text/html", error: Some("503".to_owned()), body: body.as_bytes().to_vec() }
 }

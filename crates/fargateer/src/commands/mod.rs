@@ -15,9 +15,6 @@ pub(crate) mod run;
 pub(crate) mod sim;
 pub(crate) mod validate;
 
-mod document;
 mod server;
 mod specs;
 mod survey;
-
-pub(crate) use document::{agent as agent_document, list as agent_list};

@@ -15,11 +15,11 @@ use fargateer_sim::Simulation;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Format, RunArgs, WRONG};
-use crate::commands::{document, specs};
+use crate::commands::specs;
 use crate::output::hinted;
 use crate::progress::Progress;
 use crate::wire::{self, Machine, Parts};
-use crate::{config, http, local, output};
+use crate::{config, document, http, local, output};
 
 /// Address of the simulated AWS, when it is free.
 const LOCAL_ENDPOINT: &str = "127.0.0.1:8373";

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::DEFAULT_LISTEN;
-use crate::commands::agent_list;
+use crate::document;
 use crate::output::hinted;
 use crate::wire::Machine;
 
@@ -69,7 +69,7 @@ async fn readyz(State(machine): State<Machine>) -> Response {
 }
 
 async fn agents(State(machine): State<Machine>) -> Response {
-    Json(agent_list(&machine.controller, machine.aws.counts())).into_response()
+    Json(document::list(&machine.controller, machine.aws.counts())).into_response()
 }
 
 async fn agent(State(machine): State<Machine>, Path(name): Path<String>) -> Response {
@@ -77,9 +77,9 @@ async fn agent(State(machine): State<Machine>, Path(name): Path<String>) -> Resp
     if !machine.controller.reconciler.fleet.keys().contains(&key) {
         return unknown(&key);
     }
-    let mut document = crate::commands::agent_document(&machine.controller, &key);
-    document["events"] = json!(machine.controller.reconciler.board.events().list(Some(&key)));
-    Json(document).into_response()
+    let mut found = document::agent(&machine.controller, &key);
+    found["events"] = json!(machine.controller.reconciler.board.events().list(Some(&key)));
+    Json(found).into_response()
 }
 
 #[derive(Deserialize)]

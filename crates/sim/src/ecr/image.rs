@@ -11,16 +11,11 @@ use serde_json::{Value, json};
 /// The image of a tag or a digest.
 pub(super) fn find<'a>(repository: &'a Repository, reference: &str) -> Option<(&'a String, &'a Image)> {
     let by_tag = |image: &Image| image.tags.iter().any(|tag| tag == reference);
-    repository
-        .images
-        .iter()
-        .find(|(digest, image)| *digest == reference || by_tag(image))
+    repository.images.iter().find(|(digest, image)| *digest == reference || by_tag(image))
 }
 
 fn reference(id: &Value) -> &str {
-    id.text("imageDigest")
-        .or_else(|| id.text("imageTag"))
-        .unwrap_or_default()
+    id.text("imageDigest").or_else(|| id.text("imageTag")).unwrap_or_default()
 }
 
 fn view(region: &Region, name: &str, digest: &str, image: &Image) -> Value {
@@ -44,11 +39,7 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
     let name = input.text("repositoryName").unwrap_or_default();
     let repository = region.ecr.repositories.get(name).ok_or_else(|| missing(region, name))?;
     let Some(ids) = input.items("imageIds") else {
-        let all = repository
-            .images
-            .iter()
-            .map(|(digest, image)| view(region, name, digest, image))
-            .collect();
+        let all = repository.images.iter().map(|(digest, image)| view(region, name, digest, image)).collect();
         let page = paged(all, input)?;
         return Ok(json!({"imageDetails": page.items, "nextToken": page.next}));
     };
@@ -115,12 +106,7 @@ pub(super) fn batch_delete(region: &mut Region, input: &Value) -> Answer {
         if let (Some(tag), Some(image)) = (id.text("imageTag"), repository.images.get_mut(&digest)) {
             image.tags.retain(|known| known != tag);
         }
-        if id.text("imageTag").is_none()
-            || repository
-                .images
-                .get(&digest)
-                .is_some_and(|image| image.tags.is_empty())
-        {
+        if id.text("imageTag").is_none() || repository.images.get(&digest).is_some_and(|image| image.tags.is_empty()) {
             repository.images.remove(&digest);
         }
         deleted.push(id.clone());
@@ -139,12 +125,7 @@ pub(super) fn list(region: &Region, input: &Value) -> Answer {
             ids.push(json!({"imageDigest": digest}));
         }
         if wanted != Some("UNTAGGED") {
-            ids.extend(
-                image
-                    .tags
-                    .iter()
-                    .map(|tag| json!({"imageDigest": digest, "imageTag": tag})),
-            );
+            ids.extend(image.tags.iter().map(|tag| json!({"imageDigest": digest, "imageTag": tag})));
         }
     }
     let page = paged(ids, input)?;
@@ -155,24 +136,13 @@ pub(super) fn list(region: &Region, input: &Value) -> Answer {
 pub(crate) fn put(region: &mut Region, input: &Value) -> Answer {
     let (account, pushed) = (region.account.clone(), region.timestamp());
     let manifest = input.text("imageManifest").unwrap_or_default().to_owned();
-    let digest = input
-        .text("imageDigest")
-        .map_or_else(|| arn::digest(&manifest), str::to_owned);
+    let digest = input.text("imageDigest").map_or_else(|| arn::digest(&manifest), str::to_owned);
     let tag = input.text("imageTag").map(str::to_owned);
-    let media = input
-        .text("imageManifestMediaType")
-        .unwrap_or("application/vnd.oci.image.manifest.v1+json")
-        .to_owned();
+    let media = input.text("imageManifestMediaType").unwrap_or("application/vnd.oci.image.manifest.v1+json").to_owned();
     let repository = named(region, input)?;
-    let holder = tag
-        .as_deref()
-        .and_then(|tag| find(repository, tag))
-        .map(|(digest, _)| digest.clone());
+    let holder = tag.as_deref().and_then(|tag| find(repository, tag)).map(|(digest, _)| digest.clone());
     if holder.as_ref() == Some(&digest) || (tag.is_none() && repository.images.contains_key(&digest)) {
-        let message = format!(
-            "Image with digest '{digest}' and tag '{}' already exists",
-            tag.unwrap_or_default()
-        );
+        let message = format!("Image with digest '{digest}' and tag '{}' already exists", tag.unwrap_or_default());
         return Err(Refusal::new("ImageAlreadyExistsException", message));
     }
     if holder.is_some() && repository.body.text("imageTagMutability") == Some("IMMUTABLE") {
@@ -185,12 +155,7 @@ pub(crate) fn put(region: &mut Region, input: &Value) -> Answer {
     for image in repository.images.values_mut() {
         image.tags.retain(|known| Some(known) != tag.as_ref());
     }
-    let fresh = || Image {
-        tags: Vec::new(),
-        manifest: manifest.clone(),
-        media_type: media,
-        pushed,
-    };
+    let fresh = || Image { tags: Vec::new(), manifest: manifest.clone(), media_type: media, pushed };
     let image = repository.images.entry(digest.clone()).or_insert_with(fresh);
     image.tags.extend(tag.clone());
     let name = input.text("repositoryName");

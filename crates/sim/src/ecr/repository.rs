@@ -20,10 +20,8 @@ pub(super) fn named<'a>(region: &'a mut Region, input: &Value) -> Result<&'a mut
 
 /// The answer when there is no such repository.
 pub(super) fn missing(region: &Region, name: &str) -> Refusal {
-    let message = format!(
-        "The repository with name '{name}' does not exist in the registry with id '{}'",
-        region.account
-    );
+    let message =
+        format!("The repository with name '{name}' does not exist in the registry with id '{}'", region.account);
     Refusal::new("RepositoryNotFoundException", message)
 }
 
@@ -63,12 +61,7 @@ pub(crate) fn create(region: &mut Region, input: &Value) -> Answer {
         "imageScanningConfiguration": input.member("imageScanningConfiguration").cloned().unwrap_or(scanning),
         "encryptionConfiguration": input.member("encryptionConfiguration").cloned().unwrap_or(encryption),
     });
-    let repository = Repository {
-        body: body.clone(),
-        tags,
-        lifecycle_policy: None,
-        images: BTreeMap::new(),
-    };
+    let repository = Repository { body: body.clone(), tags, lifecycle_policy: None, images: BTreeMap::new() };
     region.ecr.repositories.insert(name, repository);
     Ok(json!({"repository": body}))
 }
@@ -76,17 +69,10 @@ pub(crate) fn create(region: &mut Region, input: &Value) -> Answer {
 /// DescribeRepositories.
 pub(super) fn describe(region: &mut Region, input: &Value) -> Answer {
     let names = input.texts("repositoryNames");
-    if let Some(name) = names
-        .iter()
-        .find(|name| !region.ecr.repositories.contains_key(name.as_str()))
-    {
+    if let Some(name) = names.iter().find(|name| !region.ecr.repositories.contains_key(name.as_str())) {
         return Err(missing(region, name));
     }
-    let all = region
-        .ecr
-        .repositories
-        .iter()
-        .filter(|(name, _)| names.is_empty() || names.contains(name));
+    let all = region.ecr.repositories.iter().filter(|(name, _)| names.is_empty() || names.contains(name));
     let bodies: Vec<&Value> = all.map(|(_, repository)| &repository.body).collect();
     let page = paged(bodies, input)?;
     Ok(json!({"repositories": page.items, "nextToken": page.next}))
@@ -94,11 +80,7 @@ pub(super) fn describe(region: &mut Region, input: &Value) -> Answer {
 
 /// A page of an ECR list.
 pub(super) fn paged<T>(all: Vec<T>, input: &Value) -> Result<page::Page<T>, Refusal> {
-    let size = input
-        .whole("maxResults")
-        .and_then(|size| usize::try_from(size).ok())
-        .unwrap_or(100)
-        .min(1000);
+    let size = input.whole("maxResults").and_then(|size| usize::try_from(size).ok()).unwrap_or(100).min(1000);
     page::cut(all, input.text("nextToken"), size).ok_or_else(|| Refusal::invalid("Invalid token."))
 }
 
@@ -111,10 +93,7 @@ pub(super) fn delete(region: &mut Region, input: &Value) -> Answer {
         return Err(Refusal::new("RepositoryNotEmptyException", message));
     }
     let body = repository.body.clone();
-    region
-        .ecr
-        .repositories
-        .remove(input.text("repositoryName").unwrap_or_default());
+    region.ecr.repositories.remove(input.text("repositoryName").unwrap_or_default());
     Ok(json!({"repository": body}))
 }
 
@@ -123,9 +102,7 @@ pub(super) fn put_lifecycle_policy(region: &mut Region, input: &Value) -> Answer
     let account = region.account.clone();
     let text = input.text("lifecyclePolicyText").unwrap_or_default().to_owned();
     let parsed: Option<Value> = serde_json::from_str(&text).ok();
-    if parsed
-        .and_then(|policy| policy.items("rules").map(<[Value]>::len))
-        .is_none_or(|rules| rules == 0 || rules > 50)
+    if parsed.and_then(|policy| policy.items("rules").map(<[Value]>::len)).is_none_or(|rules| rules == 0 || rules > 50)
     {
         return Err(Refusal::invalid(
             "Invalid parameter at 'LifecyclePolicyText' failed to satisfy constraint: 'Lifecycle policy validation failure'",

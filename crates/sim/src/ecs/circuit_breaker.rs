@@ -26,9 +26,7 @@ pub(super) enum Failure {
 
 fn breaker(service: &Service) -> &Value {
     let configuration = service.config.get("deploymentConfiguration");
-    configuration
-        .and_then(|configuration| configuration.get("deploymentCircuitBreaker"))
-        .unwrap_or(&Value::Null)
+    configuration.and_then(|configuration| configuration.get("deploymentCircuitBreaker")).unwrap_or(&Value::Null)
 }
 
 /// Failed tasks at which the breaker trips: half the desired count, at least 3 and at most 200, unless configured.
@@ -74,20 +72,14 @@ fn pause(region: &mut Region, service: &mut Service, failure: Failure) -> Durati
     }
     event::add_once(region, service, "is unable to consistently start tasks successfully.");
     let doublings = (service.failures - 3).min(8);
-    least
-        .max(Duration::from_secs(10 << doublings))
-        .min(Duration::from_mins(15))
+    least.max(Duration::from_secs(10 << doublings)).min(Duration::from_mins(15))
 }
 
 /// A task became healthy: the failures before it count no more.
 pub(super) fn reset(service: &mut Service, deployment: &str) {
     let reset = breaker(service).flag("resetOnHealthyTask").unwrap_or(true);
     service.failures = 0;
-    if let Some(primary) = service
-        .deployments
-        .first_mut()
-        .filter(|primary| primary.id == deployment && reset)
-    {
+    if let Some(primary) = service.deployments.first_mut().filter(|primary| primary.id == deployment && reset) {
         primary.failed = 0;
     }
 }
@@ -126,16 +118,7 @@ mod tests {
     #[test]
     fn the_threshold_is_half_the_tasks_within_three_and_two_hundred() {
         let mut service = empty(Duration::ZERO, "blue", "agent");
-        for (desired, expected) in [
-            (0, 3),
-            (1, 3),
-            (6, 3),
-            (10, 5),
-            (25, 13),
-            (100, 50),
-            (400, 200),
-            (5000, 200),
-        ] {
+        for (desired, expected) in [(0, 3), (1, 3), (6, 3), (10, 5), (25, 13), (100, 50), (400, 200), (5000, 200)] {
             service.desired = desired;
             assert_eq!(threshold(&service), expected, "for {desired} tasks");
         }
@@ -145,11 +128,7 @@ mod tests {
     fn a_configured_threshold_replaces_the_default() {
         let mut service = empty(Duration::ZERO, "blue", "agent");
         service.desired = 10;
-        for (kind, value, expected) in [
-            ("COUNT", 7, 7),
-            ("BOUNDED_PERCENT", 80, 8),
-            ("UNBOUNDED_PERCENT", 10, 1),
-        ] {
+        for (kind, value, expected) in [("COUNT", 7, 7), ("BOUNDED_PERCENT", 80, 8), ("UNBOUNDED_PERCENT", 10, 1)] {
             let breaker =
                 json!({"enable": true, "rollback": true, "thresholdConfiguration": {"type": kind, "value": value}});
             service.config = json!({"deploymentConfiguration": {"deploymentCircuitBreaker": breaker}});

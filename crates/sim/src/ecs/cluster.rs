@@ -13,12 +13,7 @@ use serde_json::{Value, json};
 
 /// The name of the active cluster a request means; `default` when it names none.
 pub(super) fn named(region: &Region, input: &Value) -> Result<String, Refusal> {
-    let name = arn::tail(
-        input
-            .text("cluster")
-            .filter(|name| !name.is_empty())
-            .unwrap_or("default"),
-    );
+    let name = arn::tail(input.text("cluster").filter(|name| !name.is_empty()).unwrap_or("default"));
     match region.ecs.clusters.get(name) {
         Some(cluster) if !cluster.deleted => Ok(name.to_owned()),
         Some(_) | None => Err(not_found()),
@@ -85,11 +80,7 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
         if region.ecs.clusters.contains_key(short) {
             clusters.push(view(region, short, &include));
         } else {
-            let arn = if name.starts_with("arn:") {
-                name
-            } else {
-                region.arn("ecs", &format!("cluster/{name}"))
-            };
+            let arn = if name.starts_with("arn:") { name } else { region.arn("ecs", &format!("cluster/{name}")) };
             failures.push(json!({"arn": arn, "reason": "MISSING"}));
         }
     }
@@ -133,13 +124,8 @@ fn view(region: &Region, name: &str, include: &[String]) -> Value {
 
 /// ListClusters.
 pub(super) fn list(region: &Region, input: &Value) -> Answer {
-    let arns: Vec<&String> = region
-        .ecs
-        .clusters
-        .values()
-        .filter(|cluster| !cluster.deleted)
-        .map(|cluster| &cluster.arn)
-        .collect();
+    let arns: Vec<&String> =
+        region.ecs.clusters.values().filter(|cluster| !cluster.deleted).map(|cluster| &cluster.arn).collect();
     let page = paged(arns, input, 100)?;
     Ok(json!({"clusterArns": page.items, "nextToken": page.next}))
 }
@@ -160,12 +146,7 @@ pub(super) fn delete(region: &mut Region, input: &Value) -> Answer {
         let message = "The Cluster cannot be deleted while Services are active.";
         return Err(Refusal::new("ClusterContainsServicesException", message));
     }
-    let tasks = region
-        .ecs
-        .services
-        .values()
-        .filter(|service| service.cluster == name)
-        .flat_map(|s| s.tasks.values());
+    let tasks = region.ecs.services.values().filter(|service| service.cluster == name).flat_map(|s| s.tasks.values());
     if tasks.into_iter().any(|task| task.phase != Phase::Stopped) {
         return Err(Refusal::new(
             "ClusterContainsTasksException",
@@ -191,13 +172,8 @@ pub(super) fn update(region: &mut Region, input: &Value) -> Answer {
 pub(super) fn put_capacity_providers(region: &mut Region, input: &Value) -> Answer {
     let name = named(region, input)?;
     let providers = input.texts("capacityProviders");
-    if let Some(unknown) = providers
-        .iter()
-        .find(|provider| !matches!(provider.as_str(), "FARGATE" | "FARGATE_SPOT"))
-    {
-        return Err(Refusal::invalid(format!(
-            "The specified capacity provider '{unknown}' was not found."
-        )));
+    if let Some(unknown) = providers.iter().find(|provider| !matches!(provider.as_str(), "FARGATE" | "FARGATE_SPOT")) {
+        return Err(Refusal::invalid(format!("The specified capacity provider '{unknown}' was not found.")));
     }
     if let Some(cluster) = region.ecs.clusters.get_mut(&name) {
         cluster.providers = providers;

@@ -87,11 +87,7 @@ fn open(region: &mut Region, service: &mut Service, deployment: &Deployment) {
         sources,
         target: deployment.revision.clone(),
         rollback: None,
-        configuration: service
-            .config
-            .get("deploymentConfiguration")
-            .cloned()
-            .unwrap_or(Value::Null),
+        configuration: service.config.get("deploymentConfiguration").cloned().unwrap_or(Value::Null),
         failures: 0,
         threshold: circuit_breaker::threshold(service),
         desired: service.desired,
@@ -110,11 +106,7 @@ pub(super) fn complete(region: &mut Region, service: &mut Service) {
     let message = format!("(deployment {}) deployment completed.", primary.id);
     service.completed = Some(primary.clone());
     if let Some(record) = service.history.last_mut() {
-        record.status = if record.rollback.is_some() {
-            "ROLLBACK_SUCCESSFUL"
-        } else {
-            "SUCCESSFUL"
-        };
+        record.status = if record.rollback.is_some() { "ROLLBACK_SUCCESSFUL" } else { "SUCCESSFUL" };
         (record.updated, record.finished) = (now, Some(now));
     }
     event::add(region, service, &message);
@@ -175,10 +167,7 @@ fn roll_back(region: &mut Region, service: &mut Service, mut target: Deployment,
             "serviceRevisionArn": target.revision,
         }));
     }
-    target.reason = format!(
-        "ECS deployment circuit breaker: rolling back to deploymentId {}.",
-        target.id
-    );
+    target.reason = format!("ECS deployment circuit breaker: rolling back to deploymentId {}.", target.id);
     let message = format!("rolling back to (deployment {}).", target.id);
     service.deployments.retain(|deployment| deployment.id != target.id);
     (target.rollout, target.updated, target.failed, target.reached_running) = (Rollout::InProgress, now, 0, false);
@@ -193,11 +182,7 @@ fn roll_back(region: &mut Region, service: &mut Service, mut target: Deployment,
 fn restore(service: &mut Service, target: &Deployment) {
     for name in SETTINGS {
         let hidden = super::service_input::HIDDEN.contains(&name);
-        let home = if hidden {
-            &mut service.hidden
-        } else {
-            &mut service.config
-        };
+        let home = if hidden { &mut service.hidden } else { &mut service.config };
         let Some(members) = home.as_object_mut() else { continue };
         match target.settings.member(name) {
             Some(value) => members.insert(name.to_owned(), value.clone()),

@@ -28,8 +28,5 @@ pub(super) fn add_once(region: &mut Region, service: &mut Service, message: &str
 
 /// `(task a) (task b)`.
 pub(super) fn tasks(ids: &[String]) -> String {
-    ids.iter()
-        .map(|id| format!("(task {id})"))
-        .collect::<Vec<_>>()
-        .join(" ")
+    ids.iter().map(|id| format!("(task {id})")).collect::<Vec<_>>().join(" ")
 }

@@ -13,23 +13,13 @@ pub(super) fn allowed(region: &Region, service: &Service) -> usize {
     let Some(quota) = region.settings.vcpu_quota else {
         return usize::MAX;
     };
-    let definition = service
-        .deployments
-        .first()
-        .map(|primary| primary.task_definition.as_str());
+    let definition = service.deployments.first().map(|primary| primary.task_definition.as_str());
     let each = definition.map_or(0, |definition| cpu(region, definition));
     if each == 0 {
         return usize::MAX;
     }
-    let others = region
-        .ecs
-        .services
-        .values()
-        .map(|other| used(region, other))
-        .sum::<u32>();
-    let left = quota
-        .saturating_mul(1024)
-        .saturating_sub(others + used(region, service));
+    let others = region.ecs.services.values().map(|other| used(region, other)).sum::<u32>();
+    let left = quota.saturating_mul(1024).saturating_sub(others + used(region, service));
     (left / each) as usize
 }
 
@@ -41,10 +31,7 @@ fn used(region: &Region, service: &Service) -> u32 {
 
 fn cpu(region: &Region, definition: &str) -> u32 {
     let definition = task_definition::find(region, definition);
-    definition
-        .and_then(|definition| definition.body.whole("cpu"))
-        .and_then(|cpu| u32::try_from(cpu).ok())
-        .unwrap_or(0)
+    definition.and_then(|definition| definition.body.whole("cpu")).and_then(|cpu| u32::try_from(cpu).ok()).unwrap_or(0)
 }
 
 /// Says so, and tries again in a while.

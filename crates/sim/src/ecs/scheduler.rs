@@ -71,9 +71,7 @@ fn forget(region: &mut Region, service: &mut Service) {
         .map(|task| task.deployment.clone())
         .collect();
     let mut first = true;
-    service
-        .deployments
-        .retain(|deployment| std::mem::take(&mut first) || busy.contains(&deployment.id));
+    service.deployments.retain(|deployment| std::mem::take(&mut first) || busy.contains(&deployment.id));
 }
 
 fn drain(region: &mut Region, service: &mut Service) {
@@ -91,12 +89,7 @@ fn drain(region: &mut Region, service: &mut Service) {
 }
 
 fn ids(service: &Service, test: impl Fn(&Task) -> bool) -> Vec<String> {
-    service
-        .tasks
-        .values()
-        .filter(|task| test(task))
-        .map(|task| task.id.clone())
-        .collect()
+    service.tasks.values().filter(|task| test(task)).map(|task| task.id.clone()).collect()
 }
 
 fn stop_all(region: &mut Region, service: &mut Service, ids: &[String], reason: &str) {
@@ -113,21 +106,11 @@ fn stop_all(region: &mut Region, service: &mut Service, ids: &[String], reason: 
 
 /// A percentage of the desired count, as minimumHealthyPercent and maximumPercent bound it.
 fn bounds(service: &Service) -> (usize, usize) {
-    let configuration = service
-        .config
-        .get("deploymentConfiguration")
-        .cloned()
-        .unwrap_or_else(|| json!({}));
+    let configuration = service.config.get("deploymentConfiguration").cloned().unwrap_or_else(|| json!({}));
     let percent = |name: &str, default: u32| {
-        configuration
-            .whole(name)
-            .and_then(|percent| u32::try_from(percent).ok())
-            .unwrap_or(default)
+        configuration.whole(name).and_then(|percent| u32::try_from(percent).ok()).unwrap_or(default)
     };
-    let least = service
-        .desired
-        .saturating_mul(percent("minimumHealthyPercent", 100))
-        .div_ceil(100);
+    let least = service.desired.saturating_mul(percent("minimumHealthyPercent", 100)).div_ceil(100);
     let most = service.desired.saturating_mul(percent("maximumPercent", 200)) / 100;
     (least as usize, most as usize)
 }
@@ -158,16 +141,9 @@ fn stop_excess(region: &mut Region, service: &mut Service) {
 /// Tasks of older deployments that may go: unready ones at once, ready ones while enough others are.
 fn outdated(service: &Service, primary: &str, stopping: &[String]) -> Vec<String> {
     let (least, _) = bounds(service);
-    let ready = service
-        .tasks
-        .values()
-        .filter(|task| task.live() && task.ready && !stopping.contains(&task.id))
-        .count();
+    let ready = service.tasks.values().filter(|task| task.live() && task.ready && !stopping.contains(&task.id)).count();
     let mut spare = ready.saturating_sub(least);
-    let old = service
-        .tasks
-        .values()
-        .filter(|task| task.live() && task.deployment != primary);
+    let old = service.tasks.values().filter(|task| task.live() && task.deployment != primary);
     old.filter(|task| {
         let may_go = !task.ready || spare > 0;
         spare -= usize::from(task.ready && spare > 0);
@@ -185,20 +161,10 @@ fn start_missing(region: &mut Region, service: &mut Service) {
     if primary.rollout == Rollout::Failed || region.now < service.launch_after {
         return;
     }
-    let live = service
-        .tasks
-        .values()
-        .filter(|task| task.deployment == primary.id && task.live())
-        .count();
-    let counted = service
-        .tasks
-        .values()
-        .filter(|task| task.phase <= Phase::Stopping)
-        .count();
+    let live = service.tasks.values().filter(|task| task.deployment == primary.id && task.live()).count();
+    let counted = service.tasks.values().filter(|task| task.phase <= Phase::Stopping).count();
     let (_, most) = bounds(service);
-    let missing = (service.desired as usize)
-        .saturating_sub(live)
-        .min(most.saturating_sub(counted));
+    let missing = (service.desired as usize).saturating_sub(live).min(most.saturating_sub(counted));
     if missing == 0 {
         return;
     }
@@ -224,15 +190,8 @@ fn report_deadlock(region: &mut Region, service: &mut Service) {
     let Some(primary) = service.deployments.first() else {
         return;
     };
-    let live = service
-        .tasks
-        .values()
-        .filter(|task| task.deployment == primary.id && task.live())
-        .count();
-    let quiet = service
-        .tasks
-        .values()
-        .all(|task| task.phase == Phase::Stopped || (task.live() && task.ready));
+    let live = service.tasks.values().filter(|task| task.deployment == primary.id && task.live()).count();
+    let quiet = service.tasks.values().all(|task| task.phase == Phase::Stopped || (task.live() && task.ready));
     let waiting = region.now < service.launch_after || primary.rollout == Rollout::Failed;
     let fargate = service.config.text("launchType") != Some("EC2");
     if live < service.desired as usize && quiet && !waiting && fargate {
@@ -247,11 +206,7 @@ fn settle(region: &mut Region, service: &mut Service) {
     let Some(primary) = service.deployments.first() else {
         return;
     };
-    let ready = service
-        .tasks
-        .values()
-        .filter(|t| t.deployment == primary.id && t.live() && t.ready)
-        .count();
+    let ready = service.tasks.values().filter(|t| t.deployment == primary.id && t.live() && t.ready).count();
     let live = service.tasks.values().filter(|t| t.live()).count();
     let wanted = service.desired as usize;
     let done = ready == wanted && live == wanted && service.deployments.len() == 1;

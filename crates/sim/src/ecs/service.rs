@@ -28,9 +28,7 @@ fn not_found() -> Refusal {
 
 /// Whether an INACTIVE service is no longer remembered.
 pub(super) fn expired(region: &Region, service: &Service) -> bool {
-    service
-        .inactive_since
-        .is_some_and(|since| region.now > since + region.settings.times.inactive)
+    service.inactive_since.is_some_and(|since| region.now > since + region.settings.times.inactive)
 }
 
 /// CreateService.
@@ -67,21 +65,11 @@ fn check_role(region: &mut Region) -> Result<(), Refusal> {
 
 /// Five thousand services a cluster, those that drain included.
 fn check_quota(region: &Region, cluster: &str) -> Result<(), Refusal> {
-    let services = region
-        .ecs
-        .services
-        .values()
-        .filter(|service| service.cluster == cluster);
-    if services
-        .filter(|service| service.status != ServiceStatus::Inactive)
-        .count()
-        < 5000
-    {
+    let services = region.ecs.services.values().filter(|service| service.cluster == cluster);
+    if services.filter(|service| service.status != ServiceStatus::Inactive).count() < 5000 {
         return Ok(());
     }
-    Err(Refusal::invalid(
-        "The maximum number of services for the cluster has been reached.",
-    ))
+    Err(Refusal::invalid("The maximum number of services for the cluster has been reached."))
 }
 
 fn check_token(input: &Value) -> Result<(), Refusal> {
@@ -99,12 +87,10 @@ fn existing(region: &Region, cluster: &str, name: &str, input: &Value) -> Option
     let service = region.ecs.services.get(&key)?;
     match service.status {
         ServiceStatus::Inactive => None,
-        ServiceStatus::Draining => Some(Err(Refusal::invalid(
-            "Unable to Start a service that is still Draining.",
-        ))),
-        ServiceStatus::Active if same_request(&service.request, input) => Some(Ok(
-            json!({"service": service_view::one(region, &key, &["TAGS".to_owned()])}),
-        )),
+        ServiceStatus::Draining => Some(Err(Refusal::invalid("Unable to Start a service that is still Draining."))),
+        ServiceStatus::Active if same_request(&service.request, input) => {
+            Some(Ok(json!({"service": service_view::one(region, &key, &["TAGS".to_owned()])})))
+        }
         ServiceStatus::Active => Some(Err(Refusal::invalid("Creation of service was not idempotent."))),
     }
 }
@@ -122,21 +108,13 @@ fn same_request(before: &Value, now: &Value) -> bool {
 fn build(region: &mut Region, cluster: &str, name: &str, input: &Value) -> Result<Service, Refusal> {
     let daemon = input.text("schedulingStrategy") == Some("DAEMON");
     if daemon {
-        return Err(Refusal::invalid(
-            "The daemon scheduling strategy is not supported on Fargate.",
-        ));
+        return Err(Refusal::invalid("The daemon scheduling strategy is not supported on Fargate."));
     }
-    let count = input
-        .whole("desiredCount")
-        .ok_or_else(|| Refusal::invalid("The desired count is required."))?;
+    let count = input.whole("desiredCount").ok_or_else(|| Refusal::invalid("The desired count is required."))?;
     let desired = service_rules::desired_count(count)?;
-    let strategy = input
-        .items("capacityProviderStrategy")
-        .is_some_and(|items| !items.is_empty());
+    let strategy = input.items("capacityProviderStrategy").is_some_and(|items| !items.is_empty());
     if strategy && input.member("launchType").is_some() {
-        return Err(Refusal::invalid(
-            "Specify either Launch Type or Capacity Provider Strategy, but not both.",
-        ));
+        return Err(Refusal::invalid("Specify either Launch Type or Capacity Provider Strategy, but not both."));
     }
     let definition = task_definition::usable(region, input.text("taskDefinition").unwrap_or_default())?;
     let definition_arn = definition.body.text("taskDefinitionArn").unwrap_or_default();
@@ -153,12 +131,7 @@ fn build(region: &mut Region, cluster: &str, name: &str, input: &Value) -> Resul
     let mut service = empty(region.now, cluster, name);
     // Stopped tasks of an earlier service of the same name stay visible for their hour.
     let key = (cluster.to_owned(), name.to_owned());
-    service.tasks = region
-        .ecs
-        .services
-        .remove(&key)
-        .map(|before| before.tasks)
-        .unwrap_or_default();
+    service.tasks = region.ecs.services.remove(&key).map(|before| before.tasks).unwrap_or_default();
     service.arn = arn;
     service.hidden = service_input::hidden(input);
     (service.config, service.desired, service.tags, service.request) = (config, desired, tags, input.clone());
@@ -200,9 +173,7 @@ pub(super) fn delete(region: &mut Region, input: &Value) -> Answer {
     }
     let force = input.flag("force").unwrap_or(false);
     if service.status == ServiceStatus::Active && service.desired > 0 && !force {
-        return Err(Refusal::invalid(
-            "The service cannot be stopped while it is scaled above 0.",
-        ));
+        return Err(Refusal::invalid("The service cannot be stopped while it is scaled above 0."));
     }
     region.scaling.targets.remove(&format!("service/{}/{}", key.0, key.1));
     scheduler::with(region, &key, |region, service| {

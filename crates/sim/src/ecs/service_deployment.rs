@@ -17,9 +17,8 @@ pub(super) fn list(region: &Region, input: &Value) -> Answer {
     let after = created.and_then(|range| range.number("after")).unwrap_or(f64::MIN);
     let before = created.and_then(|range| range.number("before")).unwrap_or(f64::MAX);
     let service = region.ecs.services.get(&key);
-    let history = service
-        .into_iter()
-        .flat_map(|service| service.history.iter().rev().map(move |record| (service, record)));
+    let history =
+        service.into_iter().flat_map(|service| service.history.iter().rev().map(move |record| (service, record)));
     let briefs: Vec<Value> = history
         .filter(|(_, record)| statuses.is_empty() || statuses.iter().any(|status| status == record.status))
         .filter(|(_, record)| (after..=before).contains(&region.stamp(record.created)))
@@ -52,9 +51,7 @@ fn brief(region: &Region, service: &Service, record: &ServiceDeployment) -> Valu
 pub(super) fn describe(region: &Region, input: &Value) -> Answer {
     let arns = input.texts("serviceDeploymentArns");
     if arns.is_empty() || arns.len() > 20 {
-        return Err(Refusal::invalid(
-            "serviceDeploymentArns must have between 1 and 20 elements.",
-        ));
+        return Err(Refusal::invalid("serviceDeploymentArns must have between 1 and 20 elements."));
     }
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for arn in arns {
@@ -70,27 +67,16 @@ fn find<'a>(region: &'a Region, arn: &str) -> Option<(&'a Service, &'a ServiceDe
     let mut parts = arn::tail(arn).split('/');
     let key = (parts.next()?.to_owned(), parts.next()?.to_owned());
     let service = region.ecs.services.get(&key)?;
-    service
-        .history
-        .iter()
-        .find(|record| record.arn == arn)
-        .map(|record| (service, record))
+    service.history.iter().find(|record| record.arn == arn).map(|record| (service, record))
 }
 
 fn view(region: &Region, service: &Service, record: &ServiceDeployment) -> Value {
     let mut body = brief(region, service, record);
-    let stage = if record.finished.is_some() {
-        "CLEAN_UP"
-    } else {
-        "SCALE_UP"
-    };
+    let stage = if record.finished.is_some() { "CLEAN_UP" } else { "SCALE_UP" };
     let sources: Value = record.sources.iter().map(|arn| summary(service, arn, None)).collect();
     body.put("updatedAt", json!(region.stamp(record.updated)));
     body.put("sourceServiceRevisions", sources);
-    body.put(
-        "targetServiceRevision",
-        summary(service, &record.target, Some(record.desired)),
-    );
+    body.put("targetServiceRevision", summary(service, &record.target, Some(record.desired)));
     body.put("lifecycleStage", json!(stage));
     body.put("deploymentConfiguration", record.configuration.clone());
     body.put("deploymentCircuitBreaker", breaker(record));
@@ -104,10 +90,7 @@ fn view(region: &Region, service: &Service, record: &ServiceDeployment) -> Value
 }
 
 fn breaker(record: &ServiceDeployment) -> Value {
-    let enabled = record
-        .configuration
-        .get("deploymentCircuitBreaker")
-        .and_then(|breaker| breaker.flag("enable"));
+    let enabled = record.configuration.get("deploymentCircuitBreaker").and_then(|breaker| breaker.flag("enable"));
     let status = match enabled {
         Some(true) if record.failures >= record.threshold => "TRIGGERED",
         Some(true) if record.finished.is_some() => "MONITORING_COMPLETE",

@@ -46,12 +46,7 @@ pub(super) fn settings(region: &Region, cluster: &str, input: &Value, definition
 /// Launch type or strategy: what was asked for, else the cluster's default strategy, else EC2, as ECS has it.
 fn launch(region: &Region, cluster: &str, input: &Value, config: &mut Value) {
     let asked = strategy(input.items("capacityProviderStrategy"));
-    let default = region
-        .ecs
-        .clusters
-        .get(cluster)
-        .map(|cluster| cluster.default_strategy.clone())
-        .unwrap_or_default();
+    let default = region.ecs.clusters.get(cluster).map(|cluster| cluster.default_strategy.clone()).unwrap_or_default();
     if !asked.is_empty() {
         config.put("capacityProviderStrategy", json!(asked));
     } else if let Some(launch_type) = input.text("launchType") {
@@ -62,10 +57,7 @@ fn launch(region: &Region, cluster: &str, input: &Value, config: &mut Value) {
         config.put("launchType", json!("EC2"));
     }
     if config.text("launchType") != Some("EC2") {
-        config.put(
-            "platformVersion",
-            json!(input.text("platformVersion").unwrap_or("LATEST")),
-        );
+        config.put("platformVersion", json!(input.text("platformVersion").unwrap_or("LATEST")));
         config.put("platformFamily", json!("Linux"));
     }
 }

@@ -62,9 +62,7 @@ fn find<'a>(region: &'a Region, arn: &str) -> Option<&'a Value> {
 pub(super) fn describe(region: &Region, input: &Value) -> Answer {
     let arns = input.texts("serviceRevisionArns");
     if arns.is_empty() || arns.len() > 20 {
-        return Err(Refusal::invalid(
-            "serviceRevisionArns must have between 1 and 20 elements.",
-        ));
+        return Err(Refusal::invalid("serviceRevisionArns must have between 1 and 20 elements."));
     }
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for arn in arns {

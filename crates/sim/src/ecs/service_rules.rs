@@ -52,17 +52,12 @@ pub(super) fn desired_count(count: i64) -> Result<u32, Refusal> {
 fn check_platform(config: &Value, definition: &Definition) -> Check {
     let compatible = definition.body.texts("compatibilities");
     if config.text("launchType") == Some("FARGATE") && !compatible.iter().any(|name| name == "FARGATE") {
-        return Err(Refusal::invalid(
-            "Task definition does not support launch_type FARGATE.",
-        ));
+        return Err(Refusal::invalid("Task definition does not support launch_type FARGATE."));
     }
     match config.text("platformVersion") {
         None | Some("LATEST" | "1.4.0" | "1.3.0") => {}
         Some(_) => {
-            return Err(Refusal::new(
-                "PlatformUnknownException",
-                "The specified platform version does not exist.",
-            ));
+            return Err(Refusal::new("PlatformUnknownException", "The specified platform version does not exist."));
         }
     }
     let large = definition.body.member("ephemeralStorage").is_some();
@@ -75,14 +70,10 @@ fn check_platform(config: &Value, definition: &Definition) -> Check {
 
 fn check_network(config: &Value, definition: &Definition) -> Check {
     let awsvpc = definition.body.text("networkMode") == Some("awsvpc");
-    let vpc = config
-        .member("networkConfiguration")
-        .and_then(|network| network.member("awsvpcConfiguration"));
+    let vpc = config.member("networkConfiguration").and_then(|network| network.member("awsvpcConfiguration"));
     let Some(vpc) = vpc else {
         return if awsvpc {
-            Err(Refusal::invalid(
-                "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
-            ))
+            Err(Refusal::invalid("Network Configuration must be provided when networkMode 'awsvpc' is specified."))
         } else {
             Ok(())
         };
@@ -118,18 +109,10 @@ fn check_network(config: &Value, definition: &Definition) -> Check {
 }
 
 fn check_strategy(region: &Region, cluster: &str, config: &Value) -> Check {
-    let Some(items) = config
-        .items("capacityProviderStrategy")
-        .filter(|items| !items.is_empty())
-    else {
+    let Some(items) = config.items("capacityProviderStrategy").filter(|items| !items.is_empty()) else {
         return Ok(());
     };
-    let providers = region
-        .ecs
-        .clusters
-        .get(cluster)
-        .map(|cluster| cluster.providers.clone())
-        .unwrap_or_default();
+    let providers = region.ecs.clusters.get(cluster).map(|cluster| cluster.providers.clone()).unwrap_or_default();
     let associated = |item: &Value| {
         let name = item.text("capacityProvider").unwrap_or_default();
         providers.iter().any(|provider| provider == name)
@@ -141,14 +124,10 @@ fn check_strategy(region: &Region, cluster: &str, config: &Value) -> Check {
         ));
     }
     if items.len() > 20 {
-        return Err(Refusal::invalid(
-            "A capacity provider strategy can have at most 20 capacity providers.",
-        ));
+        return Err(Refusal::invalid("A capacity provider strategy can have at most 20 capacity providers."));
     }
     if items.iter().filter(|item| item.whole("base").unwrap_or(0) > 0).count() > 1 {
-        return Err(Refusal::invalid(
-            "Only one capacity provider in a strategy can have a base defined.",
-        ));
+        return Err(Refusal::invalid("Only one capacity provider in a strategy can have a base defined."));
     }
     if items.iter().all(|item| item.whole("weight").unwrap_or(0) == 0) {
         return Err(Refusal::invalid(
@@ -168,9 +147,7 @@ fn check_deployment(config: &Value) -> Check {
         ));
     }
     let strategy = configuration.text("strategy").unwrap_or("ROLLING");
-    let breaker = configuration
-        .get("deploymentCircuitBreaker")
-        .and_then(|breaker| breaker.flag("enable"));
+    let breaker = configuration.get("deploymentCircuitBreaker").and_then(|breaker| breaker.flag("enable"));
     if breaker == Some(true) && strategy != "ROLLING" {
         return Err(Refusal::invalid(
             "The deployment circuit breaker can only be used with the rolling update deployment.",
@@ -182,9 +159,7 @@ fn check_deployment(config: &Value) -> Check {
 fn check_target_group(region: &Region, balancer: &Value, definition: &Definition) -> Check {
     let arn = balancer.text("targetGroupArn").unwrap_or_default();
     let Some(group) = region.elb.groups.get(arn) else {
-        return Err(Refusal::invalid(format!(
-            "The specified target group does not exist. targetGroupArn: {arn}"
-        )));
+        return Err(Refusal::invalid(format!("The specified target group does not exist. targetGroupArn: {arn}")));
     };
     if elb::balancers_of(region, arn).is_empty() {
         return Err(Refusal::invalid(format!(
@@ -207,26 +182,20 @@ fn check_container(balancer: &Value, definition: &Definition) -> Check {
     let port = balancer.whole("containerPort").unwrap_or(0);
     let containers = definition.body.items("containerDefinitions").unwrap_or_default();
     let Some(container) = containers.iter().find(|container| container.text("name") == Some(name)) else {
-        return Err(Refusal::invalid(format!(
-            "The container {name} does not exist in the task definition."
-        )));
+        return Err(Refusal::invalid(format!("The container {name} does not exist in the task definition.")));
     };
     let mut ports = container.items("portMappings").unwrap_or_default().iter();
     if ports.any(|mapping| mapping.whole("containerPort") == Some(port)) {
         return Ok(());
     }
-    Err(Refusal::invalid(format!(
-        "The container {name} did not have a container port {port} defined."
-    )))
+    Err(Refusal::invalid(format!("The container {name} did not have a container port {port} defined.")))
 }
 
 /// The grace period covers load balancers and, more recently, container health checks.
 fn check_grace_period(config: &Value, definition: &Definition) -> Check {
     let balanced = !config.items("loadBalancers").unwrap_or_default().is_empty();
     let containers = definition.body.items("containerDefinitions").unwrap_or_default();
-    let checked = containers
-        .iter()
-        .any(|container| container.member("healthCheck").is_some());
+    let checked = containers.iter().any(|container| container.member("healthCheck").is_some());
     if config.whole("healthCheckGracePeriodSeconds").unwrap_or(0) > 0 && !balanced && !checked {
         return Err(Refusal::invalid(
             "Health check grace period is only valid for services configured to use load balancers",

@@ -68,26 +68,14 @@ fn settings(region: &Region, service: &Service, input: &Value) -> Result<(Value,
     if let Some(network) = input.member("networkConfiguration") {
         config.put("networkConfiguration", service_input::network_configuration(network));
     }
-    let before = config
-        .get("deploymentConfiguration")
-        .cloned()
-        .unwrap_or_else(|| json!({}));
+    let before = config.get("deploymentConfiguration").cloned().unwrap_or_else(|| json!({}));
     let sent = input.member("deploymentConfiguration");
-    config.put(
-        "deploymentConfiguration",
-        service_input::deployment_configuration(&before, sent),
-    );
+    config.put("deploymentConfiguration", service_input::deployment_configuration(&before, sent));
     change_strategy(region, service, input, &mut config)?;
     let definition = task_definition(region, service, input)?;
-    config.put(
-        "taskDefinition",
-        definition.body.get("taskDefinitionArn").cloned().unwrap_or(Value::Null),
-    );
+    config.put("taskDefinition", definition.body.get("taskDefinitionArn").cloned().unwrap_or(Value::Null));
     service_rules::check(region, &service.cluster, &config, &definition, input)?;
-    let desired = input
-        .whole("desiredCount")
-        .map(service_rules::desired_count)
-        .transpose()?;
+    let desired = input.whole("desiredCount").map(service_rules::desired_count).transpose()?;
     let mut hidden = service.hidden.clone();
     for name in service_input::HIDDEN {
         if let Some(value) = input.member(name) {
@@ -122,17 +110,8 @@ fn change_strategy(region: &Region, service: &Service, input: &Value, config: &m
     let Some(items) = input.items("capacityProviderStrategy") else {
         return Ok(());
     };
-    let default = region
-        .ecs
-        .clusters
-        .get(&service.cluster)
-        .map(|c| c.default_strategy.clone())
-        .unwrap_or_default();
-    let wanted = if items.is_empty() {
-        default
-    } else {
-        strategy(Some(items))
-    };
+    let default = region.ecs.clusters.get(&service.cluster).map(|c| c.default_strategy.clone()).unwrap_or_default();
+    let wanted = if items.is_empty() { default } else { strategy(Some(items)) };
     let current = service.config.items("capacityProviderStrategy").unwrap_or_default();
     if wanted == current {
         if wanted.is_empty() && service.config.member("launchType").is_none() {

@@ -75,18 +75,12 @@ pub(super) fn one(region: &Region, key: &(String, String), include: &[String]) -
     body.put("createdAt", json!(region.stamp(service.created)));
     body.put("events", json!(service.events));
     let deployments = service.deployments.iter().enumerate();
-    let deployments: Value = deployments
-        .map(|(index, _)| deployment(region, service, index))
-        .collect();
+    let deployments: Value = deployments.map(|(index, _)| deployment(region, service, index)).collect();
     body.put("deployments", deployments);
     if let Some(current) = service.history.last() {
         body.put("currentServiceDeployment", json!(current.arn));
     }
-    let revisions: Value = service
-        .deployments
-        .iter()
-        .map(|deployment| revision(service, deployment))
-        .collect();
+    let revisions: Value = service.deployments.iter().map(|deployment| revision(service, deployment)).collect();
     body.put("currentServiceRevisions", revisions);
     if include.iter().any(|included| included == "TAGS") {
         body.put("tags", tag::LOWER.write(&service.tags));
@@ -132,11 +126,7 @@ fn deployment(region: &Region, service: &Service, index: usize) -> Value {
     body.put("id", json!(deployment.id));
     body.put("status", json!(if index == 0 { "PRIMARY" } else { "ACTIVE" }));
     body.put("taskDefinition", json!(deployment.task_definition));
-    let desired = if index == 0 {
-        service.desired as usize
-    } else {
-        running + pending
-    };
+    let desired = if index == 0 { service.desired as usize } else { running + pending };
     body.put("desiredCount", json!(desired));
     body.put("runningCount", json!(running));
     body.put("pendingCount", json!(pending));

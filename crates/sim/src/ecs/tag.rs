@@ -43,11 +43,7 @@ fn tags<'a>(region: &'a mut Region, input: &Value) -> Result<&'a mut Tags, Refus
     if arn::service(arn) != Some("ecs") {
         return Err(Refusal::invalid("Invalid ARN."));
     }
-    let kind = arn
-        .split(':')
-        .nth(5)
-        .and_then(|resource| resource.split('/').next())
-        .unwrap_or_default();
+    let kind = arn.split(':').nth(5).and_then(|resource| resource.split('/').next()).unwrap_or_default();
     let tail = arn::tail(arn).to_owned();
     let (first, second) = tail.split_once('/').unwrap_or((&tail, ""));
     let key = (first.to_owned(), second.to_owned());
@@ -58,16 +54,12 @@ fn tags<'a>(region: &'a mut Region, input: &Value) -> Result<&'a mut Tags, Refus
         }
         "service" => {
             let service = region.ecs.services.get_mut(&key);
-            service
-                .filter(|service| service.status != ServiceStatus::Inactive)
-                .map(|service| &mut service.tags)
+            service.filter(|service| service.status != ServiceStatus::Inactive).map(|service| &mut service.tags)
         }
         "task" => {
             let owner = region.ecs.owners.get(second).cloned();
             let service = owner.and_then(|owner| region.ecs.services.get_mut(&owner));
-            service
-                .and_then(|service| service.tasks.get_mut(second))
-                .map(|task| &mut task.tags)
+            service.and_then(|service| service.tasks.get_mut(second)).map(|task| &mut task.tags)
         }
         "task-definition" => task_definition::resolve(region, arn).and_then(|(family, revision)| {
             let definition = region.ecs.families.get_mut(&family)?.revisions.get_mut(&revision)?;

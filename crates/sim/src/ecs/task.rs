@@ -10,10 +10,7 @@ use serde_json::Value;
 /// The first essential container: the one whose image decides how the task behaves.
 pub(super) fn main_container(definition: &Value) -> Option<&Value> {
     let containers = definition.items("containerDefinitions")?;
-    containers
-        .iter()
-        .find(|container| container.flag("essential").unwrap_or(true))
-        .or_else(|| containers.first())
+    containers.iter().find(|container| container.flag("essential").unwrap_or(true)).or_else(|| containers.first())
 }
 
 /// Launches one task of the service's primary deployment.
@@ -22,11 +19,7 @@ pub(super) fn launch(region: &mut Region, service: &mut Service) -> Option<Strin
     let tags = propagated(region, service, &primary.task_definition);
     let task = new(region, service, &primary.task_definition, &primary.settings)?;
     let id = task.id.clone();
-    let task = Task {
-        deployment: primary.id,
-        tags,
-        ..task
-    };
+    let task = Task { deployment: primary.id, tags, ..task };
     service.tasks.insert(id.clone(), task);
     Some(id)
 }
@@ -34,10 +27,7 @@ pub(super) fn launch(region: &mut Region, service: &mut Service) -> Option<Strin
 /// A task in PROVISIONING, with its first timer set.
 pub(super) fn new(region: &mut Region, service: &Service, definition: &str, settings: &Value) -> Option<Task> {
     let body = task_definition::find(region, definition)?.body.clone();
-    let image = main_container(&body)
-        .and_then(|container| container.text("image"))
-        .unwrap_or_default()
-        .to_owned();
+    let image = main_container(&body).and_then(|container| container.text("image")).unwrap_or_default().to_owned();
     let id = region.hex(32);
     let (third, fourth) = (region.random.u8(..), region.random.u8(1..255));
     let task = Task {
@@ -72,24 +62,16 @@ pub(super) fn new(region: &mut Region, service: &Service, definition: &str, sett
     let (cluster, name) = (service.cluster.clone(), service.name.clone());
     region.ecs.owners.insert(id.clone(), (cluster.clone(), name.clone()));
     let delay = region.settings.times.provision;
-    region.after(
-        delay,
-        Timer::Task {
-            cluster,
-            service: name,
-            task: id,
-            turn: 0,
-        },
-    );
+    region.after(delay, Timer::Task { cluster, service: name, task: id, turn: 0 });
     Some(task)
 }
 
 fn propagated(region: &Region, service: &Service, definition: &str) -> Tags {
     let mut tags = match service.config.text("propagateTags") {
         Some("SERVICE") => service.tags.clone(),
-        Some("TASK_DEFINITION") => task_definition::find(region, definition)
-            .map(|definition| definition.tags.clone())
-            .unwrap_or_default(),
+        Some("TASK_DEFINITION") => {
+            task_definition::find(region, definition).map(|definition| definition.tags.clone()).unwrap_or_default()
+        }
         Some(_) | None => Tags::new(),
     };
     if service.config.flag("enableECSManagedTags") == Some(true) {

@@ -27,11 +27,7 @@ pub(super) fn list(region: &Region, input: &Value) -> Answer {
         .filter(|service| service.cluster == cluster && name.is_none_or(|name| service.name == name));
     let mut arns = Vec::new();
     for service in services {
-        for task in service
-            .tasks
-            .values()
-            .filter(|task| visible(region, task) && task.live() != stopped)
-        {
+        for task in service.tasks.values().filter(|task| visible(region, task) && task.live() != stopped) {
             let of_family = |family: &str| arn::tail(&task.definition).split(':').next() == Some(family);
             if family.is_none_or(of_family) && started_by.is_none_or(|by| task.deployment == by) {
                 arns.push(task.arn.clone());
@@ -43,8 +39,7 @@ pub(super) fn list(region: &Region, input: &Value) -> Answer {
 }
 
 fn visible(region: &Region, task: &Task) -> bool {
-    task.stopped
-        .is_none_or(|stopped| region.now <= stopped + Duration::from_hours(1))
+    task.stopped.is_none_or(|stopped| region.now <= stopped + Duration::from_hours(1))
 }
 
 /// DescribeTasks: at most a hundred.
@@ -83,13 +78,7 @@ pub(super) fn stop(region: &mut Region, input: &Value) -> Answer {
     let id = arn::leaf(input.text("task").unwrap_or_default()).to_owned();
     let reason = input.text("reason").unwrap_or("Task stopped by user").to_owned();
     let missing = || Refusal::invalid("The referenced task was not found.");
-    let key = region
-        .ecs
-        .owners
-        .get(&id)
-        .filter(|(owner, _)| *owner == cluster)
-        .cloned()
-        .ok_or_else(missing)?;
+    let key = region.ecs.owners.get(&id).filter(|(owner, _)| *owner == cluster).cloned().ok_or_else(missing)?;
     scheduler::with(region, &key, |region, service| {
         task_step::stop(region, service, &id, "UserInitiated", &reason);
         scheduler::pass(region, service);
@@ -102,20 +91,9 @@ pub(super) fn stop(region: &mut Region, input: &Value) -> Answer {
 pub(crate) fn interrupt(region: &mut Region, key: &(String, String)) {
     scheduler::with(region, key, |region, service| {
         let spot = |task: &&Task| task.live() && task_view::provider(task) == Some("FARGATE_SPOT");
-        let ids: Vec<String> = service
-            .tasks
-            .values()
-            .filter(spot)
-            .map(|task| task.id.clone())
-            .collect();
+        let ids: Vec<String> = service.tasks.values().filter(spot).map(|task| task.id.clone()).collect();
         for id in ids {
-            task_step::stop(
-                region,
-                service,
-                &id,
-                "SpotInterruption",
-                "Your Spot Task was interrupted.",
-            );
+            task_step::stop(region, service, &id, "SpotInterruption", "Your Spot Task was interrupted.");
         }
         scheduler::pass(region, service);
     });
@@ -128,28 +106,18 @@ pub(super) fn run(region: &mut Region, input: &Value) -> Answer {
     if !(1..=10).contains(&count) {
         return Err(Refusal::invalid("count must be between 1 and 10."));
     }
-    let strategy = input
-        .items("capacityProviderStrategy")
-        .is_some_and(|items| !items.is_empty());
+    let strategy = input.items("capacityProviderStrategy").is_some_and(|items| !items.is_empty());
     if strategy && input.member("launchType").is_some() {
-        return Err(Refusal::invalid(
-            "Specify either Launch Type or Capacity Provider Strategy, but not both.",
-        ));
+        return Err(Refusal::invalid("Specify either Launch Type or Capacity Provider Strategy, but not both."));
     }
     let definition = task_definition::usable(region, input.text("taskDefinition").unwrap_or_default())?;
     let awsvpc = definition.body.text("networkMode") == Some("awsvpc");
     if awsvpc && input.member("networkConfiguration").is_none() {
-        return Err(Refusal::invalid(
-            "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
-        ));
+        return Err(Refusal::invalid("Network Configuration must be provided when networkMode 'awsvpc' is specified."));
     }
     let key = (cluster.clone(), String::new());
     let now = region.now;
-    region
-        .ecs
-        .services
-        .entry(key.clone())
-        .or_insert_with(|| service::empty(now, &cluster, ""));
+    region.ecs.services.entry(key.clone()).or_insert_with(|| service::empty(now, &cluster, ""));
     let arn = definition.body.text("taskDefinitionArn").unwrap_or_default();
     let tasks = scheduler::with(region, &key, |region, service| start(region, service, arn, input));
     Ok(json!({"tasks": tasks.unwrap_or_default(), "failures": []}))
@@ -162,10 +130,7 @@ fn start(region: &mut Region, service: &mut Service, definition: &str, input: &V
             continue;
         };
         task.tags = tag::LOWER.read(input.items("tags"));
-        input
-            .text("startedBy")
-            .unwrap_or_default()
-            .clone_into(&mut task.deployment);
+        input.text("startedBy").unwrap_or_default().clone_into(&mut task.deployment);
         views.push(task_view::one(region, service, &task, &[]));
         service.tasks.insert(task.id.clone(), task);
     }

@@ -41,13 +41,7 @@ pub(super) fn resolve(region: &Region, name: &str) -> Option<(String, u32)> {
     let revisions = &region.ecs.families.get(family)?.revisions;
     let revision = match revision {
         Some(revision) => revision,
-        None => {
-            *revisions
-                .iter()
-                .rev()
-                .find(|(_, definition)| definition.body.text("status") == Some("ACTIVE"))?
-                .0
-        }
+        None => *revisions.iter().rev().find(|(_, definition)| definition.body.text("status") == Some("ACTIVE"))?.0,
     };
     revisions.contains_key(&revision).then(|| (family.to_owned(), revision))
 }
@@ -103,9 +97,7 @@ pub(super) fn deregister(region: &mut Region, input: &Value) -> Answer {
 pub(super) fn delete(region: &mut Region, input: &Value) -> Answer {
     let names = input.texts("taskDefinitions");
     if names.is_empty() || names.len() > 10 {
-        return Err(Refusal::invalid(
-            "Between 1 and 10 task definitions can be deleted at once.",
-        ));
+        return Err(Refusal::invalid("Between 1 and 10 task definitions can be deleted at once."));
     }
     let (mut deleted, mut failures) = (Vec::new(), Vec::new());
     for name in names {
@@ -139,13 +131,7 @@ fn delete_one(region: &mut Region, name: &str) -> Result<Value, &'static str> {
 
 fn used(region: &Region, arn: &str) -> bool {
     region.ecs.services.values().any(|service| {
-        service
-            .deployments
-            .iter()
-            .any(|deployment| deployment.task_definition == arn)
-            || service
-                .tasks
-                .values()
-                .any(|task| task.definition == arn && task.phase != Phase::Stopped)
+        service.deployments.iter().any(|deployment| deployment.task_definition == arn)
+            || service.tasks.values().any(|task| task.definition == arn && task.phase != Phase::Stopped)
     })
 }

@@ -74,10 +74,7 @@ const CONTAINER_MEMBERS: [&str; 42] = [
 /// The definition as DescribeTaskDefinition will return it, but for what numbers it.
 pub(super) fn fill(input: &Value) -> Value {
     let mut body = known(input, &MEMBERS);
-    for (member, parse) in [
-        ("cpu", task_size::cpu as fn(&str) -> Option<u32>),
-        ("memory", task_size::memory),
-    ] {
+    for (member, parse) in [("cpu", task_size::cpu as fn(&str) -> Option<u32>), ("memory", task_size::memory)] {
         if let Some(size) = input.text(member).and_then(parse) {
             body.put(member, json!(size.to_string()));
         }
@@ -85,12 +82,8 @@ pub(super) fn fill(input: &Value) -> Value {
     body.fill("volumes", json!([]));
     body.fill("placementConstraints", json!([]));
     let network = input.text("networkMode").unwrap_or("bridge");
-    let containers: Value = input
-        .items("containerDefinitions")
-        .unwrap_or_default()
-        .iter()
-        .map(|c| container(c, network))
-        .collect();
+    let containers: Value =
+        input.items("containerDefinitions").unwrap_or_default().iter().map(|c| container(c, network)).collect();
     body.put("containerDefinitions", containers);
     body.put("compatibilities", compatibilities(input));
     body.put("requiresAttributes", attributes(input));
@@ -98,9 +91,7 @@ pub(super) fn fill(input: &Value) -> Value {
 }
 
 fn known(value: &Value, members: &[&str]) -> Value {
-    let kept = members
-        .iter()
-        .filter_map(|name| Some(((*name).to_owned(), value.member(name)?.clone())));
+    let kept = members.iter().filter_map(|name| Some(((*name).to_owned(), value.member(name)?.clone())));
     Value::Object(kept.collect::<Map<_, _>>())
 }
 
@@ -108,13 +99,7 @@ fn container(sent: &Value, network: &str) -> Value {
     let mut container = known(sent, &CONTAINER_MEMBERS);
     container.fill("cpu", json!(0));
     container.fill("essential", json!(true));
-    for list in [
-        "environment",
-        "mountPoints",
-        "volumesFrom",
-        "systemControls",
-        "portMappings",
-    ] {
+    for list in ["environment", "mountPoints", "volumesFrom", "systemControls", "portMappings"] {
         container.fill(list, json!([]));
     }
     if let Some(ports) = container.get_mut("portMappings").and_then(Value::as_array_mut) {
@@ -142,15 +127,8 @@ fn fill_port(port: &mut Value, network: &str) {
 }
 
 fn compatibilities(input: &Value) -> Value {
-    let fargate = input
-        .texts("requiresCompatibilities")
-        .iter()
-        .any(|name| name == "FARGATE");
-    if fargate || input.text("networkMode") == Some("awsvpc") {
-        json!(["EC2", "FARGATE"])
-    } else {
-        json!(["EC2"])
-    }
+    let fargate = input.texts("requiresCompatibilities").iter().any(|name| name == "FARGATE");
+    if fargate || input.text("networkMode") == Some("awsvpc") { json!(["EC2", "FARGATE"]) } else { json!(["EC2"]) }
 }
 
 /// The capabilities an instance would need: server-owned, of no use on Fargate, and returned all the same.

@@ -13,11 +13,7 @@ pub(super) fn list(region: &Region, input: &Value) -> Answer {
         return Err(Refusal::invalid("Invalid status."));
     }
     let wanted = input.text("familyPrefix");
-    let families = region
-        .ecs
-        .families
-        .iter()
-        .filter(|(family, _)| wanted.is_none_or(|wanted| *family == wanted));
+    let families = region.ecs.families.iter().filter(|(family, _)| wanted.is_none_or(|wanted| *family == wanted));
     let definitions = families.flat_map(|(_, family)| family.revisions.values());
     let mut arns: Vec<&str> = definitions
         .filter(|definition| definition.body.text("status") == Some(status))
@@ -37,10 +33,7 @@ pub(super) fn families(region: &Region, input: &Value) -> Answer {
     let families = region.ecs.families.iter().filter(|(name, _)| name.starts_with(prefix));
     let names: Vec<&String> = families
         .filter(|(_, family)| {
-            let active = family
-                .revisions
-                .values()
-                .any(|definition| definition.body.text("status") == Some("ACTIVE"));
+            let active = family.revisions.values().any(|definition| definition.body.text("status") == Some("ACTIVE"));
             status == "ALL" || active == (status == "ACTIVE")
         })
         .map(|(name, _)| name)

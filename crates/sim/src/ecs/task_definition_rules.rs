@@ -31,28 +31,14 @@ pub(super) fn check(input: &Value) -> Check {
     for container in containers {
         check_container(input, container)?;
         if !names.insert(container.text("name").unwrap_or_default()) {
-            return Err(Refusal::client(
-                "Container names must be unique within a task definition.",
-            ));
+            return Err(Refusal::client("Container names must be unique within a task definition."));
         }
     }
-    if !containers
-        .iter()
-        .any(|container| container.flag("essential").unwrap_or(true))
-    {
-        return Err(Refusal::client(
-            "A task definition must have at least one essential container.",
-        ));
+    if !containers.iter().any(|container| container.flag("essential").unwrap_or(true)) {
+        return Err(Refusal::client("A task definition must have at least one essential container."));
     }
-    let fargate = input
-        .texts("requiresCompatibilities")
-        .iter()
-        .any(|name| name == "FARGATE");
-    if fargate {
-        check_fargate(input, containers)
-    } else {
-        Ok(())
-    }
+    let fargate = input.texts("requiresCompatibilities").iter().any(|name| name == "FARGATE");
+    if fargate { check_fargate(input, containers) } else { Ok(()) }
 }
 
 /// Names of families and containers: up to 255 letters, digits, hyphens and underscores.
@@ -73,9 +59,7 @@ fn check_container(input: &Value, container: &Value) -> Check {
         return Err(Refusal::client("Container.image should not be null or empty."));
     }
     if !image_name(image) {
-        return Err(Refusal::client(format!(
-            "Container.image contains invalid characters or is too long: '{image}'."
-        )));
+        return Err(Refusal::client(format!("Container.image contains invalid characters or is too long: '{image}'.")));
     }
     check_memory(input, container)?;
     check_environment(input, container)?;
@@ -96,9 +80,7 @@ fn check_memory(input: &Value, container: &Value) -> Check {
 
 /// At most 255 characters before a digest; a digest is sha256 and 64 hexadecimal digits.
 fn image_name(image: &str) -> bool {
-    let (reference, digest) = image
-        .split_once('@')
-        .map_or((image, None), |(name, digest)| (name, Some(digest)));
+    let (reference, digest) = image.split_once('@').map_or((image, None), |(name, digest)| (name, Some(digest)));
     let hash = |digest: &str| {
         digest
             .strip_prefix("sha256:")
@@ -131,12 +113,8 @@ fn check_environment(input: &Value, container: &Value) -> Check {
 }
 
 /// The ranges of a health check's numbers.
-const HEALTH: [(&str, i64, i64); 4] = [
-    ("interval", 5, 300),
-    ("timeout", 2, 60),
-    ("retries", 1, 10),
-    ("startPeriod", 0, 300),
-];
+const HEALTH: [(&str, i64, i64); 4] =
+    [("interval", 5, 300), ("timeout", 2, 60), ("retries", 1, 10), ("startPeriod", 0, 300)];
 
 fn check_health(container: &Value) -> Check {
     let Some(health) = container.member("healthCheck") else {
@@ -144,16 +122,12 @@ fn check_health(container: &Value) -> Check {
     };
     let command = health.texts("command");
     if !matches!(command.first().map(String::as_str), Some("CMD" | "CMD-SHELL" | "NONE")) {
-        return Err(Refusal::client(
-            "The health check command must begin with CMD or CMD-SHELL.",
-        ));
+        return Err(Refusal::client("The health check command must begin with CMD or CMD-SHELL."));
     }
     for (member, least, most) in HEALTH {
         let value = health.whole(member);
         if value.is_some_and(|value| !(least..=most).contains(&value)) {
-            return Err(Refusal::client(format!(
-                "The health check {member} must be between {least} and {most}."
-            )));
+            return Err(Refusal::client(format!("The health check {member} must be between {least} and {most}.")));
         }
     }
     Ok(())
@@ -197,9 +171,7 @@ fn check_fargate(input: &Value, containers: &[Value]) -> Check {
 fn check_size(input: &Value, containers: &[Value]) -> Check {
     let (Some(cpu_text), Some(memory_text)) = (input.text("cpu"), input.text("memory")) else {
         let missing = if input.text("cpu").is_none() { "cpu" } else { "memory" };
-        return Err(Refusal::client(format!(
-            "Fargate requires that '{missing}' be defined at the task level."
-        )));
+        return Err(Refusal::client(format!("Fargate requires that '{missing}' be defined at the task level.")));
     };
     let size = task_size::cpu(cpu_text).zip(task_size::memory(memory_text));
     let Some((cpu, memory)) = size.filter(|(cpu, memory)| task_size::exists(*cpu, *memory)) else {
@@ -208,42 +180,26 @@ fn check_size(input: &Value, containers: &[Value]) -> Check {
              documentation for the valid values."
         )));
     };
-    let sum = |member: &str| {
-        containers
-            .iter()
-            .filter_map(|container| container.whole(member))
-            .fold(0, i64::saturating_add)
-    };
+    let sum =
+        |member: &str| containers.iter().filter_map(|container| container.whole(member)).fold(0, i64::saturating_add);
     if sum("cpu") > i64::from(cpu) {
-        return Err(Refusal::client(
-            "The sum of the cpu values of all containers exceeds the task's cpu.",
-        ));
+        return Err(Refusal::client("The sum of the cpu values of all containers exceeds the task's cpu."));
     }
     if sum("memoryReservation").max(sum("memory")) > i64::from(memory) {
-        return Err(Refusal::client(
-            "The sum of the memory values of all containers exceeds the task's memory.",
-        ));
+        return Err(Refusal::client("The sum of the memory values of all containers exceeds the task's memory."));
     }
     Ok(())
 }
 
 fn check_storage(input: &Value) -> Check {
-    let size = input
-        .member("ephemeralStorage")
-        .and_then(|storage| storage.whole("sizeInGiB"));
+    let size = input.member("ephemeralStorage").and_then(|storage| storage.whole("sizeInGiB"));
     if size.is_some_and(|size| !(21..=200).contains(&size)) {
-        return Err(Refusal::client(
-            "The ephemeral storage size must be between 21 and 200 GiB.",
-        ));
+        return Err(Refusal::client("The ephemeral storage size must be between 21 and 200 GiB."));
     }
     for volume in input.items("volumes").unwrap_or_default() {
-        let host = volume
-            .member("host")
-            .is_some_and(|host| host.member("sourcePath").is_some());
+        let host = volume.member("host").is_some_and(|host| host.member("sourcePath").is_some());
         if host || volume.member("dockerVolumeConfiguration").is_some() {
-            return Err(Refusal::client(
-                "Fargate does not support host source paths or Docker volumes.",
-            ));
+            return Err(Refusal::client("Fargate does not support host source paths or Docker volumes."));
         }
     }
     Ok(())
@@ -301,10 +257,7 @@ fn check_forbidden(container: &Value) -> Check {
     if let Some(member) = LINUX.iter().find(|member| linux.member(member).is_some_and(set)) {
         return unsupported(member);
     }
-    let added = linux
-        .member("capabilities")
-        .map(|capabilities| capabilities.texts("add"))
-        .unwrap_or_default();
+    let added = linux.member("capabilities").map(|capabilities| capabilities.texts("add")).unwrap_or_default();
     if let Some(capability) = added.iter().find(|capability| *capability != "SYS_PTRACE") {
         return unsupported(capability);
     }
@@ -319,20 +272,12 @@ fn check_forbidden(container: &Value) -> Check {
 }
 
 fn check_log_options(container: &Value) -> Check {
-    let Some(log) = container
-        .member("logConfiguration")
-        .filter(|log| log.text("logDriver") == Some("awslogs"))
-    else {
+    let Some(log) = container.member("logConfiguration").filter(|log| log.text("logDriver") == Some("awslogs")) else {
         return Ok(());
     };
     let missing = |option: &&str| log.get("options").and_then(|options| options.text(option)).is_none();
-    match ["awslogs-group", "awslogs-region", "awslogs-stream-prefix"]
-        .into_iter()
-        .find(missing)
-    {
-        Some(option) => Err(Refusal::client(format!(
-            "Log driver awslogs requires options: {option}"
-        ))),
+    match ["awslogs-group", "awslogs-region", "awslogs-stream-prefix"].into_iter().find(missing) {
+        Some(option) => Err(Refusal::client(format!("Log driver awslogs requires options: {option}"))),
         None => Ok(()),
     }
 }
@@ -340,9 +285,7 @@ fn check_log_options(container: &Value) -> Check {
 fn check_timeouts(container: &Value) -> Check {
     for member in ["stopTimeout", "startTimeout"] {
         if container.whole(member).is_some_and(|value| !(2..=120).contains(&value)) {
-            return Err(Refusal::client(format!(
-                "{member} must be between 2 and 120 seconds on Fargate."
-            )));
+            return Err(Refusal::client(format!("{member} must be between 2 and 120 seconds on Fargate.")));
         }
     }
     Ok(())
@@ -350,10 +293,7 @@ fn check_timeouts(container: &Value) -> Check {
 
 fn check_host_port(container: &Value) -> Check {
     for port in container.items("portMappings").unwrap_or_default() {
-        let (inner, outer) = (
-            port.whole("containerPort"),
-            port.whole("hostPort").filter(|port| *port != 0),
-        );
+        let (inner, outer) = (port.whole("containerPort"), port.whole("hostPort").filter(|port| *port != 0));
         if outer.is_some() && outer != inner {
             return Err(Refusal::client(
                 "When networkMode=awsvpc, the host ports and container ports in port mappings must match.",

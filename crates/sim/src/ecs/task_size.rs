@@ -44,10 +44,7 @@ fn thousandths(number: &str) -> Option<u32> {
     }
     let whole: u32 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
     let fraction: u32 = format!("{fraction:0<3}").parse().ok()?;
-    whole
-        .checked_mul(1000)?
-        .checked_add(fraction)
-        .filter(|thousandths| *thousandths < 4_000_000)
+    whole.checked_mul(1000)?.checked_add(fraction).filter(|thousandths| *thousandths < 4_000_000)
 }
 
 #[cfg(test)]
@@ -57,10 +54,7 @@ mod tests {
     #[test]
     fn there_are_seventy_seven_sizes() {
         let cpus = [256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768];
-        let count = cpus
-            .iter()
-            .flat_map(|cpu| (0..250_000).filter(|memory| exists(*cpu, *memory)))
-            .count();
+        let count = cpus.iter().flat_map(|cpu| (0..250_000).filter(|memory| exists(*cpu, *memory))).count();
         assert_eq!(count, 77);
     }
 
@@ -70,10 +64,7 @@ mod tests {
             [cpu("1024"), cpu("1 vCPU"), cpu("1vcpu"), cpu(".25 vCPU")],
             [Some(1024), Some(1024), Some(1024), Some(256)]
         );
-        assert_eq!(
-            [memory("512"), memory("0.5 GB"), memory("3GB")],
-            [Some(512), Some(512), Some(3072)]
-        );
+        assert_eq!([memory("512"), memory("0.5 GB"), memory("3GB")], [Some(512), Some(512), Some(3072)]);
         assert_eq!([cpu("much"), memory("")], [None, None]);
     }
 }

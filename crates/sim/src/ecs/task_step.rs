@@ -35,13 +35,7 @@ fn step(region: &mut Region, service: &mut Service, id: &str) {
         Phase::Deactivating => enter(region, service, id, Phase::Stopping, region.settings.times.stop),
         Phase::Stopping => {
             kill(region, service, id);
-            enter(
-                region,
-                service,
-                id,
-                Phase::Deprovisioning,
-                region.settings.times.deprovision,
-            );
+            enter(region, service, id, Phase::Deprovisioning, region.settings.times.deprovision);
         }
         Phase::Deprovisioning => finish(region, service, id),
         Phase::Stopped => {}
@@ -85,12 +79,7 @@ fn pull(region: &mut Region, service: &mut Service, id: &str) {
             region,
             service,
             id,
-            Ending {
-                code: "TaskFailedToStart",
-                stopped,
-                exit: None,
-                container,
-            },
+            Ending { code: "TaskFailedToStart", stopped, exit: None, container },
         );
     }
     let now = region.now;
@@ -108,9 +97,7 @@ fn missing_image(region: &Region, task: &Task, definition: &Value) -> Option<(&'
 
 fn missing_log_group(region: &Region, definition: &Value) -> Option<(&'static str, String)> {
     for container in definition.items("containerDefinitions")? {
-        let log = container
-            .member("logConfiguration")
-            .filter(|log| log.text("logDriver") == Some("awslogs"));
+        let log = container.member("logConfiguration").filter(|log| log.text("logDriver") == Some("awslogs"));
         let Some(options) = log.and_then(|log| log.member("options")) else {
             continue;
         };
@@ -136,12 +123,7 @@ fn activate(region: &mut Region, service: &mut Service, id: &str) {
     if let Behaviour::CrashLoop { exit_code } = task.behaviour {
         logs::write_crash(region, &definition, id, exit_code);
         let stopped = "Essential container in task exited".to_owned();
-        let ending = Ending {
-            code: "EssentialContainerExited",
-            stopped,
-            exit: Some(exit_code),
-            container: None,
-        };
+        let ending = Ending { code: "EssentialContainerExited", stopped, exit: Some(exit_code), container: None };
         return never_started(region, service, id, ending);
     }
     let targets = register_targets(region, task);
@@ -157,11 +139,7 @@ fn activate(region: &mut Region, service: &mut Service, id: &str) {
         deployment.updated = region.now;
     }
     for (group, _) in &targets {
-        event::add(
-            region,
-            service,
-            &format!("registered 1 targets in (target-group {group})"),
-        );
+        event::add(region, service, &format!("registered 1 targets in (target-group {group})"));
     }
     enter(region, service, id, Phase::Running, delay);
 }
@@ -169,18 +147,11 @@ fn activate(region: &mut Region, service: &mut Service, id: &str) {
 pub(super) fn register_targets(region: &mut Region, task: &Task) -> Vec<(String, u16)> {
     let balancers = task.settings.items("loadBalancers").unwrap_or_default();
     let healthy = !matches!(task.behaviour, Behaviour::UnhealthyTarget | Behaviour::NeverHealthy);
-    let slow = if let Behaviour::SlowStart(delay) = task.behaviour {
-        Some(delay)
-    } else {
-        None
-    };
+    let slow = if let Behaviour::SlowStart(delay) = task.behaviour { Some(delay) } else { None };
     let delay = slow.unwrap_or(region.settings.times.health);
     let mut targets = Vec::new();
     for balancer in balancers {
-        let port = balancer
-            .whole("containerPort")
-            .and_then(|port| u16::try_from(port).ok())
-            .unwrap_or(0);
+        let port = balancer.whole("containerPort").and_then(|port| u16::try_from(port).ok()).unwrap_or(0);
         let Some(arn) = balancer.text("targetGroupArn") else {
             continue;
         };
@@ -197,9 +168,7 @@ fn judge(region: &mut Region, service: &mut Service, id: &str) {
     match task.verdict.take() {
         Some(Verdict::Healthy) => {
             let body = task_definition::find(region, &task.definition).map(|definition| &definition.body);
-            let checked = body
-                .and_then(task::main_container)
-                .is_some_and(|main| main.member("healthCheck").is_some());
+            let checked = body.and_then(task::main_container).is_some_and(|main| main.member("healthCheck").is_some());
             task.health = if checked { Health::Healthy } else { Health::Unknown };
             task.ready = true;
             task.version += 1;
@@ -248,13 +217,7 @@ fn never_started(region: &mut Region, service: &mut Service, id: &str, ending: E
     task.container_reason = ending.container;
     (task.stopping_at, task.execution_stopped) = (Some(region.now), Some(region.now));
     let deployment = task.deployment.clone();
-    enter(
-        region,
-        service,
-        id,
-        Phase::Deprovisioning,
-        region.settings.times.deprovision,
-    );
+    enter(region, service, id, Phase::Deprovisioning, region.settings.times.deprovision);
     circuit_breaker::count(region, service, &deployment, Failure::NotStarted);
 }
 

@@ -52,19 +52,14 @@ pub(super) fn one(region: &Region, service: &Service, task: &Task, include: &[St
 /// The capacity provider a task runs on: the heaviest of its strategy.
 pub(super) fn provider(task: &Task) -> Option<&str> {
     let strategy = task.settings.items("capacityProviderStrategy").unwrap_or_default();
-    let heaviest = strategy
-        .iter()
-        .max_by_key(|item| (item.whole("base"), item.whole("weight")));
+    let heaviest = strategy.iter().max_by_key(|item| (item.whole("base"), item.whole("weight")));
     heaviest.and_then(|item| item.text("capacityProvider"))
 }
 
 fn launched_on(task: &Task, body: &mut Value) {
     match provider(task) {
         Some(provider) => body.put("capacityProviderName", json!(provider)),
-        None => body.put(
-            "launchType",
-            json!(task.settings.text("launchType").unwrap_or("FARGATE")),
-        ),
+        None => body.put("launchType", json!(task.settings.text("launchType").unwrap_or("FARGATE"))),
     }
 }
 
@@ -98,13 +93,8 @@ fn platform(version: Option<&str>) -> &str {
 }
 
 fn attachment(region: &Region, task: &Task) -> Value {
-    let vpc = task
-        .settings
-        .get("networkConfiguration")
-        .and_then(|network| network.get("awsvpcConfiguration"));
-    let subnet = vpc
-        .and_then(|vpc| vpc.texts("subnets").into_iter().next())
-        .unwrap_or_default();
+    let vpc = task.settings.get("networkConfiguration").and_then(|network| network.get("awsvpcConfiguration"));
+    let subnet = vpc.and_then(|vpc| vpc.texts("subnets").into_iter().next()).unwrap_or_default();
     let state = match task.phase {
         Phase::Provisioning => "PRECREATED",
         Phase::Stopped => "DELETED",
@@ -131,8 +121,7 @@ fn attachment(region: &Region, task: &Task) -> Value {
 fn containers(region: &Region, task: &Task, definition: &Value) -> Vec<Value> {
     let main = task::main_container(definition).and_then(|container| container.text("name"));
     let all = definition.items("containerDefinitions").unwrap_or_default().iter();
-    all.map(|container| one_container(region, task, container, container.text("name") == main))
-        .collect()
+    all.map(|container| one_container(region, task, container, container.text("name") == main)).collect()
 }
 
 fn one_container(region: &Region, task: &Task, container: &Value, is_main: bool) -> Value {
@@ -169,11 +158,7 @@ fn one_container(region: &Region, task: &Task, container: &Value, is_main: bool)
 
 fn exit(task: &Task, is_main: bool) -> Option<i32> {
     let crashed = matches!(task.behaviour, Behaviour::CrashLoop { .. } | Behaviour::OutOfMemory);
-    if is_main || !crashed {
-        task.exit_code
-    } else {
-        task.exit_code.map(|_| 143)
-    }
+    if is_main || !crashed { task.exit_code } else { task.exit_code.map(|_| 143) }
 }
 
 fn health(health: Health) -> &'static str {

@@ -17,13 +17,8 @@ pub(super) fn of(region: &Region, service: &Service, task: &Task, definition: &V
     let check = task::main_container(definition).and_then(|container| container.member("healthCheck"));
     let balancers = task.settings.items("loadBalancers").unwrap_or_default();
     let group = balancers.first().and_then(|balancer| balancer.text("targetGroupArn"));
-    let grace = service
-        .config
-        .seconds("healthCheckGracePeriodSeconds")
-        .unwrap_or_default();
-    let noticed = check
-        .map_or(times.unhealthy, |check| patience(check).min(times.unhealthy))
-        .max(grace);
+    let grace = service.config.seconds("healthCheckGracePeriodSeconds").unwrap_or_default();
+    let noticed = check.map_or(times.unhealthy, |check| patience(check).min(times.unhealthy)).max(grace);
     let target_noticed = times.unhealthy.max(grace);
     let fails_target = |group: &str| (target_noticed, Verdict::FailsTarget(group.to_owned()));
     let checked = check.is_some() || group.is_some();
@@ -78,13 +73,7 @@ fn revise_one(region: &mut Region, service: &mut Service, id: &str) {
     if task.phase == Phase::Running {
         judge_anew(region, service, id, &definition);
     } else if before == Behaviour::StuckProvisioning {
-        task_step::enter(
-            region,
-            service,
-            id,
-            Phase::Provisioning,
-            region.settings.times.provision,
-        );
+        task_step::enter(region, service, id, Phase::Provisioning, region.settings.times.provision);
     }
 }
 

@@ -19,18 +19,12 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
     let name = input.text("Name").unwrap_or_default();
     check_name(name)?;
     if name.starts_with("internal-") {
-        return Err(Refusal::new(
-            "ValidationError",
-            "Load balancer name cannot begin with 'internal-'",
-        ));
+        return Err(Refusal::new("ValidationError", "Load balancer name cannot begin with 'internal-'"));
     }
     let kind = input.text("Type").unwrap_or("application");
     let scheme = input.text("Scheme").unwrap_or("internet-facing");
-    if let Some(existing) = region
-        .elb
-        .balancers
-        .values()
-        .find(|known| known.body.text("LoadBalancerName") == Some(name))
+    if let Some(existing) =
+        region.elb.balancers.values().find(|known| known.body.text("LoadBalancerName") == Some(name))
     {
         let same = existing.body.text("Type") == Some(kind) && existing.body.text("Scheme") == Some(scheme);
         if same {
@@ -63,11 +57,7 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
         "IpAddressType": input.text("IpAddressType").unwrap_or("ipv4"),
     });
     let tags = tag::UPPER.read(input.items("Tags"));
-    let balancer = LoadBalancer {
-        body: body.clone(),
-        attributes: BTreeMap::new(),
-        tags,
-    };
+    let balancer = LoadBalancer { body: body.clone(), attributes: BTreeMap::new(), tags };
     region.elb.balancers.insert(arn, balancer);
     Ok(json!({"LoadBalancers": [body]}))
 }
@@ -78,13 +68,8 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
     if let Some(arn) = arns.iter().find(|arn| !region.elb.balancers.contains_key(arn.as_str())) {
         return Err(missing(arn));
     }
-    let exists = |name: &String| {
-        region
-            .elb
-            .balancers
-            .values()
-            .any(|known| known.body.text("LoadBalancerName") == Some(name))
-    };
+    let exists =
+        |name: &String| region.elb.balancers.values().any(|known| known.body.text("LoadBalancerName") == Some(name));
     if let Some(name) = names.iter().find(|name| !exists(name)) {
         return Err(missing(name));
     }
@@ -110,15 +95,8 @@ fn attributes(balancer: &LoadBalancer) -> Value {
         ("load_balancing.cross_zone.enabled", "true"),
     ];
     let mut all: BTreeMap<&str, &str> = defaults.into_iter().collect();
-    all.extend(
-        balancer
-            .attributes
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str())),
-    );
-    all.into_iter()
-        .map(|(key, value)| json!({"Key": key, "Value": value}))
-        .collect()
+    all.extend(balancer.attributes.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+    all.into_iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect()
 }
 
 /// DescribeLoadBalancerAttributes.
@@ -136,19 +114,14 @@ pub(super) fn modify_attributes(region: &mut Region, input: &Value) -> Answer {
 /// DeleteLoadBalancer: takes its listeners along; one that does not exist is deleted already.
 pub(super) fn delete(region: &mut Region, input: &Value) -> Answer {
     let arn = input.text("LoadBalancerArn").unwrap_or_default();
-    let protected = region
-        .elb
-        .balancers
-        .get(arn)
-        .and_then(|known| known.attributes.get("deletion_protection.enabled"));
+    let protected = region.elb.balancers.get(arn).and_then(|known| known.attributes.get("deletion_protection.enabled"));
     if protected.is_some_and(|protected| protected == "true") {
         let message = format!("Load balancer '{arn}' cannot be deleted because deletion protection is enabled");
         return Err(Refusal::new("OperationNotPermitted", message));
     }
     region.elb.balancers.remove(arn);
     let elb = &mut region.elb;
-    elb.listeners
-        .retain(|_, known| known.body.text("LoadBalancerArn") != Some(arn));
+    elb.listeners.retain(|_, known| known.body.text("LoadBalancerArn") != Some(arn));
     elb.rules.retain(|_, rule| elb.listeners.contains_key(&rule.listener));
     Ok(json!({}))
 }

@@ -33,11 +33,7 @@ pub(crate) fn balancers_of(region: &Region, group: &str) -> Vec<String> {
 }
 
 fn view(region: &Region, arn: &str) -> Value {
-    let mut body = region
-        .elb
-        .groups
-        .get(arn)
-        .map_or(Value::Null, |group| group.body.clone());
+    let mut body = region.elb.groups.get(arn).map_or(Value::Null, |group| group.body.clone());
     body.put("LoadBalancerArns", json!(balancers_of(region, arn)));
     body
 }
@@ -74,12 +70,7 @@ fn called<'a>(region: &'a Region, name: &str) -> Option<(&'a String, &'a TargetG
 /// Puts a target group in place.
 pub(super) fn insert(region: &mut Region, arn: &str, mut body: Value, tags: tag::Tags) {
     body.put("TargetGroupArn", json!(arn));
-    let group = TargetGroup {
-        body,
-        attributes: BTreeMap::new(),
-        tags,
-        targets: BTreeMap::new(),
-    };
+    let group = TargetGroup { body, attributes: BTreeMap::new(), tags, targets: BTreeMap::new() };
     region.elb.groups.insert(arn.to_owned(), group);
 }
 
@@ -87,9 +78,7 @@ pub(super) fn insert(region: &mut Region, arn: &str, mut body: Value, tags: tag:
 pub(super) fn settings(name: &str, input: &Value) -> Value {
     let protocol = input.text("Protocol").unwrap_or("HTTP");
     let web = matches!(protocol, "HTTP" | "HTTPS");
-    let check_protocol = input
-        .text("HealthCheckProtocol")
-        .unwrap_or(if web { "HTTP" } else { "TCP" });
+    let check_protocol = input.text("HealthCheckProtocol").unwrap_or(if web { "HTTP" } else { "TCP" });
     let whole = |name: &str, default: i64| json!(input.whole(name).unwrap_or(default));
     let timeout = if check_protocol == "HTTP" { 6 } else { 10 };
     let mut body = json!({
@@ -108,10 +97,7 @@ pub(super) fn settings(name: &str, input: &Value) -> Value {
         "UnhealthyThresholdCount": whole("UnhealthyThresholdCount", 2),
     });
     if web {
-        body.put(
-            "ProtocolVersion",
-            json!(input.text("ProtocolVersion").unwrap_or("HTTP1")),
-        );
+        body.put("ProtocolVersion", json!(input.text("ProtocolVersion").unwrap_or("HTTP1")));
     }
     if check_protocol != "TCP" {
         body.put("HealthCheckPath", json!(input.text("HealthCheckPath").unwrap_or("/")));
@@ -133,10 +119,7 @@ fn check(body: &Value) -> Result<(), Refusal> {
     ];
     for (name, least, most) in rules {
         if body.whole(name).is_some_and(|value| !(least..=most).contains(&value)) {
-            return Err(Refusal::new(
-                "ValidationError",
-                format!("{name} must be between {least} and {most}"),
-            ));
+            return Err(Refusal::new("ValidationError", format!("{name} must be between {least} and {most}")));
         }
     }
     if body.whole("HealthCheckTimeoutSeconds") >= body.whole("HealthCheckIntervalSeconds") {
@@ -185,12 +168,8 @@ pub(super) fn modify(region: &mut Region, input: &Value) -> Answer {
             body.put(name, value.clone());
         }
     }
-    let numbers = [
-        "HealthCheckIntervalSeconds",
-        "HealthCheckTimeoutSeconds",
-        "HealthyThresholdCount",
-        "UnhealthyThresholdCount",
-    ];
+    let numbers =
+        ["HealthCheckIntervalSeconds", "HealthCheckTimeoutSeconds", "HealthyThresholdCount", "UnhealthyThresholdCount"];
     for name in numbers {
         if let Some(value) = input.whole(name) {
             body.put(name, json!(value));
@@ -211,23 +190,13 @@ const DEFAULTS: [(&str, &str); 9] = [
     ("load_balancing.algorithm.type", "round_robin"),
     ("load_balancing.cross_zone.enabled", "use_load_balancer_configuration"),
     ("target_group_health.dns_failover.minimum_healthy_targets.count", "1"),
-    (
-        "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count",
-        "1",
-    ),
+    ("target_group_health.unhealthy_state_routing.minimum_healthy_targets.count", "1"),
 ];
 
 fn attributes(group: &TargetGroup) -> Value {
     let mut all: BTreeMap<&str, &str> = DEFAULTS.into_iter().collect();
-    all.extend(
-        group
-            .attributes
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str())),
-    );
-    all.into_iter()
-        .map(|(key, value)| json!({"Key": key, "Value": value}))
-        .collect()
+    all.extend(group.attributes.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+    all.into_iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect()
 }
 
 /// DescribeTargetGroupAttributes.
@@ -238,9 +207,7 @@ pub(super) fn describe_attributes(region: &mut Region, input: &Value) -> Answer 
 /// ModifyTargetGroupAttributes.
 pub(super) fn modify_attributes(region: &mut Region, input: &Value) -> Answer {
     let sent = tag::UPPER.read(input.items("Attributes"));
-    let delay = sent
-        .get("deregistration_delay.timeout_seconds")
-        .map(|delay| delay.parse::<u32>());
+    let delay = sent.get("deregistration_delay.timeout_seconds").map(|delay| delay.parse::<u32>());
     if delay.is_some_and(|delay| delay.is_err() || delay.is_ok_and(|delay| delay > 3600)) {
         let message = "'deregistration_delay.timeout_seconds' must be between 0 and 3600";
         return Err(Refusal::new("InvalidConfigurationRequest", message));
@@ -257,10 +224,5 @@ pub(super) fn delete(region: &mut Region, input: &Value) -> Answer {
         let message = format!("Target group '{arn}' is currently in use by a listener or a rule");
         return Err(Refusal::new("ResourceInUse", message));
     }
-    region
-        .elb
-        .groups
-        .remove(arn)
-        .map(|_| json!({}))
-        .ok_or_else(|| missing(arn))
+    region.elb.groups.remove(arn).map(|_| json!({})).ok_or_else(|| missing(arn))
 }

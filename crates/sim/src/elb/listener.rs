@@ -17,10 +17,7 @@ pub(super) fn missing(arn: &str) -> Refusal {
 pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
     let balancer = input.text("LoadBalancerArn").unwrap_or_default().to_owned();
     if !region.elb.balancers.contains_key(&balancer) {
-        return Err(Refusal::new(
-            "LoadBalancerNotFound",
-            format!("Load balancers '[{balancer}]' not found"),
-        ));
+        return Err(Refusal::new("LoadBalancerNotFound", format!("Load balancers '[{balancer}]' not found")));
     }
     let port = input.whole("Port").unwrap_or(80);
     let protocol = input.text("Protocol").unwrap_or("HTTP");
@@ -50,25 +47,12 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
         }
     }
     let tags = tag::UPPER.read(input.items("Tags"));
-    region.elb.listeners.insert(
-        arn.clone(),
-        Listener {
-            body: body.clone(),
-            tags,
-        },
-    );
+    region.elb.listeners.insert(arn.clone(), Listener { body: body.clone(), tags });
     let id = region.hex(16);
     let rule_arn = arn.replacen(":listener/", ":listener-rule/", 1) + "/" + &id;
     let rule =
         json!({"RuleArn": rule_arn, "Priority": "default", "Conditions": [], "Actions": actions, "IsDefault": true});
-    region.elb.rules.insert(
-        rule_arn,
-        Rule {
-            listener: arn,
-            body: rule,
-            tags: Tags::new(),
-        },
-    );
+    region.elb.rules.insert(rule_arn, Rule { listener: arn, body: rule, tags: Tags::new() });
     Ok(json!({"Listeners": [body]}))
 }
 
@@ -80,10 +64,7 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
     }
     let balancer = input.text("LoadBalancerArn");
     if let Some(arn) = balancer.filter(|arn| !region.elb.balancers.contains_key(*arn)) {
-        return Err(Refusal::new(
-            "LoadBalancerNotFound",
-            format!("Load balancers '[{arn}]' not found"),
-        ));
+        return Err(Refusal::new("LoadBalancerNotFound", format!("Load balancers '[{arn}]' not found")));
     }
     let wanted = region.elb.listeners.iter().filter(|(arn, listener)| {
         (arns.is_empty() || arns.contains(arn))
@@ -96,10 +77,7 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
 /// ModifyListener.
 pub(super) fn modify(region: &mut Region, input: &Value) -> Answer {
     let arn = input.text("ListenerArn").unwrap_or_default().to_owned();
-    let new = input
-        .member("DefaultActions")
-        .map(|sent| actions(region, Some(sent)))
-        .transpose()?;
+    let new = input.member("DefaultActions").map(|sent| actions(region, Some(sent))).transpose()?;
     let listener = region.elb.listeners.get_mut(&arn).ok_or_else(|| missing(&arn))?;
     if let Some(port) = input.whole("Port") {
         listener.body.put("Port", json!(port));

@@ -48,20 +48,13 @@ pub(crate) fn handle(region: &mut Region, operation: &str, input: &Value) -> Ans
         "AddTags" => tag::add(region, input),
         "RemoveTags" => tag::remove(region, input),
         "DescribeTags" => tag::describe(region, input),
-        _ => Err(Refusal::new(
-            "InvalidAction",
-            "The action is not valid for this endpoint.",
-        )),
+        _ => Err(Refusal::new("InvalidAction", "The action is not valid for this endpoint.")),
     }
 }
 
 /// A page of an ELB list.
 fn paged(all: Vec<Value>, input: &Value) -> Result<page::Page<Value>, Refusal> {
-    let size = input
-        .whole("PageSize")
-        .and_then(|size| usize::try_from(size).ok())
-        .unwrap_or(400)
-        .clamp(1, 400);
+    let size = input.whole("PageSize").and_then(|size| usize::try_from(size).ok()).unwrap_or(400).clamp(1, 400);
     page::cut(all, input.text("Marker"), size)
         .ok_or_else(|| Refusal::new("ValidationError", "The marker is not valid."))
 }
@@ -70,10 +63,7 @@ fn paged(all: Vec<Value>, input: &Value) -> Result<page::Page<Value>, Refusal> {
 fn check_name(name: &str) -> Result<(), Refusal> {
     let letters = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     if !(1..=32).contains(&name.len()) || !letters || name.starts_with('-') || name.ends_with('-') {
-        return Err(Refusal::new(
-            "ValidationError",
-            format!("The name '{name}' is not valid."),
-        ));
+        return Err(Refusal::new("ValidationError", format!("The name '{name}' is not valid.")));
     }
     Ok(())
 }
@@ -83,9 +73,7 @@ fn forwarded(actions: &Value) -> Vec<String> {
     let mut arns = Vec::new();
     for action in actions.as_array().map(Vec::as_slice).unwrap_or_default() {
         arns.extend(action.text("TargetGroupArn").map(str::to_owned));
-        let groups = action
-            .member("ForwardConfig")
-            .and_then(|forward| forward.items("TargetGroups"));
+        let groups = action.member("ForwardConfig").and_then(|forward| forward.items("TargetGroups"));
         for group in groups.unwrap_or_default() {
             arns.extend(group.text("TargetGroupArn").map(str::to_owned));
         }
@@ -98,10 +86,7 @@ fn actions(region: &Region, sent: Option<&Value>) -> Answer {
     let mut actions = sent.cloned().unwrap_or_else(|| Value::Array(Vec::new()));
     for arn in forwarded(&actions) {
         if !region.elb.groups.contains_key(&arn) {
-            return Err(Refusal::new(
-                "TargetGroupNotFound",
-                format!("Target groups '{arn}' not found"),
-            ));
+            return Err(Refusal::new("TargetGroupNotFound", format!("Target groups '{arn}' not found")));
         }
     }
     for (index, action) in actions.as_array_mut().into_iter().flatten().enumerate() {
@@ -132,10 +117,7 @@ pub(crate) fn plant(region: &mut Region, arn: &str) {
     let balancer =
         serde_json::json!({"Name": format!("lb-{}", short.trim_end_matches('-')), "Subnets": ["subnet-a", "subnet-b"]});
     let made = balancer::create(region, &balancer).ok();
-    let balancer = made
-        .as_ref()
-        .and_then(|made| made.items("LoadBalancers"))
-        .and_then(|list| list.first());
+    let balancer = made.as_ref().and_then(|made| made.items("LoadBalancers")).and_then(|list| list.first());
     let actions = serde_json::json!([{"Type": "forward", "TargetGroupArn": arn}]);
     let listener = serde_json::json!({
         "LoadBalancerArn": balancer.and_then(|balancer| balancer.text("LoadBalancerArn")),

@@ -22,10 +22,7 @@ fn in_use(region: &Region, listener: &str, priority: i64, except: &[String]) -> 
         rule.listener == listener && rule.body.whole("Priority") == Some(priority) && !except.contains(arn)
     });
     if clash {
-        Err(Refusal::new(
-            "PriorityInUse",
-            format!("Priority '{priority}' is currently in use"),
-        ))
+        Err(Refusal::new("PriorityInUse", format!("Priority '{priority}' is currently in use")))
     } else {
         Ok(())
     }
@@ -41,10 +38,7 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
     in_use(region, &listener_arn, priority, &[])?;
     let conditions = input.member("Conditions").cloned().unwrap_or_else(|| json!([]));
     if conditions.as_array().is_none_or(Vec::is_empty) {
-        return Err(Refusal::new(
-            "ValidationError",
-            "A rule must have at least one condition",
-        ));
+        return Err(Refusal::new("ValidationError", "A rule must have at least one condition"));
     }
     let actions = actions(region, input.get("Actions"))?;
     let id = region.hex(16);
@@ -57,14 +51,7 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
         "IsDefault": false,
     });
     let tags = tag::UPPER.read(input.items("Tags"));
-    region.elb.rules.insert(
-        arn,
-        Rule {
-            listener: listener_arn,
-            body: body.clone(),
-            tags,
-        },
-    );
+    region.elb.rules.insert(arn, Rule { listener: listener_arn, body: body.clone(), tags });
     Ok(json!({"Rules": [body]}))
 }
 
@@ -76,15 +63,8 @@ fn filled(mut conditions: Value) -> Value {
             Some("host-header") => "HostHeaderConfig",
             Some(_) | None => continue,
         };
-        let newer = condition
-            .get(config)
-            .map(|config| config.texts("Values"))
-            .unwrap_or_default();
-        let values = if newer.is_empty() {
-            condition.texts("Values")
-        } else {
-            newer
-        };
+        let newer = condition.get(config).map(|config| config.texts("Values")).unwrap_or_default();
+        let values = if newer.is_empty() { condition.texts("Values") } else { newer };
         condition.put("Values", json!(values));
         condition.put(config, json!({"Values": values}));
     }
@@ -113,10 +93,7 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
 /// ModifyRule: conditions and actions.
 pub(super) fn modify(region: &mut Region, input: &Value) -> Answer {
     let arn = input.text("RuleArn").unwrap_or_default();
-    let new = input
-        .member("Actions")
-        .map(|sent| actions(region, Some(sent)))
-        .transpose()?;
+    let new = input.member("Actions").map(|sent| actions(region, Some(sent))).transpose()?;
     let rule = region.elb.rules.get_mut(arn).ok_or_else(|| missing(arn))?;
     if let Some(new) = new {
         rule.body.put("Actions", new);
@@ -130,10 +107,7 @@ pub(super) fn modify(region: &mut Region, input: &Value) -> Answer {
 /// SetRulePriorities: all at once, so that two rules can change places.
 pub(super) fn set_priorities(region: &mut Region, input: &Value) -> Answer {
     let pairs = input.items("RulePriorities").unwrap_or_default();
-    let moved: Vec<String> = pairs
-        .iter()
-        .filter_map(|pair| pair.text("RuleArn").map(str::to_owned))
-        .collect();
+    let moved: Vec<String> = pairs.iter().filter_map(|pair| pair.text("RuleArn").map(str::to_owned)).collect();
     let mut wanted = Vec::new();
     for pair in pairs {
         let arn = pair.text("RuleArn").unwrap_or_default();

@@ -19,14 +19,10 @@ fn tags<'a>(region: &'a mut Region, arn: &str) -> Result<&'a mut Tags, Refusal> 
     }
     match elb.rules.get_mut(arn) {
         Some(rule) => Ok(&mut rule.tags),
-        None if arn.contains(":targetgroup/") => Err(Refusal::new(
-            "TargetGroupNotFound",
-            format!("Target groups '{arn}' not found"),
-        )),
-        None => Err(Refusal::new(
-            "LoadBalancerNotFound",
-            format!("Load balancers '[{arn}]' not found"),
-        )),
+        None if arn.contains(":targetgroup/") => {
+            Err(Refusal::new("TargetGroupNotFound", format!("Target groups '{arn}' not found")))
+        }
+        None => Err(Refusal::new("LoadBalancerNotFound", format!("Load balancers '[{arn}]' not found"))),
     }
 }
 
@@ -38,10 +34,7 @@ pub(super) fn add(region: &mut Region, input: &Value) -> Answer {
         let tags = tags(region, &arn)?;
         tags.extend(new.clone());
         if tags.len() > 50 {
-            return Err(Refusal::new(
-                "TooManyTags",
-                "The number of tags exceeds the maximum of 50",
-            ));
+            return Err(Refusal::new("TooManyTags", "The number of tags exceeds the maximum of 50"));
         }
     }
     Ok(json!({}))
@@ -60,10 +53,7 @@ pub(super) fn remove(region: &mut Region, input: &Value) -> Answer {
 pub(super) fn describe(region: &mut Region, input: &Value) -> Answer {
     let arns = input.texts("ResourceArns");
     if arns.len() > 20 {
-        return Err(Refusal::new(
-            "ValidationError",
-            "At most 20 resources can be described at once",
-        ));
+        return Err(Refusal::new("ValidationError", "At most 20 resources can be described at once"));
     }
     let mut descriptions = Vec::new();
     for arn in arns {

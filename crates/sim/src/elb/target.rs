@@ -14,14 +14,7 @@ type Address = (String, u16);
 pub(crate) fn register(region: &mut Region, group: &str, address: Address, delay: Duration, healthy: bool) {
     let decided = region.now + delay;
     if let Some(group) = region.elb.groups.get_mut(group) {
-        group.targets.insert(
-            address,
-            Target {
-                decided,
-                healthy,
-                draining: None,
-            },
-        );
+        group.targets.insert(address, Target { decided, healthy, draining: None });
     }
 }
 
@@ -31,27 +24,18 @@ pub(crate) fn deregister(region: &mut Region, group: &str, address: &Address) ->
     let Some(group) = region.elb.groups.get_mut(group) else {
         return Duration::ZERO;
     };
-    let said = group
-        .attributes
-        .get("deregistration_delay.timeout_seconds")
-        .and_then(|delay| delay.parse().ok());
+    let said = group.attributes.get("deregistration_delay.timeout_seconds").and_then(|delay| delay.parse().ok());
     let delay = said.map_or(default, Duration::from_secs);
     if let Some(target) = group.targets.get_mut(address) {
         target.draining = Some(now + delay);
     }
-    group
-        .targets
-        .retain(|_, target| target.draining.is_none_or(|until| until > now));
+    group.targets.retain(|_, target| target.draining.is_none_or(|until| until > now));
     delay
 }
 
 fn address(region: &Region, group: &str, target: &Value) -> Address {
     let default = region.elb.groups.get(group).and_then(|group| group.body.whole("Port"));
-    let port = target
-        .whole("Port")
-        .or(default)
-        .and_then(|port| u16::try_from(port).ok())
-        .unwrap_or(80);
+    let port = target.whole("Port").or(default).and_then(|port| u16::try_from(port).ok()).unwrap_or(80);
     (target.text("Id").unwrap_or_default().to_owned(), port)
 }
 
@@ -108,21 +92,13 @@ pub(super) fn describe_health(region: &Region, input: &Value) -> Result<Value, R
 fn health(now: Duration, target: Option<&Target>, used: bool) -> Value {
     let (state, reason, text) = match target {
         None => ("unused", "Target.NotRegistered", "Target is not registered"),
-        Some(target) if target.draining.is_some() => (
-            "draining",
-            "Target.DeregistrationInProgress",
-            "Target deregistration is in progress",
-        ),
-        Some(_) if !used => (
-            "unused",
-            "Target.NotInUse",
-            "Target group is not used by a load balancer",
-        ),
-        Some(target) if now < target.decided => (
-            "initial",
-            "Elb.InitialHealthChecking",
-            "Initial health checks in progress",
-        ),
+        Some(target) if target.draining.is_some() => {
+            ("draining", "Target.DeregistrationInProgress", "Target deregistration is in progress")
+        }
+        Some(_) if !used => ("unused", "Target.NotInUse", "Target group is not used by a load balancer"),
+        Some(target) if now < target.decided => {
+            ("initial", "Elb.InitialHealthChecking", "Initial health checks in progress")
+        }
         Some(target) if target.healthy => return json!({"State": "healthy"}),
         Some(_) => ("unhealthy", "Target.FailedHealthChecks", "Health checks failed"),
     };

@@ -10,22 +10,17 @@ use crate::tag;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-const DAYS: [i64; 22] = [
-    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
-];
+const DAYS: [i64; 22] =
+    [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
 
 /// The name of a group from a name or either form of its ARN.
 fn name_of(text: &str) -> &str {
-    text.split_once(":log-group:")
-        .map_or(text, |(_, name)| name.trim_end_matches(":*"))
+    text.split_once(":log-group:").map_or(text, |(_, name)| name.trim_end_matches(":*"))
 }
 
 /// The group a request names.
 pub(super) fn named<'a>(region: &'a mut Region, input: &Value) -> Result<&'a mut Group, Refusal> {
-    let name = input
-        .text("logGroupName")
-        .or_else(|| input.text("logGroupIdentifier"))
-        .unwrap_or_default();
+    let name = input.text("logGroupName").or_else(|| input.text("logGroupIdentifier")).unwrap_or_default();
     region.logs.groups.get_mut(name_of(name)).ok_or_else(missing)
 }
 
@@ -63,10 +58,7 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
 /// DescribeLogGroups: by prefix, by part of the name, or by identifiers; pages of fifty.
 pub(super) fn describe(region: &Region, input: &Value) -> Answer {
     let prefix = input.text("logGroupNamePrefix").unwrap_or_default();
-    let pattern = input
-        .text("logGroupNamePattern")
-        .unwrap_or_default()
-        .to_ascii_lowercase();
+    let pattern = input.text("logGroupNamePattern").unwrap_or_default().to_ascii_lowercase();
     let identifiers = input.texts("logGroupIdentifiers");
     if identifiers.len() > 50 {
         return Err(Refusal::invalid("logGroupIdentifiers can have at most 50 elements."));
@@ -81,10 +73,7 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
         identified && name.starts_with(prefix) && name.to_ascii_lowercase().contains(&pattern)
     });
     let views = groups.map(|(name, group)| view(name, group)).collect();
-    let limit = input
-        .whole("limit")
-        .and_then(|limit| usize::try_from(limit).ok())
-        .unwrap_or(50);
+    let limit = input.whole("limit").and_then(|limit| usize::try_from(limit).ok()).unwrap_or(50);
     if limit == 0 || limit > 50 {
         return Err(Refusal::invalid("The limit must be between 1 and 50."));
     }
@@ -94,12 +83,7 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
 }
 
 fn view(name: &str, group: &Group) -> Value {
-    let bytes: usize = group
-        .streams
-        .values()
-        .flat_map(|stream| &stream.lines)
-        .map(|line| line.text.len() + 26)
-        .sum();
+    let bytes: usize = group.streams.values().flat_map(|stream| &stream.lines).map(|line| line.text.len() + 26).sum();
     let mut body = json!({
         "logGroupName": name,
         "arn": format!("{}:*", group.arn),
@@ -119,15 +103,9 @@ fn view(name: &str, group: &Group) -> Value {
 /// DeleteLogGroup.
 pub(super) fn delete(region: &mut Region, input: &Value) -> Answer {
     if named(region, input)?.protected {
-        return Err(Refusal::new(
-            "ValidationException",
-            "The log group is protected against deletion.",
-        ));
+        return Err(Refusal::new("ValidationException", "The log group is protected against deletion."));
     }
-    region
-        .logs
-        .groups
-        .remove(name_of(input.text("logGroupName").unwrap_or_default()));
+    region.logs.groups.remove(name_of(input.text("logGroupName").unwrap_or_default()));
     Ok(json!({}))
 }
 
@@ -165,10 +143,7 @@ pub(super) fn tag(region: &mut Region, input: &Value) -> Answer {
     let group = by_arn(region, input)?;
     group.tags.extend(new);
     if group.tags.len() > 50 {
-        return Err(Refusal::new(
-            "TooManyTagsException",
-            "A resource can have no more than 50 tags.",
-        ));
+        return Err(Refusal::new("TooManyTagsException", "A resource can have no more than 50 tags."));
     }
     Ok(json!({}))
 }

@@ -19,18 +19,9 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
     let name = input.text("logStreamName").unwrap_or_default().to_owned();
     let group = named(region, input)?;
     if group.streams.contains_key(&name) {
-        return Err(Refusal::new(
-            "ResourceAlreadyExistsException",
-            "The specified log stream already exists",
-        ));
+        return Err(Refusal::new("ResourceAlreadyExistsException", "The specified log stream already exists"));
     }
-    group.streams.insert(
-        name,
-        Stream {
-            created,
-            lines: Vec::new(),
-        },
-    );
+    group.streams.insert(name, Stream { created, lines: Vec::new() });
     Ok(json!({}))
 }
 
@@ -39,11 +30,8 @@ pub(super) fn describe(region: &mut Region, input: &Value) -> Answer {
     let prefix = input.text("logStreamNamePrefix").unwrap_or_default();
     let by_time = input.text("orderBy") == Some("LastEventTime");
     let group = named(region, input)?;
-    let mut streams: Vec<(&String, &Stream)> = group
-        .streams
-        .iter()
-        .filter(|(name, _)| name.starts_with(prefix))
-        .collect();
+    let mut streams: Vec<(&String, &Stream)> =
+        group.streams.iter().filter(|(name, _)| name.starts_with(prefix)).collect();
     if by_time {
         streams.sort_by_key(|(_, stream)| stream.lines.last().map(|line| line.at));
     }
@@ -51,10 +39,7 @@ pub(super) fn describe(region: &mut Region, input: &Value) -> Answer {
         streams.reverse();
     }
     let arn = group.arn.clone();
-    let views = streams
-        .into_iter()
-        .map(|(name, stream)| stream_view(&arn, name, stream))
-        .collect();
+    let views = streams.into_iter().map(|(name, stream)| stream_view(&arn, name, stream)).collect();
     let page = cut(views, input)?;
     Ok(json!({"logStreams": page.items, "nextToken": page.next}))
 }
@@ -76,11 +61,7 @@ fn stream_view(arn: &str, name: &str, stream: &Stream) -> Value {
 }
 
 fn cut<T>(all: Vec<T>, input: &Value) -> Result<page::Page<T>, Refusal> {
-    let limit = input
-        .whole("limit")
-        .and_then(|limit| usize::try_from(limit).ok())
-        .unwrap_or(50)
-        .min(10_000);
+    let limit = input.whole("limit").and_then(|limit| usize::try_from(limit).ok()).unwrap_or(50).min(10_000);
     page::cut(all, input.text("nextToken"), limit)
         .ok_or_else(|| Refusal::invalid("The specified nextToken is invalid."))
 }
@@ -92,11 +73,7 @@ pub(super) fn put(region: &mut Region, input: &Value) -> Answer {
     let stream = named(region, input)?.streams.get_mut(name).ok_or_else(stream_missing)?;
     for event in input.items("logEvents").unwrap_or_default() {
         let at = event.whole("timestamp").unwrap_or(ingested);
-        stream.lines.push(Line {
-            at,
-            ingested,
-            text: event.text("message").unwrap_or_default().to_owned(),
-        });
+        stream.lines.push(Line { at, ingested, text: event.text("message").unwrap_or_default().to_owned() });
     }
     stream.lines.sort_by_key(|line| line.at);
     Ok(json!({"nextSequenceToken": "0"}))
@@ -111,17 +88,11 @@ fn within(input: &Value, line: &Line) -> bool {
 /// Reading past the end answers the token that was sent, which is how a reader knows it is at the end.
 pub(super) fn get(region: &mut Region, input: &Value) -> Answer {
     let name = input.text("logStreamName").unwrap_or_default();
-    let limit = input
-        .whole("limit")
-        .and_then(|limit| usize::try_from(limit).ok())
-        .unwrap_or(10_000);
+    let limit = input.whole("limit").and_then(|limit| usize::try_from(limit).ok()).unwrap_or(10_000);
     let stream = named(region, input)?.streams.get(name).ok_or_else(stream_missing)?;
     let lines: Vec<&Line> = stream.lines.iter().filter(|line| within(input, line)).collect();
     let position = |prefix: &str| {
-        input
-            .text("nextToken")
-            .and_then(|token| token.strip_prefix(prefix))
-            .and_then(|at| at.parse::<usize>().ok())
+        input.text("nextToken").and_then(|token| token.strip_prefix(prefix)).and_then(|at| at.parse::<usize>().ok())
     };
     let from_head = input.flag("startFromHead").unwrap_or(false);
     let start = match (position("f/"), position("b/")) {
@@ -181,10 +152,7 @@ pub(crate) fn write_start(region: &mut Region, definition: &Value, task: &str) {
         region,
         definition,
         task,
-        &[
-            "INFO:     Started server process [1]",
-            "INFO:     Application startup complete.",
-        ],
+        &["INFO:     Started server process [1]", "INFO:     Application startup complete."],
     );
 }
 
@@ -204,9 +172,7 @@ pub(crate) fn write_crash(region: &mut Region, definition: &Value, task: &str, e
 fn write(region: &mut Region, definition: &Value, task: &str, texts: &[&str]) {
     let at = clock::milliseconds(region.settings.epoch, region.now);
     for container in definition.items("containerDefinitions").unwrap_or_default() {
-        let log = container
-            .member("logConfiguration")
-            .filter(|log| log.text("logDriver") == Some("awslogs"));
+        let log = container.member("logConfiguration").filter(|log| log.text("logDriver") == Some("awslogs"));
         let Some(options) = log.and_then(|log| log.member("options")) else {
             continue;
         };
@@ -224,13 +190,6 @@ fn write(region: &mut Region, definition: &Value, task: &str, texts: &[&str]) {
 }
 
 fn append(group: &mut Group, stream: String, at: i64, texts: &[&str]) {
-    let stream = group.streams.entry(stream).or_insert_with(|| Stream {
-        created: at,
-        lines: Vec::new(),
-    });
-    stream.lines.extend(texts.iter().map(|text| Line {
-        at,
-        ingested: at,
-        text: (*text).to_owned(),
-    }));
+    let stream = group.streams.entry(stream).or_insert_with(|| Stream { created: at, lines: Vec::new() });
+    stream.lines.extend(texts.iter().map(|text| Line { at, ingested: at, text: (*text).to_owned() }));
 }

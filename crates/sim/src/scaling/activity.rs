@@ -28,14 +28,7 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
     check_namespace(input)?;
     let wanted = input.text("ResourceId");
     let of_resource = |activity: &&Value| wanted.is_none_or(|wanted| activity.text("ResourceId") == Some(wanted));
-    let activities = region
-        .scaling
-        .activities
-        .iter()
-        .rev()
-        .filter(of_resource)
-        .cloned()
-        .collect();
+    let activities = region.scaling.activities.iter().rev().filter(of_resource).cloned().collect();
     let page = paged(activities, input)?;
     Ok(json!({"ScalingActivities": page.items, "NextToken": page.next}))
 }

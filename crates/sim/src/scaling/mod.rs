@@ -44,13 +44,8 @@ const DIMENSION: &str = "ecs:service:DesiredCount";
 /// The resource a request is about: `service/<cluster>/<service>`.
 fn resource(input: &Value) -> Result<&str, Refusal> {
     check_namespace(input)?;
-    if input
-        .text("ScalableDimension")
-        .is_some_and(|dimension| dimension != DIMENSION)
-    {
-        return Err(Refusal::validation(
-            "Unsupported service namespace, resource type or scalable dimension",
-        ));
+    if input.text("ScalableDimension").is_some_and(|dimension| dimension != DIMENSION) {
+        return Err(Refusal::validation("Unsupported service namespace, resource type or scalable dimension"));
     }
     let id = input.text("ResourceId").unwrap_or_default();
     if key(id).is_none() {
@@ -62,9 +57,9 @@ fn resource(input: &Value) -> Result<&str, Refusal> {
 fn check_namespace(input: &Value) -> Result<(), Refusal> {
     match input.text("ServiceNamespace") {
         Some("ecs") => Ok(()),
-        Some(_) | None => Err(Refusal::validation(
-            "Unsupported service namespace, resource type or scalable dimension",
-        )),
+        Some(_) | None => {
+            Err(Refusal::validation("Unsupported service namespace, resource type or scalable dimension"))
+        }
     }
 }
 
@@ -84,11 +79,7 @@ fn unregistered(resource: &str) -> Refusal {
 
 /// A page of at most fifty.
 fn paged(all: Vec<Value>, input: &Value) -> Result<page::Page<Value>, Refusal> {
-    let size = input
-        .whole("MaxResults")
-        .and_then(|size| usize::try_from(size).ok())
-        .unwrap_or(50)
-        .clamp(1, 50);
+    let size = input.whole("MaxResults").and_then(|size| usize::try_from(size).ok()).unwrap_or(50).clamp(1, 50);
     let page = page::cut(all, input.text("NextToken"), size);
     page.ok_or_else(|| Refusal::new("InvalidNextTokenException", "The next token supplied was invalid"))
 }

@@ -13,23 +13,13 @@ pub(super) fn put(region: &mut Region, input: &Value) -> Answer {
     let target = region.scaling.targets.get(&id).ok_or_else(|| unregistered(&id))?;
     let known = target.policies.get(&name).cloned();
     if known.is_none() && target.policies.len() >= 50 {
-        return Err(Refusal::new(
-            "LimitExceededException",
-            "Too many scaling policies for the scalable target",
-        ));
+        return Err(Refusal::new("LimitExceededException", "Too many scaling policies for the scalable target"));
     }
     if !(1..=256).contains(&name.len()) {
         return Err(Refusal::validation("PolicyName must have between 1 and 256 characters"));
     }
-    let before = known
-        .as_ref()
-        .and_then(|policy| policy.text("PolicyType"))
-        .map(str::to_owned);
-    let kind = input
-        .text("PolicyType")
-        .map(str::to_owned)
-        .or(before)
-        .unwrap_or_else(|| "StepScaling".to_owned());
+    let before = known.as_ref().and_then(|policy| policy.text("PolicyType")).map(str::to_owned);
+    let kind = input.text("PolicyType").map(str::to_owned).or(before).unwrap_or_else(|| "StepScaling".to_owned());
     if kind == "TargetTrackingScaling" {
         check_tracking(region, &id, input.get("TargetTrackingScalingPolicyConfiguration"))?;
     }
@@ -45,10 +35,7 @@ pub(super) fn put(region: &mut Region, input: &Value) -> Answer {
 
 fn fresh(region: &mut Region, id: &str, name: &str, kind: &str) -> Value {
     let unique = region.uuid();
-    let arn = region.arn(
-        "autoscaling",
-        &format!("scalingPolicy:{unique}:resource/ecs/{id}:policyName/{name}"),
-    );
+    let arn = region.arn("autoscaling", &format!("scalingPolicy:{unique}:resource/ecs/{id}:policyName/{name}"));
     let mut alarms = Vec::new();
     if kind == "TargetTrackingScaling" {
         for end in ["AlarmHigh", "AlarmLow"] {
@@ -84,9 +71,7 @@ fn configured(mut policy: Value, kind: &str, input: &Value) -> Value {
 
 fn check_tracking(region: &Region, id: &str, configuration: Option<&Value>) -> Result<(), Refusal> {
     let Some(configuration) = configuration.filter(|configuration| configuration.is_object()) else {
-        return Err(Refusal::validation(
-            "TargetTrackingScalingPolicyConfiguration is required",
-        ));
+        return Err(Refusal::validation("TargetTrackingScalingPolicyConfiguration is required"));
     };
     if configuration.number("TargetValue").is_none_or(|value| value <= 0.0) {
         return Err(Refusal::validation("TargetValue must be greater than 0"));
@@ -111,24 +96,18 @@ fn check_metric(region: &Region, id: &str, metric: &Value) -> Result<(), Refusal
             if service.is_some_and(|service| service.hidden.member("monitoring").is_some()) {
                 no_label(label)
             } else {
-                Err(Refusal::validation(
-                    "High resolution metrics need the service's monitoring configuration",
-                ))
+                Err(Refusal::validation("High resolution metrics need the service's monitoring configuration"))
             }
         }
         Some("ALBRequestCountPerTarget") => check_label(region, id, label),
-        Some(_) | None => Err(Refusal::validation(
-            "The predefined metric type is not valid for the service namespace",
-        )),
+        Some(_) | None => Err(Refusal::validation("The predefined metric type is not valid for the service namespace")),
     }
 }
 
 fn no_label(label: Option<&str>) -> Result<(), Refusal> {
     match label {
         None => Ok(()),
-        Some(_) => Err(Refusal::validation(
-            "ResourceLabel can only be specified with ALBRequestCountPerTarget",
-        )),
+        Some(_) => Err(Refusal::validation("ResourceLabel can only be specified with ALBRequestCountPerTarget")),
     }
 }
 
@@ -136,26 +115,14 @@ fn no_label(label: Option<&str>) -> Result<(), Refusal> {
 fn check_label(region: &Region, id: &str, label: Option<&str>) -> Result<(), Refusal> {
     let invalid =
         || Refusal::validation("The resource label is not valid, or its target group is not attached to the service");
-    let (balancer, group) = label
-        .and_then(|label| label.split_once("/targetgroup/"))
-        .ok_or_else(invalid)?;
-    let service = key(id)
-        .and_then(|key| region.ecs.services.get(&key))
-        .ok_or_else(invalid)?;
+    let (balancer, group) = label.and_then(|label| label.split_once("/targetgroup/")).ok_or_else(invalid)?;
+    let service = key(id).and_then(|key| region.ecs.services.get(&key)).ok_or_else(invalid)?;
     let groups = service.config.items("loadBalancers").unwrap_or_default().iter();
     let attached = groups
         .filter_map(|group| group.text("targetGroupArn"))
         .any(|arn| arn.ends_with(&format!("targetgroup/{group}")));
-    let known = region
-        .elb
-        .balancers
-        .keys()
-        .any(|arn| arn.ends_with(&format!("loadbalancer/{balancer}")));
-    if attached && known && balancer.starts_with("app/") {
-        Ok(())
-    } else {
-        Err(invalid())
-    }
+    let known = region.elb.balancers.keys().any(|arn| arn.ends_with(&format!("loadbalancer/{balancer}")));
+    if attached && known && balancer.starts_with("app/") { Ok(()) } else { Err(invalid()) }
 }
 
 /// DeleteScalingPolicy.
@@ -176,11 +143,7 @@ pub(super) fn delete(region: &mut Region, input: &Value) -> Answer {
 pub(super) fn describe(region: &Region, input: &Value) -> Answer {
     check_namespace(input)?;
     let (wanted, names) = (input.text("ResourceId"), input.texts("PolicyNames"));
-    let targets = region
-        .scaling
-        .targets
-        .iter()
-        .filter(|(id, _)| wanted.is_none_or(|wanted| wanted == *id));
+    let targets = region.scaling.targets.iter().filter(|(id, _)| wanted.is_none_or(|wanted| wanted == *id));
     let policies = targets.flat_map(|(_, target)| &target.policies);
     let wanted = policies.filter(|(name, _)| names.is_empty() || names.contains(name));
     let page = paged(wanted.map(|(_, policy)| policy.clone()).collect(), input)?;

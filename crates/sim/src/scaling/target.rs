@@ -22,10 +22,7 @@ pub(super) fn register(region: &mut Region, input: &Value) -> Answer {
     let tags = tag::of_map(input.get("Tags"));
     tag::check(&tags, "ValidationException")?;
     if region.scaling.targets.len() >= 3000 && !region.scaling.targets.contains_key(&id) {
-        return Err(Refusal::new(
-            "LimitExceededException",
-            "You have reached the limit of ECS scalable targets",
-        ));
+        return Err(Refusal::new("LimitExceededException", "You have reached the limit of ECS scalable targets"));
     }
     let known = region.scaling.targets.get(&id);
     if known.is_some() && !tags.is_empty() {
@@ -39,23 +36,19 @@ pub(super) fn register(region: &mut Region, input: &Value) -> Answer {
     let arn = region.arn("application-autoscaling", &format!("scalable-target/0ec5{unique}"));
     let created = region.timestamp();
     let role = service_linked_role(&region.account);
-    let target = region
-        .scaling
-        .targets
-        .entry(id.clone())
-        .or_insert_with(|| ScalableTarget {
-            arn,
-            minimum,
-            maximum,
-            role,
-            created,
-            suspended: Suspended::default(),
-            tags,
-            policies: BTreeMap::new(),
-            actions: BTreeMap::new(),
-            scaled: None,
-            alarm: None,
-        });
+    let target = region.scaling.targets.entry(id.clone()).or_insert_with(|| ScalableTarget {
+        arn,
+        minimum,
+        maximum,
+        role,
+        created,
+        suspended: Suspended::default(),
+        tags,
+        policies: BTreeMap::new(),
+        actions: BTreeMap::new(),
+        scaled: None,
+        alarm: None,
+    });
     (target.minimum, target.maximum) = (minimum, maximum);
     suspend(&mut target.suspended, input.get("SuspendedState"));
     let answer = json!({"ScalableTargetARN": target.arn});
@@ -77,11 +70,7 @@ fn active(region: &Region, id: &str) -> Option<(String, String)> {
 
 /// Minimum and maximum: both needed at first, either optional later.
 fn bounds(known: Option<&ScalableTarget>, input: &Value) -> Result<(u32, u32), Refusal> {
-    let number = |name: &str| {
-        input
-            .whole(name)
-            .map(|value| u32::try_from(value).ok().filter(|value| *value <= 5000))
-    };
+    let number = |name: &str| input.whole(name).map(|value| u32::try_from(value).ok().filter(|value| *value <= 5000));
     let minimum = number("MinCapacity").or(known.map(|target| Some(target.minimum)));
     let maximum = number("MaxCapacity").or(known.map(|target| Some(target.maximum)));
     let (Some(minimum), Some(maximum)) = (minimum, maximum) else {
@@ -91,9 +80,9 @@ fn bounds(known: Option<&ScalableTarget>, input: &Value) -> Result<(u32, u32), R
     };
     match minimum.zip(maximum) {
         None => Err(Refusal::validation("Capacity must be between 0 and 5000")),
-        Some((minimum, maximum)) if minimum > maximum => Err(Refusal::validation(
-            "Maximum capacity cannot be less than minimum capacity",
-        )),
+        Some((minimum, maximum)) if minimum > maximum => {
+            Err(Refusal::validation("Maximum capacity cannot be less than minimum capacity"))
+        }
         Some(bounds) => Ok(bounds),
     }
 }
@@ -118,23 +107,14 @@ fn clamp(region: &mut Region, key: &(String, String), minimum: u32, maximum: u32
 /// DeregisterScalableTarget: takes policies and scheduled actions along.
 pub(super) fn deregister(region: &mut Region, input: &Value) -> Answer {
     let id = resource(input)?;
-    region
-        .scaling
-        .targets
-        .remove(id)
-        .map(|_| json!({}))
-        .ok_or_else(|| unregistered(id))
+    region.scaling.targets.remove(id).map(|_| json!({})).ok_or_else(|| unregistered(id))
 }
 
 /// DescribeScalableTargets: what is not registered is simply absent.
 pub(super) fn describe(region: &Region, input: &Value) -> Answer {
     check_namespace(input)?;
     let ids = input.texts("ResourceIds");
-    let targets = region
-        .scaling
-        .targets
-        .iter()
-        .filter(|(id, _)| ids.is_empty() || ids.contains(id));
+    let targets = region.scaling.targets.iter().filter(|(id, _)| ids.is_empty() || ids.contains(id));
     let page = paged(targets.map(|(id, target)| view(id, target)).collect(), input)?;
     Ok(json!({"ScalableTargets": page.items, "NextToken": page.next}))
 }

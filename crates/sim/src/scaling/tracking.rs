@@ -29,25 +29,13 @@ pub(super) fn consider(region: &mut Region, id: &str) {
     // Never at once: a metric that stays where it is must not be acted on twice in one instant.
     let least = region.settings.times.alarm.max(Duration::from_secs(1));
     let now = region.now;
-    let Some(target) = region
-        .scaling
-        .targets
-        .get_mut(id)
-        .filter(|target| target.alarm.is_none())
-    else {
+    let Some(target) = region.scaling.targets.get_mut(id).filter(|target| target.alarm.is_none()) else {
         return;
     };
-    let cooled = target
-        .scaled
-        .map_or(Duration::ZERO, |scaled| (scaled + wish.cooldown).saturating_sub(now));
+    let cooled = target.scaled.map_or(Duration::ZERO, |scaled| (scaled + wish.cooldown).saturating_sub(now));
     let delay = least.max(cooled);
     target.alarm = Some(now + delay);
-    region.after(
-        delay,
-        Timer::Alarm {
-            resource: id.to_owned(),
-        },
-    );
+    region.after(delay, Timer::Alarm { resource: id.to_owned() });
 }
 
 /// The alarm goes off: scales if that is still wanted.
@@ -79,16 +67,10 @@ fn wish(region: &Region, id: &str) -> Option<Wish> {
     if service.status != ServiceStatus::Active || current == 0 {
         return None;
     }
-    let wishes = target
-        .policies
-        .values()
-        .filter_map(|policy| wanted(policy, current, cpu));
+    let wishes = target.policies.values().filter_map(|policy| wanted(policy, current, cpu));
     let mut wish = wishes.max_by_key(|wish| wish.desired)?;
     wish.desired = wish.desired.clamp(target.minimum, target.maximum);
-    let deploying = service
-        .deployments
-        .first()
-        .is_some_and(|primary| primary.rollout == Rollout::InProgress);
+    let deploying = service.deployments.first().is_some_and(|primary| primary.rollout == Rollout::InProgress);
     let allowed = if wish.desired > current {
         !target.suspended.scale_out
     } else {
@@ -99,9 +81,7 @@ fn wish(region: &Region, id: &str) -> Option<Wish> {
 
 fn wanted(policy: &Value, current: u32, cpu: f64) -> Option<Wish> {
     let configuration = policy.member("TargetTrackingScalingPolicyConfiguration")?;
-    let metric = configuration
-        .member("PredefinedMetricSpecification")?
-        .text("PredefinedMetricType")?;
+    let metric = configuration.member("PredefinedMetricSpecification")?.text("PredefinedMetricType")?;
     if !metric.starts_with("ECSServiceAverageCPUUtilization") {
         return None;
     }
@@ -118,11 +98,7 @@ fn cooldown(configuration: &Value, out: bool) -> Duration {
     configuration.seconds(member).unwrap_or(Duration::from_mins(5))
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "clamped to what ECS takes"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to what ECS takes")]
 fn capacity(exact: f64) -> u32 {
     exact.ceil().clamp(0.0, 5000.0) as u32
 }

@@ -39,12 +39,7 @@ pub(crate) struct Region {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Timer {
     /// A task takes its next step, unless something else moved it since `turn`.
-    Task {
-        cluster: String,
-        service: String,
-        task: String,
-        turn: u32,
-    },
+    Task { cluster: String, service: String, task: String, turn: u32 },
     /// The scheduler looks at a service again.
     Service { cluster: String, service: String },
     /// An alarm of a scaling policy is evaluated.
@@ -54,9 +49,10 @@ pub(crate) enum Timer {
 impl Region {
     pub(crate) fn new(account: &str, name: &str, settings: Arc<Settings>) -> Self {
         // The region's name joins the seed so that the order in which regions are first used changes nothing.
-        let salt = account.bytes().chain(name.bytes()).fold(settings.seed, |seed, byte| {
-            seed.wrapping_mul(0x0100_0000_01b3).wrapping_add(u64::from(byte))
-        });
+        let salt = account
+            .bytes()
+            .chain(name.bytes())
+            .fold(settings.seed, |seed, byte| seed.wrapping_mul(0x0100_0000_01b3).wrapping_add(u64::from(byte)));
         Self {
             account: account.to_owned(),
             name: name.to_owned(),
@@ -109,42 +105,26 @@ impl Region {
 
     /// A random hexadecimal text.
     pub(crate) fn hex(&mut self, length: usize) -> String {
-        (0..length)
-            .map(|_| char::from_digit(self.random.u32(0..16), 16).unwrap_or('0'))
-            .collect()
+        (0..length).map(|_| char::from_digit(self.random.u32(0..16), 16).unwrap_or('0')).collect()
     }
 
     /// A random decimal text without a leading zero.
     pub(crate) fn digits(&mut self, length: usize) -> String {
         let first = self.random.u32(1..10);
         let rest = (1..length).map(|_| self.random.u32(0..10));
-        std::iter::once(first)
-            .chain(rest)
-            .filter_map(|digit| char::from_digit(digit, 10))
-            .collect()
+        std::iter::once(first).chain(rest).filter_map(|digit| char::from_digit(digit, 10)).collect()
     }
 
     /// A random UUID.
     pub(crate) fn uuid(&mut self) -> String {
         let text = self.hex(30);
         let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
-        format!(
-            "{}-{}-4{}-a{}-{}",
-            part(0, 8),
-            part(8, 12),
-            part(12, 15),
-            part(15, 18),
-            part(18, 30)
-        )
+        format!("{}-{}-4{}-a{}-{}", part(0, 8), part(8, 12), part(12, 15), part(15, 18), part(18, 30))
     }
 
     /// How tasks of an image behave: what was said last about a part of its name.
     pub(crate) fn behaviour(&self, image: &str) -> Behaviour {
-        let said = self
-            .behaviours
-            .iter()
-            .rev()
-            .find(|(pattern, _)| image.contains(pattern.as_str()));
+        let said = self.behaviours.iter().rev().find(|(pattern, _)| image.contains(pattern.as_str()));
         said.map(|(_, behaviour)| behaviour.clone()).unwrap_or_default()
     }
 }

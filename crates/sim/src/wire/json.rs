@@ -16,10 +16,7 @@ const SERVICES: [(&str, &str); 4] = [
 
 pub(super) fn understand(target: &str, body: &[u8]) -> Spoken {
     let (prefix, operation) = target.rsplit_once('.').unwrap_or((target, ""));
-    let service = SERVICES
-        .iter()
-        .find(|(known, _)| *known == prefix)
-        .map_or(prefix, |(_, service)| service);
+    let service = SERVICES.iter().find(|(known, _)| *known == prefix).map_or(prefix, |(_, service)| service);
     Spoken {
         protocol: Protocol::Json,
         service: service.to_owned(),
@@ -39,12 +36,7 @@ fn parse(body: &[u8]) -> Result<Value, Refusal> {
 
 pub(super) fn reply(answer: Answer) -> Reply {
     match answer {
-        Ok(value) => Reply {
-            status: 200,
-            content_type: TYPE,
-            error: None,
-            body: value.to_string().into_bytes(),
-        },
+        Ok(value) => Reply { status: 200, content_type: TYPE, error: None, body: value.to_string().into_bytes() },
         Err(refusal) => {
             // CloudWatch Logs, ECS and the others agree on the code; `message` is read in either case by every SDK.
             let body = json!({"__type": refusal.code, "message": refusal.message});

@@ -60,16 +60,8 @@ impl Message {
 
     /// The credential scope, `us-east-1` and nobody when there is none.
     pub(crate) fn scope(&self) -> Scope {
-        let credential = self
-            .authorization
-            .as_deref()
-            .and_then(|text| text.split_once("Credential="));
-        let mut parts = credential
-            .map_or("", |(_, rest)| rest)
-            .split([',', ' '])
-            .next()
-            .unwrap_or_default()
-            .split('/');
+        let credential = self.authorization.as_deref().and_then(|text| text.split_once("Credential="));
+        let mut parts = credential.map_or("", |(_, rest)| rest).split([',', ' ']).next().unwrap_or_default().split('/');
         let access_key = parts.next().unwrap_or_default().to_owned();
         let region = parts.nth(1).unwrap_or("us-east-1").to_owned();
         Scope { access_key, region }
@@ -91,17 +83,8 @@ mod tests {
     #[test]
     fn the_signature_names_caller_and_region() {
         let authorization = "AWS4-HMAC-SHA256 Credential=AKID/20260101/eu-west-1/ecs/aws4_request, SignedHeaders=host";
-        let message = Message {
-            authorization: Some(authorization.to_owned()),
-            ..Message::default()
-        };
-        assert_eq!(
-            message.scope(),
-            Scope {
-                access_key: "AKID".to_owned(),
-                region: "eu-west-1".to_owned()
-            }
-        );
+        let message = Message { authorization: Some(authorization.to_owned()), ..Message::default() };
+        assert_eq!(message.scope(), Scope { access_key: "AKID".to_owned(), region: "eu-west-1".to_owned() });
         assert_eq!(Message::default().scope().region, "us-east-1");
     }
 }

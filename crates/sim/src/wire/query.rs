@@ -9,11 +9,7 @@ use serde_json::{Map, Value};
 
 /// The services that speak it, by the version they send.
 const SERVICES: [(&str, &str, &str); 2] = [
-    (
-        "2015-12-01",
-        "elasticloadbalancing",
-        "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/",
-    ),
+    ("2015-12-01", "elasticloadbalancing", "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"),
     ("2011-06-15", "sts", "https://sts.amazonaws.com/doc/2011-06-15/"),
 ];
 
@@ -28,19 +24,11 @@ pub(super) fn understand(body: &[u8]) -> Spoken {
         }
     }
     let input = if operation.is_empty() {
-        Err(Refusal::new(
-            "MissingAction",
-            "The request must contain the parameter Action.",
-        ))
+        Err(Refusal::new("MissingAction", "The request must contain the parameter Action."))
     } else {
         Ok(lists(tree))
     };
-    Spoken {
-        protocol: Protocol::Query,
-        service,
-        operation,
-        input,
-    }
+    Spoken { protocol: Protocol::Query, service, operation, input }
 }
 
 fn named(version: &str) -> String {
@@ -67,25 +55,16 @@ fn lists(value: Value) -> Value {
     if object.len() == 1
         && let Some(Value::Object(members)) = object.remove("member").or_else(|| object.remove("entry"))
     {
-        let mut members: Vec<(u32, Value)> = members
-            .into_iter()
-            .filter_map(|(index, member)| Some((index.parse().ok()?, lists(member))))
-            .collect();
+        let mut members: Vec<(u32, Value)> =
+            members.into_iter().filter_map(|(index, member)| Some((index.parse().ok()?, lists(member)))).collect();
         members.sort_by_key(|(index, _)| *index);
         return members.into_iter().map(|(_, member)| member).collect();
     }
-    object
-        .into_iter()
-        .map(|(key, member)| (key, lists(member)))
-        .collect::<Map<_, _>>()
-        .into()
+    object.into_iter().map(|(key, member)| (key, lists(member))).collect::<Map<_, _>>().into()
 }
 
 pub(super) fn reply(spoken: &Spoken, answer: Answer, request_id: &str) -> Reply {
-    let space = SERVICES
-        .iter()
-        .find(|(_, service, _)| *service == spoken.service)
-        .map_or("", |(_, _, space)| space);
+    let space = SERVICES.iter().find(|(_, service, _)| *service == spoken.service).map_or("", |(_, _, space)| space);
     match answer {
         Ok(value) => Reply {
             status: 200,
@@ -122,10 +101,7 @@ fn error(space: &str, refusal: &Refusal, request_id: &str) -> String {
 fn write(out: &mut String, value: &Value) {
     match value {
         Value::Object(members) => {
-            for (name, member) in members
-                .iter()
-                .filter(|(name, member)| element(name) && !member.is_null())
-            {
+            for (name, member) in members.iter().filter(|(name, member)| element(name) && !member.is_null()) {
                 out.extend(["<", name, ">"]);
                 write(out, member);
                 out.extend(["</", name, ">"]);
@@ -151,10 +127,7 @@ fn element(name: &str) -> bool {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]
@@ -166,10 +139,7 @@ mod tests {
     fn a_form_becomes_nested_members() {
         let body = b"Action=RegisterTargets&Version=2015-12-01&TargetGroupArn=a&Targets.member.2.Id=y&Targets.member.1.Id=x&Targets.member.1.Port=80";
         let spoken = understand(body);
-        assert_eq!(
-            (spoken.service.as_str(), spoken.operation.as_str()),
-            ("elasticloadbalancing", "RegisterTargets")
-        );
+        assert_eq!((spoken.service.as_str(), spoken.operation.as_str()), ("elasticloadbalancing", "RegisterTargets"));
         let expected = json!({"TargetGroupArn": "a", "Targets": [{"Id": "x", "Port": "80"}, {"Id": "y"}]});
         assert_eq!(spoken.input, Ok(expected));
     }

@@ -5,17 +5,11 @@ use fargateer_sim::{Behaviour, Settings};
 use serde_json::json;
 
 async fn story(seed: u64) -> String {
-    let place = Place::with(Settings {
-        seed,
-        ..Settings::default()
-    });
+    let place = Place::with(Settings { seed, ..Settings::default() });
     place.aws.behave(":v2", Behaviour::NeverHealthy);
     let created = place.create(json!({"desiredCount": 5}));
     pass(200).await;
-    place.ecs(
-        "UpdateService",
-        json!({"cluster": "blue", "service": "agent", "forceNewDeployment": true}),
-    );
+    place.ecs("UpdateService", json!({"cluster": "blue", "service": "agent", "forceNewDeployment": true}));
     pass(200).await;
     format!("{created}{}", place.service())
 }
@@ -46,11 +40,8 @@ async fn nothing_happens_before_the_next_event() {
     place.create(json!({"desiredCount": 1}));
     while let Some(at) = place.aws.next_event() {
         let before = place.service();
-        tokio::time::advance(
-            at.saturating_sub(place.aws.now())
-                .saturating_sub(std::time::Duration::from_millis(2)),
-        )
-        .await;
+        tokio::time::advance(at.saturating_sub(place.aws.now()).saturating_sub(std::time::Duration::from_millis(2)))
+            .await;
         assert_eq!(place.service(), before);
         tokio::time::advance(std::time::Duration::from_millis(2)).await;
     }

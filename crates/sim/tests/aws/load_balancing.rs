@@ -31,10 +31,7 @@ async fn creating_a_group_twice_answers_the_same_one() {
     let arn = |input: Value| elb(&place, "CreateTargetGroup", input)["TargetGroups"][0]["TargetGroupArn"].clone();
     assert_eq!(arn(group()), arn(group()));
     let other = merged(group(), json!({"Port": 9000}));
-    assert_eq!(
-        place.refused("elbv2", "CreateTargetGroup", other).0,
-        "DuplicateTargetGroupName"
-    );
+    assert_eq!(place.refused("elbv2", "CreateTargetGroup", other).0, "DuplicateTargetGroupName");
     let bad = merged(group(), json!({"Name": "-mine"}));
     assert_eq!(place.refused("elbv2", "CreateTargetGroup", bad).0, "ValidationError");
 }
@@ -47,14 +44,8 @@ async fn a_service_needs_a_group_that_a_load_balancer_uses() {
     let balancer = json!({"targetGroupArn": arn, "containerName": "strands-agent", "containerPort": 8000});
     let input = merged(crate::place::service(), json!({"loadBalancers": [balancer]}));
     let message = place.refused("ecs", "CreateService", input.clone()).1;
-    assert!(
-        message.ends_with("does not have an associated load balancer."),
-        "{message}"
-    );
-    let rule = merged(
-        rule(&place, 5),
-        json!({"Actions": [{"Type": "forward", "TargetGroupArn": arn}]}),
-    );
+    assert!(message.ends_with("does not have an associated load balancer."), "{message}");
+    let rule = merged(rule(&place, 5), json!({"Actions": [{"Type": "forward", "TargetGroupArn": arn}]}));
     elb(&place, "CreateRule", rule);
     place.ecs("CreateService", input);
 }
@@ -73,19 +64,14 @@ async fn targets_turn_healthy_and_drain_with_their_tasks() {
     let states = || {
         let health = elb(&place, "DescribeTargetHealth", json!({"TargetGroupArn": GROUP}));
         let all = health["TargetHealthDescriptions"].as_array().unwrap().clone();
-        all.iter()
-            .map(|one| one["TargetHealth"]["State"].as_str().unwrap().to_owned())
-            .collect::<Vec<_>>()
+        all.iter().map(|one| one["TargetHealth"]["State"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     pass(13).await;
     place.service();
     assert_eq!(states(), ["initial", "initial"]);
     pass(30).await;
     assert_eq!(states(), ["healthy", "healthy"]);
-    place.ecs(
-        "DeleteService",
-        json!({"cluster": "blue", "service": "agent", "force": true}),
-    );
+    place.ecs("DeleteService", json!({"cluster": "blue", "service": "agent", "force": true}));
     pass(59).await;
     assert_eq!(states(), ["draining", "draining"]);
     assert_eq!(place.service()["status"], "DRAINING");
@@ -99,10 +85,7 @@ async fn priorities_are_unique_and_can_be_swapped() {
     let place = Place::new();
     let first = elb(&place, "CreateRule", rule(&place, 10))["Rules"][0]["RuleArn"].clone();
     let second = elb(&place, "CreateRule", rule(&place, 20))["Rules"][0]["RuleArn"].clone();
-    assert_eq!(
-        place.refused("elbv2", "CreateRule", rule(&place, 10)).0,
-        "PriorityInUse"
-    );
+    assert_eq!(place.refused("elbv2", "CreateRule", rule(&place, 10)).0, "PriorityInUse");
     elb(
         &place,
         "SetRulePriorities",
@@ -120,14 +103,8 @@ async fn priorities_are_unique_and_can_be_swapped() {
 async fn a_group_in_use_is_not_deleted() {
     let place = Place::new();
     let input = json!({"TargetGroupArn": GROUP});
-    assert_eq!(
-        place.refused("elbv2", "DeleteTargetGroup", input.clone()).0,
-        "ResourceInUse"
-    );
+    assert_eq!(place.refused("elbv2", "DeleteTargetGroup", input.clone()).0, "ResourceInUse");
     elb(&place, "DeleteListener", json!({"ListenerArn": listener(&place)}));
     elb(&place, "DeleteTargetGroup", input.clone());
-    assert_eq!(
-        place.refused("elbv2", "DescribeTargetHealth", input).0,
-        "TargetGroupNotFound"
-    );
+    assert_eq!(place.refused("elbv2", "DescribeTargetHealth", input).0, "TargetGroupNotFound");
 }

@@ -111,14 +111,8 @@ fn value(random: &mut Rng, depth: u32) -> Value {
 
 fn object(random: &mut Rng, depth: u32) -> Value {
     let members: Vec<&str> = MEMBERS.split_whitespace().collect();
-    let names = (0..random.usize(..8))
-        .map(|_| members[random.usize(..members.len())].to_owned())
-        .collect::<Vec<_>>();
-    names
-        .into_iter()
-        .map(|name| (name, value(random, depth)))
-        .collect::<Map<_, _>>()
-        .into()
+    let names = (0..random.usize(..8)).map(|_| members[random.usize(..members.len())].to_owned()).collect::<Vec<_>>();
+    names.into_iter().map(|name| (name, value(random, depth))).collect::<Map<_, _>>().into()
 }
 
 /// A request that makes sense, with a few members replaced: it gets further than pure noise.
@@ -138,11 +132,7 @@ fn twisted(random: &mut Rng) -> Value {
 async fn no_request_breaks_the_engine() {
     let operations: Vec<(&str, &str)> = OPERATIONS
         .iter()
-        .flat_map(|(service, operations)| {
-            operations
-                .split_whitespace()
-                .map(move |operation| (*service, operation))
-        })
+        .flat_map(|(service, operations)| operations.split_whitespace().map(move |operation| (*service, operation)))
         .collect();
     for seed in 0..20 {
         let mut random = Rng::with_seed(seed);
@@ -150,11 +140,7 @@ async fn no_request_breaks_the_engine() {
         place.create(json!({}));
         for _ in 0..500 {
             let (service, operation) = operations[random.usize(..operations.len())];
-            let input = if random.bool() {
-                twisted(&mut random)
-            } else {
-                object(&mut random, 4)
-            };
+            let input = if random.bool() { twisted(&mut random) } else { object(&mut random, 4) };
             let _ = place.aws.call(REGION, service, operation, input);
             pass(random.u64(..20)).await;
         }

@@ -36,9 +36,7 @@ impl Place {
     }
 
     pub(crate) fn call(&self, service: &str, operation: &str, input: Value) -> Value {
-        self.aws
-            .call(REGION, service, operation, input)
-            .unwrap_or_else(|error| panic!("{operation}: {error:?}"))
+        self.aws.call(REGION, service, operation, input).unwrap_or_else(|error| panic!("{operation}: {error:?}"))
     }
 
     pub(crate) fn refused(&self, service: &str, operation: &str, input: Value) -> (String, String) {
@@ -50,26 +48,19 @@ impl Place {
 
     pub(crate) fn register(&self, definition: Value) -> String {
         let answer = self.ecs("RegisterTaskDefinition", definition);
-        answer["taskDefinition"]["taskDefinitionArn"]
-            .as_str()
-            .unwrap()
-            .to_owned()
+        answer["taskDefinition"]["taskDefinitionArn"].as_str().unwrap().to_owned()
     }
 
     pub(crate) fn service(&self) -> Value {
-        self.ecs(
-            "DescribeServices",
-            json!({"cluster": "blue", "services": ["agent"], "include": ["TAGS"]}),
-        )["services"][0]
-            .clone()
+        self.ecs("DescribeServices", json!({"cluster": "blue", "services": ["agent"], "include": ["TAGS"]}))["services"]
+            [0]
+        .clone()
     }
 
     pub(crate) fn messages(&self) -> Vec<String> {
         let service = self.service();
         let events = service["events"].as_array().unwrap().iter();
-        events
-            .map(|event| event["message"].as_str().unwrap().to_owned())
-            .collect()
+        events.map(|event| event["message"].as_str().unwrap().to_owned()).collect()
     }
 
     /// Creates the service `agent` from `definition()`, changed as said.

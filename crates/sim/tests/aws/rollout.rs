@@ -14,10 +14,7 @@ fn roll_out(place: &Place) -> String {
     let image = json!({"image": IMAGE.replace("v1", "v2")});
     let container = merged(definition()["containerDefinitions"][0].clone(), image);
     let arn = place.register(merged(definition(), json!({"containerDefinitions": [container]})));
-    place.ecs(
-        "UpdateService",
-        json!({"cluster": "blue", "service": "agent", "taskDefinition": arn}),
-    );
+    place.ecs("UpdateService", json!({"cluster": "blue", "service": "agent", "taskDefinition": arn}));
     arn
 }
 
@@ -32,31 +29,19 @@ async fn a_new_service_reaches_its_steady_state() {
     let place = Place::new();
     let created = place.create(json!({}));
     assert_eq!(created["deployments"][0]["rolloutState"], "IN_PROGRESS");
-    assert_eq!(
-        (&created["runningCount"], &created["pendingCount"]),
-        (&json!(0), &json!(2))
-    );
+    assert_eq!((&created["runningCount"], &created["pendingCount"]), (&json!(0), &json!(2)));
     pass(30).await;
     let service = place.service();
     assert_eq!(service["deployments"][0]["rolloutState"], "COMPLETED");
-    assert_eq!(
-        (&service["runningCount"], &service["pendingCount"]),
-        (&json!(2), &json!(0))
-    );
+    assert_eq!((&service["runningCount"], &service["pendingCount"]), (&json!(2), &json!(0)));
     assert_eq!(place.messages()[0], "(service agent) has reached a steady state.");
     assert_eq!(newest(&place)["status"], "SUCCESSFUL");
-    assert_eq!(
-        service["currentServiceDeployment"],
-        newest(&place)["serviceDeploymentArn"]
-    );
+    assert_eq!(service["currentServiceDeployment"], newest(&place)["serviceDeploymentArn"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn with_instant_times_a_service_is_steady_at_once() {
-    let place = Place::with(Settings {
-        times: Times::instant(),
-        ..Settings::default()
-    });
+    let place = Place::with(Settings { times: Times::instant(), ..Settings::default() });
     place.create(json!({}));
     assert_eq!(place.service()["deployments"][0]["rolloutState"], "COMPLETED");
 }
@@ -120,18 +105,9 @@ async fn a_first_deployment_that_fails_just_stalls() {
     pass(300).await;
     let service = place.service();
     let deployment = &service["deployments"][0];
-    assert_eq!(
-        (&deployment["status"], &deployment["rolloutState"]),
-        (&json!("PRIMARY"), &json!("FAILED"))
-    );
-    assert_eq!(
-        deployment["rolloutStateReason"],
-        "ECS deployment circuit breaker: tasks failed to start."
-    );
-    assert_eq!(
-        (&service["runningCount"], &service["pendingCount"]),
-        (&json!(0), &json!(0))
-    );
+    assert_eq!((&deployment["status"], &deployment["rolloutState"]), (&json!("PRIMARY"), &json!("FAILED")));
+    assert_eq!(deployment["rolloutStateReason"], "ECS deployment circuit breaker: tasks failed to start.");
+    assert_eq!((&service["runningCount"], &service["pendingCount"]), (&json!(0), &json!(0)));
     assert_eq!(newest(&place)["status"], "ROLLBACK_FAILED");
 }
 
@@ -144,10 +120,7 @@ async fn failed_health_checks_trip_the_breaker_too() {
     roll_out(&place);
     pass(600).await;
     assert_eq!(place.service()["taskDefinition"], good);
-    assert_eq!(
-        newest(&place)["statusReason"],
-        "ECS deployment circuit breaker: tasks failed their health checks."
-    );
+    assert_eq!(newest(&place)["statusReason"], "ECS deployment circuit breaker: tasks failed their health checks.");
 }
 
 #[tokio::test(start_paused = true)]
@@ -156,17 +129,10 @@ async fn without_the_breaker_a_broken_image_is_tried_ever_less_often() {
     place.aws.behave("agent", Behaviour::CrashLoop { exit_code: 3 });
     place.create(json!({"desiredCount": 1}));
     pass(3600).await;
-    let started = place
-        .messages()
-        .iter()
-        .filter(|message| message.contains("has started"))
-        .count();
+    let started = place.messages().iter().filter(|message| message.contains("has started")).count();
     assert!((4..15).contains(&started), "started {started} times in an hour");
     assert!(
-        place
-            .messages()
-            .iter()
-            .any(|message| message.contains("is unable to consistently start tasks successfully."))
+        place.messages().iter().any(|message| message.contains("is unable to consistently start tasks successfully."))
     );
     assert_eq!(place.service()["deployments"][0]["rolloutState"], "IN_PROGRESS");
 }
@@ -183,27 +149,16 @@ async fn a_target_that_stays_unhealthy_keeps_the_old_tasks_in_place() {
     let service = place.service();
     assert!(service["runningCount"].as_u64() >= Some(2));
     assert_eq!(service["deployments"][0]["rolloutState"], "IN_PROGRESS");
-    let stopped = place.ecs(
-        "ListTasks",
-        json!({"cluster": "blue", "serviceName": "agent", "desiredStatus": "STOPPED"}),
-    );
-    let task = place.ecs(
-        "DescribeTasks",
-        json!({"cluster": "blue", "tasks": stopped["taskArns"]}),
-    )["tasks"][0]
-        .clone();
-    assert_eq!(
-        task["stoppedReason"],
-        format!("Task failed ELB health checks in (target-group {GROUP})")
-    );
+    let stopped =
+        place.ecs("ListTasks", json!({"cluster": "blue", "serviceName": "agent", "desiredStatus": "STOPPED"}));
+    let task = place.ecs("DescribeTasks", json!({"cluster": "blue", "tasks": stopped["taskArns"]}))["tasks"][0].clone();
+    assert_eq!(task["stoppedReason"], format!("Task failed ELB health checks in (target-group {GROUP})"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_start_within_its_grace_period_is_awaited() {
     let place = Place::new();
-    place
-        .aws
-        .behave("agent", Behaviour::SlowStart(Duration::from_secs(100)));
+    place.aws.behave("agent", Behaviour::SlowStart(Duration::from_secs(100)));
     place.create(json!({"healthCheckGracePeriodSeconds": 120}));
     pass(100).await;
     assert_eq!(place.service()["deployments"][0]["rolloutState"], "IN_PROGRESS");
@@ -225,10 +180,7 @@ async fn a_person_can_roll_a_deployment_back() {
     assert_eq!(place.service()["taskDefinition"], good);
     assert_eq!(newest(&place)["status"], "ROLLBACK_SUCCESSFUL");
     let again = json!({"serviceDeploymentArn": arn});
-    assert_eq!(
-        place.refused("ecs", "StopServiceDeployment", again).0,
-        "ConflictException"
-    );
+    assert_eq!(place.refused("ecs", "StopServiceDeployment", again).0, "ConflictException");
 }
 
 #[tokio::test(start_paused = true)]
@@ -252,10 +204,7 @@ async fn a_deleted_service_drains_and_becomes_inactive() {
     assert_eq!(message, "The service cannot be stopped while it is scaled above 0.");
     place.ecs("DeleteService", merged(input, json!({"force": true})));
     assert_eq!(place.service()["status"], "DRAINING");
-    assert_eq!(
-        place.ecs("ListServices", json!({"cluster": "blue"}))["serviceArns"],
-        json!([])
-    );
+    assert_eq!(place.ecs("ListServices", json!({"cluster": "blue"}))["serviceArns"], json!([]));
     pass(30).await;
     assert_eq!(place.service()["status"], "INACTIVE");
     place.create(json!({}));
@@ -290,12 +239,7 @@ async fn a_healthy_service_may_fall_sick_and_recover() {
     pass(60).await;
     place.aws.behave("agent", Behaviour::NeverHealthy);
     pass(70).await;
-    assert!(
-        place
-            .messages()
-            .iter()
-            .any(|message| message.contains("failed container health checks"))
-    );
+    assert!(place.messages().iter().any(|message| message.contains("failed container health checks")));
     assert!(place.service()["runningCount"].as_u64() < Some(2));
     assert_eq!(place.service()["deployments"][0]["rolloutState"], "COMPLETED");
     place.aws.behave("agent", Behaviour::Healthy);
@@ -306,22 +250,12 @@ async fn a_healthy_service_may_fall_sick_and_recover() {
 
 #[tokio::test(start_paused = true)]
 async fn tasks_above_the_vcpu_quota_are_not_placed() {
-    let place = Place::with(Settings {
-        vcpu_quota: Some(1),
-        ..Settings::default()
-    });
+    let place = Place::with(Settings { vcpu_quota: Some(1), ..Settings::default() });
     place.create(json!({"desiredCount": 6}));
     pass(120).await;
     assert_eq!(place.service()["runningCount"], 4);
-    assert!(
-        place.messages()[0].contains("You've reached the limit on the number of vCPUs"),
-        "{:?}",
-        place.messages()
-    );
-    place.ecs(
-        "UpdateService",
-        json!({"cluster": "blue", "service": "agent", "desiredCount": 3}),
-    );
+    assert!(place.messages()[0].contains("You've reached the limit on the number of vCPUs"), "{:?}", place.messages());
+    place.ecs("UpdateService", json!({"cluster": "blue", "service": "agent", "desiredCount": 3}));
     pass(60).await;
     assert_eq!(place.service()["runningCount"], 3);
 }
@@ -348,10 +282,7 @@ async fn a_healthy_task_wipes_out_the_failures_before_it() {
     place.aws.behave("agent", Behaviour::Healthy);
     pass(60).await;
     let deployment = place.service()["deployments"][0].clone();
-    assert_eq!(
-        (&deployment["failedTasks"], &deployment["rolloutState"]),
-        (&json!(0), &json!("COMPLETED"))
-    );
+    assert_eq!((&deployment["failedTasks"], &deployment["rolloutState"]), (&json!(0), &json!("COMPLETED")));
 }
 
 #[tokio::test(start_paused = true)]
@@ -364,10 +295,6 @@ async fn what_was_rolled_back_to_is_not_rolled_back_to_again_before_it_completes
     pass(600).await;
     assert_eq!(place.service()["deployments"][0]["rolloutState"], "FAILED");
     assert_eq!(newest(&place)["status"], "ROLLBACK_FAILED");
-    let rollbacks = place
-        .messages()
-        .iter()
-        .filter(|message| message.contains("rolling back to"))
-        .count();
+    let rollbacks = place.messages().iter().filter(|message| message.contains("rolling back to")).count();
     assert_eq!(rollbacks, 1);
 }

@@ -42,10 +42,7 @@ impl Wire {
     }
 
     fn bytes(self) -> Vec<u8> {
-        let target = self
-            .target
-            .map(|target| format!("x-amz-target: {target}\r\n"))
-            .unwrap_or_default();
+        let target = self.target.map(|target| format!("x-amz-target: {target}\r\n")).unwrap_or_default();
         let head = format!(
             "{} {} HTTP/1.1\r\nhost: aws\r\nconnection: close\r\n{target}authorization: AWS4-HMAC-SHA256 \
              Credential={}/20260101/{}/x/aws4_request, Signature=0\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
@@ -80,11 +77,7 @@ impl Door {
             return None;
         }
         let body = serde_json::from_str(body).unwrap_or_else(|_| json!(body));
-        Some(Heard {
-            status,
-            head: head.to_owned(),
-            body,
-        })
+        Some(Heard { status, head: head.to_owned(), body })
     }
 
     pub(crate) async fn try_ecs(&self, operation: &str, input: Value) -> Option<Heard> {
@@ -97,27 +90,15 @@ impl Door {
 }
 
 fn query(body: &str) -> Wire {
-    Wire {
-        target: None,
-        body: body.as_bytes().to_vec(),
-        ..Wire::ecs("", &json!({}))
-    }
+    Wire { target: None, body: body.as_bytes().to_vec(), ..Wire::ecs("", &json!({})) }
 }
 
 #[tokio::test]
 async fn every_answer_carries_an_id_and_simulated_time() {
     let door = Door::open(&Place::new().aws).await;
-    let heard = door
-        .ecs("DescribeTaskDefinition", json!({"taskDefinition": "none"}))
-        .await;
+    let heard = door.ecs("DescribeTaskDefinition", json!({"taskDefinition": "none"})).await;
     assert_eq!(heard.status, 400);
-    assert!(
-        heard
-            .head
-            .contains("x-amzn-requestid: 00000000-0000-4000-a000-000000000001"),
-        "{}",
-        heard.head
-    );
+    assert!(heard.head.contains("x-amzn-requestid: 00000000-0000-4000-a000-000000000001"), "{}", heard.head);
     assert!(heard.head.contains("date: Thu, 01 Jan 2026 00:00:0"), "{}", heard.head);
     assert!(heard.head.contains("x-amzn-errortype: ClientException"));
 }
@@ -125,10 +106,7 @@ async fn every_answer_carries_an_id_and_simulated_time() {
 #[tokio::test]
 async fn load_balancing_speaks_the_query_protocol() {
     let door = Door::open(&Place::new().aws).await;
-    let heard = door
-        .send(query("Action=DescribeTargetGroups&Version=2015-12-01"))
-        .await
-        .unwrap();
+    let heard = door.send(query("Action=DescribeTargetGroups&Version=2015-12-01")).await.unwrap();
     let text = heard.body.as_str().unwrap();
     assert!(text.starts_with("<DescribeTargetGroupsResponse xmlns="), "{text}");
     assert!(text.contains("<TargetGroups><member>") && text.contains("<TargetType>ip</TargetType>"));
@@ -150,18 +128,8 @@ async fn an_assumed_role_belongs_to_its_account() {
     let assume = "Action=AssumeRole&Version=2011-06-15&RoleArn=arn:aws:iam::222233334444:role/x&RoleSessionName=me";
     let heard = door.send(query(assume)).await.unwrap();
     let text = heard.body.as_str().unwrap().to_owned();
-    let key = text
-        .split("<AccessKeyId>")
-        .nth(1)
-        .unwrap()
-        .split('<')
-        .next()
-        .unwrap()
-        .to_owned();
-    let identity = Wire {
-        key,
-        ..query("Action=GetCallerIdentity&Version=2011-06-15")
-    };
+    let key = text.split("<AccessKeyId>").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    let identity = Wire { key, ..query("Action=GetCallerIdentity&Version=2011-06-15") };
     let heard = door.send(identity).await.unwrap();
     assert!(heard.body.as_str().unwrap().contains("<Account>222233334444</Account>"));
 }
@@ -169,36 +137,17 @@ async fn an_assumed_role_belongs_to_its_account() {
 #[tokio::test]
 async fn what_makes_no_sense_is_refused_and_never_breaks_anything() {
     let door = Door::open(&Place::new().aws).await;
-    let broken = |body: &[u8]| Wire {
-        body: body.to_vec(),
-        ..Wire::ecs("ListClusters", &json!({}))
-    };
+    let broken = |body: &[u8]| Wire { body: body.to_vec(), ..Wire::ecs("ListClusters", &json!({})) };
     for body in [b"{".as_slice(), b"[]", b"\xff\xfe", b"null"] {
-        assert_eq!(
-            door.send(broken(body)).await.unwrap().body["__type"],
-            "SerializationException"
-        );
+        assert_eq!(door.send(broken(body)).await.unwrap().body["__type"], "SerializationException");
     }
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    assert_eq!(
-        door.send(broken(deep.as_bytes())).await.unwrap().body["__type"],
-        "SerializationException"
-    );
+    assert_eq!(door.send(broken(deep.as_bytes())).await.unwrap().body["__type"], "SerializationException");
     let large = format!("{{\"clusterName\":\"{}\"}}", "x".repeat(1_100_000));
-    assert_eq!(
-        door.send(broken(large.as_bytes())).await.unwrap().body["__type"],
-        "RequestEntityTooLarge"
-    );
-    assert_eq!(
-        door.ecs("MakeCoffee", json!({})).await.body["__type"],
-        "UnknownOperationException"
-    );
-    let wrong = door
-        .ecs(
-            "CreateService",
-            json!({"cluster": "blue", "serviceName": 5, "loadBalancers": {"a": []}}),
-        )
-        .await;
+    assert_eq!(door.send(broken(large.as_bytes())).await.unwrap().body["__type"], "RequestEntityTooLarge");
+    assert_eq!(door.ecs("MakeCoffee", json!({})).await.body["__type"], "UnknownOperationException");
+    let wrong =
+        door.ecs("CreateService", json!({"cluster": "blue", "serviceName": 5, "loadBalancers": {"a": []}})).await;
     assert_eq!(wrong.status, 400);
     let heard = door.send(query("Action=MakeCoffee&Version=2015-12-01")).await.unwrap();
     assert!(heard.body.as_str().unwrap().contains("<Code>InvalidAction</Code>"));
@@ -223,15 +172,9 @@ async fn a_window_shows_calls_and_state() {
     let state = door.send(window("GET", "/_sim/state", json!({}))).await.unwrap();
     assert_eq!(state.body[0]["clusters"], json!(["blue"]));
     let crash = json!({"pattern": "agent", "behaviour": "crash-loop", "exit_code": 4});
-    assert_eq!(
-        door.send(window("POST", "/_sim/behave", crash)).await.unwrap().status,
-        200
-    );
+    assert_eq!(door.send(window("POST", "/_sim/behave", crash)).await.unwrap().status, 200);
     let wrong = json!({"behaviour": "sing"});
-    assert_eq!(
-        door.send(window("POST", "/_sim/behave", wrong)).await.unwrap().status,
-        400
-    );
+    assert_eq!(door.send(window("POST", "/_sim/behave", wrong)).await.unwrap().status, 400);
     assert_eq!(place.aws.calls().len(), 1);
 }
 
@@ -240,9 +183,7 @@ async fn a_shutdown_ends_even_a_call_that_hangs() {
     let place = Place::new();
     place.aws.fault(Fault::once(FaultKind::HangBefore));
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let door = Door {
-        address: listener.local_addr().unwrap(),
-    };
+    let door = Door { address: listener.local_addr().unwrap() };
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let served = tokio::spawn(place.aws.clone().serve(listener, async { stopped.await.unwrap_or(()) }));
     let hanging = tokio::spawn(async move { door.try_ecs("ListClusters", json!({})).await.is_none() });

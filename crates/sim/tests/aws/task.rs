@@ -10,10 +10,7 @@ fn tasks(place: &Place, status: &str) -> Vec<Value> {
     if arns == json!([]) {
         return Vec::new();
     }
-    let described = place.ecs(
-        "DescribeTasks",
-        json!({"cluster": "blue", "tasks": arns, "include": ["TAGS"]}),
-    );
+    let described = place.ecs("DescribeTasks", json!({"cluster": "blue", "tasks": arns, "include": ["TAGS"]}));
     described["tasks"].as_array().unwrap().clone()
 }
 
@@ -29,17 +26,9 @@ async fn a_task_goes_through_every_phase() {
     seen.dedup();
     assert_eq!(seen, ["PROVISIONING", "PENDING", "ACTIVATING", "RUNNING"]);
     let task = tasks(&place, "RUNNING")[0].clone();
-    assert_eq!(
-        (&task["healthStatus"], &task["group"]),
-        (&json!("HEALTHY"), &json!("service:agent"))
-    );
+    assert_eq!((&task["healthStatus"], &task["group"]), (&json!("HEALTHY"), &json!("service:agent")));
     assert_eq!(task["startedBy"], place.service()["deployments"][0]["id"]);
-    assert!(
-        task["containers"][0]["imageDigest"]
-            .as_str()
-            .unwrap()
-            .starts_with("sha256:")
-    );
+    assert!(task["containers"][0]["imageDigest"].as_str().unwrap().starts_with("sha256:"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -52,10 +41,7 @@ async fn a_stopped_task_is_replaced_and_stays_visible_for_an_hour() {
     pass(60).await;
     assert_ne!(tasks(&place, "RUNNING")[0]["taskArn"], arn);
     let stopped = tasks(&place, "STOPPED")[0].clone();
-    assert_eq!(
-        (&stopped["stopCode"], &stopped["stoppedReason"]),
-        (&json!("UserInitiated"), &json!("tired"))
-    );
+    assert_eq!((&stopped["stopCode"], &stopped["stoppedReason"]), (&json!("UserInitiated"), &json!("tired")));
     assert_eq!(stopped["containers"][0]["exitCode"], 143);
     pass(3600).await;
     assert!(tasks(&place, "STOPPED").is_empty());
@@ -64,21 +50,12 @@ async fn a_stopped_task_is_replaced_and_stays_visible_for_an_hour() {
 #[tokio::test(start_paused = true)]
 async fn an_image_that_is_missing_can_t_be_pulled() {
     let place = Place::new();
-    place.call(
-        "ecr",
-        "BatchDeleteImage",
-        json!({"repositoryName": "agent", "imageIds": [{"imageTag": "v1"}]}),
-    );
+    place.call("ecr", "BatchDeleteImage", json!({"repositoryName": "agent", "imageIds": [{"imageTag": "v1"}]}));
     place.create(json!({"desiredCount": 1}));
     pass(15).await;
     let task = tasks(&place, "STOPPED")[0].clone();
     assert_eq!(task["stopCode"], "TaskFailedToStart");
-    assert!(
-        task["stoppedReason"]
-            .as_str()
-            .unwrap()
-            .starts_with("CannotPullContainerError")
-    );
+    assert!(task["stoppedReason"].as_str().unwrap().starts_with("CannotPullContainerError"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -88,13 +65,7 @@ async fn a_missing_log_group_keeps_a_task_from_starting() {
     place.create(json!({"desiredCount": 1}));
     pass(15).await;
     let reason = tasks(&place, "STOPPED")[0]["stoppedReason"].clone();
-    assert!(
-        reason
-            .as_str()
-            .unwrap()
-            .contains("The specified log group does not exist"),
-        "{reason}"
-    );
+    assert!(reason.as_str().unwrap().contains("The specified log group does not exist"), "{reason}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -108,17 +79,9 @@ async fn a_crash_leaves_its_exit_code_and_a_traceback() {
         (&task["stopCode"], &task["containers"][0]["exitCode"]),
         (&json!("EssentialContainerExited"), &json!(3))
     );
-    let lines = place.call(
-        "logs",
-        "FilterLogEvents",
-        json!({"logGroupName": "/ecs/agent", "filterPattern": "Traceback"}),
-    );
-    assert!(
-        lines["events"][0]["logStreamName"]
-            .as_str()
-            .unwrap()
-            .starts_with("ecs/strands-agent/")
-    );
+    let lines =
+        place.call("logs", "FilterLogEvents", json!({"logGroupName": "/ecs/agent", "filterPattern": "Traceback"}));
+    assert!(lines["events"][0]["logStreamName"].as_str().unwrap().starts_with("ecs/strands-agent/"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -165,23 +128,11 @@ async fn a_spot_task_is_interrupted_and_an_on_demand_one_is_not() {
 async fn a_task_can_run_without_a_service() {
     let place = Place::new();
     place.create(json!({"desiredCount": 0}));
-    let input = merged(
-        service(),
-        json!({"serviceName": null, "desiredCount": null, "count": 2}),
-    );
+    let input = merged(service(), json!({"serviceName": null, "desiredCount": null, "count": 2}));
     let run = place.ecs("RunTask", input);
     assert_eq!(run["tasks"].as_array().unwrap().len(), 2);
     pass(30).await;
-    let described = place.ecs(
-        "DescribeTasks",
-        json!({"cluster": "blue", "tasks": [run["tasks"][0]["taskArn"]]}),
-    );
+    let described = place.ecs("DescribeTasks", json!({"cluster": "blue", "tasks": [run["tasks"][0]["taskArn"]]}));
     assert_eq!(described["tasks"][0]["lastStatus"], "RUNNING");
-    assert_eq!(
-        place.ecs("ListServices", json!({"cluster": "blue"}))["serviceArns"]
-            .as_array()
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(place.ecs("ListServices", json!({"cluster": "blue"}))["serviceArns"].as_array().unwrap().len(), 1);
 }

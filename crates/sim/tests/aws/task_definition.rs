@@ -18,30 +18,18 @@ fn refused(definition: Value) -> String {
 #[tokio::test(start_paused = true)]
 async fn defaults_are_filled_as_ecs_fills_them() {
     let registered = Place::new().ecs("RegisterTaskDefinition", definition())["taskDefinition"].clone();
-    assert_eq!(
-        (&registered["cpu"], &registered["memory"]),
-        (&json!("256"), &json!("512"))
-    );
-    assert_eq!(
-        (&registered["volumes"], &registered["placementConstraints"]),
-        (&json!([]), &json!([]))
-    );
+    assert_eq!((&registered["cpu"], &registered["memory"]), (&json!("256"), &json!("512")));
+    assert_eq!((&registered["volumes"], &registered["placementConstraints"]), (&json!([]), &json!([])));
     assert_eq!(registered["compatibilities"], json!(["EC2", "FARGATE"]));
     assert!(registered.get("runtimePlatform").is_none() && registered.get("tags").is_none());
     let container = &registered["containerDefinitions"][0];
-    assert_eq!(
-        container["portMappings"],
-        json!([{"containerPort": 8000, "hostPort": 8000, "protocol": "tcp"}])
-    );
+    assert_eq!(container["portMappings"], json!([{"containerPort": 8000, "hostPort": 8000, "protocol": "tcp"}]));
     assert_eq!((&container["cpu"], &container["essential"]), (&json!(0), &json!(true)));
     for list in ["environment", "mountPoints", "volumesFrom", "systemControls"] {
         assert_eq!(container[list], json!([]), "{list}");
     }
     let check = &container["healthCheck"];
-    assert_eq!(
-        (&check["interval"], &check["timeout"], &check["retries"]),
-        (&json!(30), &json!(5), &json!(3))
-    );
+    assert_eq!((&check["interval"], &check["timeout"], &check["retries"]), (&json!(30), &json!(5), &json!(3)));
     assert!(check.get("startPeriod").is_none());
 }
 
@@ -131,10 +119,7 @@ async fn a_bare_family_means_its_latest_active_revision() {
     assert_eq!(described(&second)["taskDefinition"]["status"], "INACTIVE");
     assert_eq!(
         place.refused("ecs", "DescribeTaskDefinition", json!({"taskDefinition": "agent:9"})),
-        (
-            "ClientException".to_owned(),
-            "Unable to describe task definition.".to_owned()
-        )
+        ("ClientException".to_owned(), "Unable to describe task definition.".to_owned())
     );
 }
 

@@ -1,0 +1,51 @@
+//! From the command line to a command, and from its result to an exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::{Cli, Command, LogFormat, WRONG};
+use crate::{commands, output, telemetry};
+
+/// Parses the command line, runs the command and turns its result into an exit code.
+pub(crate) fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are errors to clap, and fine to people.
+            drop(error.print());
+            return ExitCode::from(if error.use_stderr() { WRONG } else { 0 });
+        }
+    };
+    telemetry::start(&cli.global);
+    dispatch(cli).unwrap_or_else(|error| {
+        output::error(&error);
+        ExitCode::from(WRONG)
+    })
+}
+
+fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
+    let json_logs = cli.global.log_format == LogFormat::Json;
+    match cli.command {
+        Command::Validate(args) => commands::validate::run(&args),
+        Command::Render(args) => commands::render::run(&args),
+        Command::Convert(args) => commands::convert::run(&args),
+        Command::Schema => output::data(&fargateer_api::schema::file()),
+        Command::IamPolicy => commands::iam_policy::run(),
+        Command::Completion { shell } => commands::completion::run(shell),
+        Command::Version => output::data(&format!("fargateer {}", env!("CARGO_PKG_VERSION"))),
+        Command::Run(args) => block_on(commands::run::run(args, json_logs)),
+        Command::Plan(args) => block_on(commands::plan::run(args)),
+        Command::Diff(args) => block_on(commands::diff::run(args)),
+        Command::Apply(args) => block_on(commands::apply::run(args, json_logs)),
+        Command::Get(args) => block_on(commands::get::run(args)),
+        Command::Describe(args) => block_on(commands::describe::run(args)),
+        Command::Reconcile(args) => block_on(commands::reconcile::run(args)),
+        Command::Prune(args) => block_on(commands::prune::run(args)),
+        Command::Sim(args) => block_on(commands::sim::run(args)),
+    }
+}
+
+fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
+}
