@@ -10,5 +10,8 @@
     reason = "a test that cannot go on says so and fails"
 )]
 #![allow(clippy::print_stderr, reason = "benchmarks and failures print what they saw")]
+mod binary;
+mod emulators;
+mod independent;
 mod lessons;
 mod world;

@@ -58,6 +58,7 @@ fn revisions(observed: &mut Observed, change: &task_definition::Change, done: Do
     match change {
         task_definition::Change::Register(_) => {
             if let Done::Revision(live) = done {
+                observed.registered = Some(live.arn.clone());
                 revisions.insert(0, live);
             }
             // A revision nobody has tried yet cannot have been rejected.

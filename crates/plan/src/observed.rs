@@ -100,6 +100,8 @@ pub struct Observed {
     pub revision: Seen<task_definition::Live>,
     /// The newest revisions of the family.
     pub revisions: Seen<Vec<task_definition::Live>>,
+    /// The revision registered in this very pass, whatever AWS made of it.
+    pub registered: Option<String>,
     /// How the last deployments ended.
     pub verdicts: Seen<Vec<Verdict>>,
     /// Tasks that stopped lately.
@@ -136,7 +138,8 @@ impl Observed {
 
     /// The first failed look that a decision needs. Looks that only explain (stopped tasks) never stand in the way.
     pub fn gap(&self) -> Option<&crate::failure::Failure> {
-        let Self { service, image, log_group, scaling, revision, revisions, verdicts, stopped: _, target_group } = self;
+        let Self { service, image, log_group, scaling, revision, revisions, .. } = self;
+        let Self { registered: _, verdicts, stopped: _, target_group, .. } = self;
         let group_tags = log_group.present().and_then(|group| group.tags.failure());
         service
             .failure()

@@ -28,11 +28,16 @@ impl Revision {
     pub fn running(wanted: &Wanted, observed: &Observed) -> Option<String> {
         observed.active_service()?;
         let live = observed.revision.present()?;
-        (live.is_active() && live.matches(&Self::wanted(wanted, observed))).then(|| live.arn.clone())
+        let fits = observed.registered.as_ref() == Some(&live.arn) || live.matches(&Self::wanted(wanted, observed));
+        (live.is_active() && fits).then(|| live.arn.clone())
     }
 
     /// An existing revision that fits, the newest first. Foreign ones fit as well: content decides.
     pub fn reusable(wanted: &Wanted, observed: &Observed) -> Option<String> {
+        if let Some(arn) = &observed.registered {
+            // Registered a moment ago from this very spec: that AWS described it otherwise must not make us do it again.
+            return Some(arn.clone());
+        }
         let want = Self::wanted(wanted, observed);
         let revisions = observed.revisions.present()?;
         revisions.iter().find(|live| live.is_active() && live.matches(&want)).map(|live| live.arn.clone())

@@ -98,6 +98,7 @@ fn waves(wanted: &Wanted, observed: &Observed, revision: &Revision) -> Vec<Wave>
     let logs = group.map(|group| log_group::changes(&observed.log_group, group, &wanted.tags)).unwrap_or_default();
     waves.add("log group", logs.into_iter().map(Action::LogGroup));
     waves.add("task definition", registration(revision).into_iter().map(Action::TaskDefinition));
+    waves.add("echo", echo_tag(wanted, observed).into_iter().map(Action::TaskDefinition));
     waves.add("freeze count", freeze_count(wanted, observed).into_iter().map(Action::Service));
     waves.add("end scaling", end_scaling(wanted, observed).into_iter().map(Action::Scaling));
     waves.add("service", service_change(wanted, observed, revision).into_iter().map(Action::Service));
@@ -328,23 +329,26 @@ fn tag_changes(wanted: &Wanted, observed: &Observed) -> Vec<service::Change> {
     tag.into_iter().chain(untag).collect()
 }
 
-/// Housekeeping on revisions, only in a pass that looked at them: echo tags, and one outdated revision a pass.
-fn upkeep(wanted: &Wanted, observed: &Observed) -> Vec<task_definition::Change> {
-    let Some(revisions) = observed.revisions.present() else {
-        return Vec::new();
-    };
-    let digest = Revision::wanted(wanted, observed).digest;
-    let echo = revisions.iter().filter(|live| live.tags.get(tags::DIGEST) == Some(&digest)).filter_map(|live| {
-        let echo = live.echo().filter(|echo| live.tags.get(tags::ECHO) != Some(echo))?;
-        Some(task_definition::Change::Tag { arn: live.arn.clone(), tags: Tags::from([(tags::ECHO.to_owned(), echo)]) })
-    });
+/// AWS described a revision of ours otherwise than we asked: that is remembered on it before a service runs it, so that
+/// the next pass knows the difference from somebody's edit.
+fn echo_tag(wanted: &Wanted, observed: &Observed) -> Option<task_definition::Change> {
+    let revisions = observed.revisions.present()?;
+    let live = revisions.iter().find(|live| observed.registered.as_ref() == Some(&live.arn))?;
+    let echo = live.echo().filter(|echo| live.tags.get(tags::ECHO) != Some(echo))?;
+    let ours = live.tags.get(tags::DIGEST) == Some(&Revision::wanted(wanted, observed).digest);
+    let tags = Tags::from([(tags::ECHO.to_owned(), echo)]);
+    ours.then(|| task_definition::Change::Tag { arn: live.arn.clone(), tags })
+}
+
+/// Housekeeping on revisions, only in a pass that looked at them: one outdated revision a pass.
+fn upkeep(wanted: &Wanted, observed: &Observed) -> Option<task_definition::Change> {
+    let revisions = observed.revisions.present()?;
     let in_use = observed.active_service().map(service::Live::deployments).unwrap_or_default();
     let in_use: Vec<String> = in_use.into_iter().map(|deployment| deployment.task_definition).collect();
     let owner = &wanted.circumstances.owner;
-    let oldest =
-        task_definition::outdated(revisions, &in_use, KEPT_REVISIONS, owner).into_iter().find(|live| live.is_active());
-    let deregister = oldest.map(|live| task_definition::Change::Deregister(live.arn.clone()));
-    echo.take(1).chain(deregister).collect()
+    let outdated = task_definition::outdated(revisions, &in_use, KEPT_REVISIONS, owner);
+    let oldest = outdated.into_iter().find(|live| live.is_active())?;
+    Some(task_definition::Change::Deregister(oldest.arn.clone()))
 }
 
 fn gated(gate: Gate) -> Plan {

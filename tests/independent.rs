@@ -1,0 +1,89 @@
+//! `fargateer run --once` against two AWS emulators written by others: their call logs say what we did.
+
+use std::fs;
+use std::path::Path;
+
+use crate::binary::{self, Said};
+use crate::emulators::Emulators;
+
+const ACCOUNT: &str = "111122223333";
+
+/// A folder of specs: a plain agent, one with scaling, one with an ECR tag.
+fn fleet(at: &Path) {
+    let common = "  network: {subnets: [subnet-0a1], securityGroups: [sg-0a1]}\n  roles: {execution: execution}\n";
+    for (name, more) in [
+        ("plain", "  image: {uri: \"public.example.com/plain:1\"}\n".to_owned()),
+        (
+            "scaled",
+            "  image: {uri: \"public.example.com/scaled:1\"}\n  autoscaling: {enabled: true, min: 1, max: 4, targetMemory: 75}\n"
+                .to_owned(),
+        ),
+        ("tagged", format!("  image: {{uri: \"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/agents/tagged:1.0\"}}\n")),
+    ] {
+        let text = format!(
+            "apiVersion: fargateer/v1\nkind: AgentDeployment\nmetadata: {{name: {name}}}\nspec:\n  cluster: agents\n{common}{more}"
+        );
+        fs::write(at.join(format!("{name}.yaml")), text).expect("a spec can be written");
+    }
+}
+
+fn once(at: &Path, emulators: &Emulators) -> Said {
+    binary::run(at, &emulators.environment(), &["run", "--once", "-o", "json", "--timeout", "2m", "specs"])
+}
+
+#[track_caller]
+fn assert_all_ready(said: &Said, count: usize) {
+    assert_eq!(said.code, 0, "{}\n{}", said.err, said.out);
+    let list = said.json();
+    let items = list["items"].as_array().expect("items");
+    assert_eq!(items.len(), count);
+    for item in items {
+        let conditions = item["status"]["conditions"].as_array().expect("conditions");
+        let ready = conditions.iter().find(|condition| condition["type"] == "Ready").expect("Ready");
+        assert_eq!(ready["status"], "True", "{}: {ready}", item["metadata"]["name"]);
+    }
+}
+
+/// One story, for the emulators take seconds to start: create, nothing, change, delete.
+#[test]
+fn a_fleet_converges_on_emulators_written_by_others_and_then_leaves_them_in_peace() {
+    let emulators = Emulators::start();
+    let services = [("agents", "plain"), ("agents", "scaled"), ("agents", "tagged")];
+    let image = format!("{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/agents/tagged:1.0");
+    emulators.prepare(&["agents"], &services, &[&image]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let specs = folder.path().join("specs");
+    fs::create_dir(&specs).expect("a folder");
+    fleet(&specs);
+
+    assert_all_ready(&once(folder.path(), &emulators), 3);
+    let first = emulators.mutating_calls();
+    let made = |operation: &str| first.iter().filter(|call| *call == operation).count();
+    assert_eq!((made("ecs:RegisterTaskDefinition"), made("ecs:CreateService")), (3, 3), "{first:?}");
+    assert_eq!(made("application-autoscaling:PutScalingPolicy"), 2, "{first:?}");
+
+    emulators.clear_calls();
+    assert_all_ready(&once(folder.path(), &emulators), 3);
+    assert_eq!(emulators.mutating_calls(), Vec::<String>::new(), "a second run writes nothing");
+
+    let file = specs.join("plain.yaml");
+    let text = fs::read_to_string(&file).expect("the spec");
+    fs::write(&file, format!("{text}  container: {{environment: {{MODE: fast}}}}\n")).expect("the spec can be changed");
+    assert_all_ready(&once(folder.path(), &emulators), 3);
+    let change = emulators.mutating_calls();
+    // The tags: what this emulator made of the revision (AWS describes it as asked), and the service's new generation.
+    let expected = ["ecs:RegisterTaskDefinition", "ecs:TagResource", "ecs:UpdateService", "ecs:TagResource"];
+    assert_eq!(change, expected, "one revision, one update");
+
+    emulators.clear_calls();
+    fs::remove_file(specs.join("scaled.yaml")).expect("the spec can be deleted");
+    assert_all_ready(&once(folder.path(), &emulators), 2);
+    let deletion = emulators.mutating_calls();
+    let expected =
+        ["ecs:DeleteService", "ecs:DeregisterTaskDefinition", "application-autoscaling:DeregisterScalableTarget"];
+    assert_eq!(deletion, expected, "exactly its resources, its data kept");
+
+    emulators.clear_calls();
+    assert_all_ready(&once(folder.path(), &emulators), 2);
+    assert_eq!(emulators.mutating_calls(), Vec::<String>::new(), "nothing is left to do");
+}
