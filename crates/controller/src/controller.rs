@@ -28,7 +28,8 @@ const PATIENCE: u32 = 4;
 /// How the controller runs.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Passes at the same time. A pass never waits for a rollout, so this bounds memory, not progress. Default 64.
+    /// Passes at the same time. A pass never waits for a rollout, so this bounds memory, not progress; the more, the fuller
+    /// the shared reads. Default 256.
     pub workers: usize,
     /// Time between two sweeps over the fleet, give or take a tenth. Default five minutes.
     pub resync: Duration,
@@ -38,7 +39,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { workers: 64, resync: Duration::from_mins(5), drain: Duration::from_secs(15) }
+        Self { workers: 256, resync: Duration::from_mins(5), drain: Duration::from_secs(15) }
     }
 }
 

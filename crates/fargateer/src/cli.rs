@@ -153,7 +153,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_parser = duration, default_value = "30m")]
     pub(crate) timeout: Duration,
     /// Passes at the same time.
-    #[arg(long, default_value_t = 64, env = "FARGATEER_WORKERS")]
+    #[arg(long, default_value_t = 256, env = "FARGATEER_WORKERS")]
     pub(crate) workers: usize,
     /// Simulated seconds a real second, with --local.
     #[arg(long, default_value_t = 2.0)]

@@ -1,3 +1,124 @@
-//! Repository chores.
+//! Repository chores: `cargo xtask test | check | ci | generate | bench`. Only what needs no shell: each step is a command
+//! a person could type, printed before it runs.
 
-fn main() {}
+use std::env;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, bail};
+
+/// The version of cargo-deny that `check` installs when none is there.
+const CARGO_DENY: &str = "0.20.2";
+/// Files that are written by `generate` and compared by a test: path, and the arguments that print them.
+const GENERATED: &[(&str, &[&str])] =
+    &[("manifests/agentdeployment.schema.json", &["schema"]), ("deploy/iam-policy.json", &["iam-policy"])];
+
+fn main() -> ExitCode {
+    let tasks: Vec<String> = env::args().skip(1).collect();
+    match run(&tasks) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(tasks: &[String]) -> anyhow::Result<()> {
+    let words: Vec<&str> = tasks.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["test", more @ ..] => test(more),
+        ["check"] => check(),
+        ["ci"] => check().and_then(|()| test(&[])),
+        ["generate"] => generate(),
+        ["bench", more @ ..] => bench(more),
+        _ => bail!("usage: cargo xtask test [FILTER] | check | ci | generate | bench"),
+    }
+}
+
+/// Every test: unit tests, case folders, scenarios, the real binary, independent emulators (installed on first use).
+fn test(filter: &[&str]) -> anyhow::Result<()> {
+    cargo(&[&["test", "--workspace", "--locked", "--no-fail-fast"], filter].concat())
+}
+
+/// Format, lints and dependencies.
+fn check() -> anyhow::Result<()> {
+    cargo(&["fmt", "--all", "--check"])?;
+    cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"])?;
+    step(Command::new(cargo_deny()?).args(["check", "bans", "licenses", "sources"]))
+}
+
+/// Writes the files that are made from the code.
+fn generate() -> anyhow::Result<()> {
+    for (file, arguments) in GENERATED {
+        let text = printed(arguments)?;
+        fs::write(root().join(file), text).with_context(|| format!("{file} cannot be written"))?;
+        say(&format!("wrote {file}"));
+    }
+    Ok(())
+}
+
+/// The benchmarks, in release mode: they print figures and assert nothing about time.
+fn bench(more: &[&str]) -> anyhow::Result<()> {
+    cargo(&[&["bench", "--package", "fargateer", "--bench", "fleet", "--locked", "--"], more].concat())
+}
+
+/// cargo-deny from the search path, else from our own tools, installed there on first use.
+fn cargo_deny() -> anyhow::Result<PathBuf> {
+    let tools = target().join("tools");
+    let candidates = [PathBuf::from("cargo-deny"), tools.join("bin/cargo-deny")];
+    let works =
+        |program: &&PathBuf| Command::new(program).arg("--version").output().is_ok_and(|out| out.status.success());
+    if let Some(found) = candidates.iter().find(works) {
+        return Ok(found.clone());
+    }
+    let tools_text = tools.to_string_lossy().into_owned();
+    cargo(&["install", "cargo-deny", "--version", CARGO_DENY, "--locked", "--root", &tools_text])?;
+    Ok(tools.join("bin/cargo-deny"))
+}
+
+/// What `fargateer` prints for `arguments`.
+fn printed(arguments: &[&str]) -> anyhow::Result<Vec<u8>> {
+    let base = ["run", "--quiet", "--locked", "--package", "fargateer", "--"];
+    let output = Command::new(program()).args(base).args(arguments).current_dir(root()).output()?;
+    if !output.status.success() {
+        bail!("fargateer {} failed: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(output.stdout)
+}
+
+fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
+    step(Command::new(program()).args(arguments))
+}
+
+fn step(command: &mut Command) -> anyhow::Result<()> {
+    let words: Vec<String> = std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    say(&format!("+ {}", words.join(" ")));
+    let status = command.current_dir(root()).status().with_context(|| format!("{} cannot be started", words[0]))?;
+    if !status.success() {
+        bail!("{} failed", words.join(" "));
+    }
+    Ok(())
+}
+
+fn program() -> String {
+    env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
+}
+
+fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map_or_else(PathBuf::new, Path::to_path_buf)
+}
+
+fn say(line: &str) {
+    // Nobody is left to tell when standard error is closed.
+    drop(writeln!(std::io::stderr(), "{line}"));
+}
