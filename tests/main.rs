@@ -10,8 +10,12 @@
     reason = "a test that cannot go on says so and fails"
 )]
 #![allow(clippy::print_stderr, reason = "benchmarks and failures print what they saw")]
+
+mod architecture;
 mod binary;
+mod daemon;
 mod emulators;
 mod independent;
 mod lessons;
+mod offline;
 mod world;

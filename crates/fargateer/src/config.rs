@@ -1,5 +1,8 @@
 //! The one place that reads the environment for AWS: region, credentials, endpoints, as every AWS SDK does.
 
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -10,8 +13,10 @@ use aws_types::region::Region;
 ///
 /// Every agent's spec names its own region; the one here is only for calls before that, such as assuming a role.
 pub(crate) async fn aws() -> SdkConfig {
-    let region =
-        aws_config::meta::region::RegionProviderChain::default_provider().or_else(fargateer_api::default::REGION);
+    // Not the instance metadata service: asking it takes seconds where there is none, and the specs name their regions.
+    let region = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+        .or_else(ProfileFileRegionProvider::new())
+        .or_else(fargateer_api::default::REGION);
     aws_config::defaults(BehaviorVersion::latest()).region(region).load().await
 }
 

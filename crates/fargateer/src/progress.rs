@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fargateer_api::Key;
-use fargateer_api::status::{AgentDeploymentStatus, ConditionType};
+use fargateer_api::status::{AgentDeploymentStatus, ConditionType, DriftStatus};
 use fargateer_controller::Controller;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::task::JoinHandle;
@@ -69,6 +69,7 @@ async fn watch(controller: Arc<Controller>, mut view: Box<dyn View>, stop: Cance
 #[derive(Default)]
 struct Lines {
     told: BTreeMap<Key, String>,
+    drifts: BTreeMap<Key, Option<DriftStatus>>,
     summary: String,
 }
 
@@ -76,6 +77,12 @@ impl View for Lines {
     fn show(&mut self, agents: &BTreeMap<Key, AgentDeploymentStatus>) {
         for (key, status) in agents {
             let text = line(status);
+            if self.drifts.insert(key.clone(), status.last_drift.clone()) != Some(status.last_drift.clone())
+                && let Some(drift) = &status.last_drift
+            {
+                let verb = if drift.corrected { "put right" } else { "left alone" };
+                output::note(&format!("{key}: changed by somebody else, {verb}: {}", drift.fields.join(", ")));
+            }
             if self.told.get(key) != Some(&text) {
                 output::note(&format!("{key}: {text}"));
                 self.told.insert(key.clone(), text);

@@ -339,14 +339,14 @@ fn deployment_configuration(rollout: &Rollout) -> Value {
     };
     let alarmed = !rollout.alarms.is_empty();
     let breaker = &rollout.circuit_breaker;
+    // The breaker exists for rolling deployments only; the others watch alarms and bake time.
+    let enabled = breaker.enabled && rollout.strategy == Strategy::Rolling;
     let mut configuration = json!({
         "strategy": strategy,
         "maximumPercent": rollout.maximum_percent,
         "minimumHealthyPercent": rollout.minimum_healthy_percent,
-        // The breaker exists for rolling deployments only; the others watch alarms and bake time.
         "deploymentCircuitBreaker": {
-            "enable": breaker.enabled,
-            "rollback": breaker.enabled && breaker.rollback,
+            "enable": enabled, "rollback": enabled && breaker.rollback
         },
     });
     if let Some(fields) = configuration.as_object_mut() {

@@ -65,7 +65,8 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
 }
 
 fn toward(wanted: &Wanted, observed: &Observed) -> Plan {
-    if let Some(gate) = guard::dependency(wanted) {
+    // A suspended agent waits for nobody; what is live is still looked at, for its status.
+    if let (Some(gate), None) = (guard::dependency(wanted), guard::suspended(wanted)) {
         return gated(gate);
     }
     let looks = look::needed(wanted, observed);

@@ -20,7 +20,12 @@ pub(crate) async fn run(args: GetArgs) -> anyhow::Result<ExitCode> {
     loop {
         let list = selected(&args, server::get(&args.server.server, "/api/v1/agents").await?)?;
         if rows_of(&list) != rows_of(&shown) {
-            print(&list, args.output)?;
+            // One agent asked for by name is a document of its own, as in kubectl.
+            let one = args.name.as_ref().and_then(|_| items(&list).first());
+            match (one, args.output) {
+                (Some(agent), Format::Json | Format::Yaml) => output::document(agent, args.output)?,
+                (Some(_), Format::Text | Format::Wide | Format::Name) | (None, _) => print(&list, args.output)?,
+            };
         }
         if !args.watch {
             let not_ready = args.name.is_some() && !items(&list).iter().all(is_ready);
@@ -33,6 +38,10 @@ pub(crate) async fn run(args: GetArgs) -> anyhow::Result<ExitCode> {
 
 /// Prints a list of agents.
 pub(crate) fn print(list: &Value, format: Format) -> anyhow::Result<ExitCode> {
+    if items(list).is_empty() && matches!(format, Format::Text | Format::Wide) {
+        output::note("no agents");
+        return Ok(ExitCode::SUCCESS);
+    }
     match format {
         Format::Json | Format::Yaml => output::document(list, format),
         Format::Name => {
@@ -72,7 +81,9 @@ fn table(list: &Value, wide: bool) -> String {
     for item in items(list) {
         table.add_row(row(item, wide));
     }
-    table.trim_fmt()
+    let lines: Vec<String> =
+        table.trim_fmt().lines().map(|line| line.strip_prefix(' ').unwrap_or(line).to_owned()).collect();
+    lines.join("\n")
 }
 
 fn row(item: &Value, wide: bool) -> Vec<String> {
