@@ -2,6 +2,7 @@
 //! process, under a paused clock. Worlds are built by sentences; what AWS was asked is counted by the simulator.
 
 mod agent;
+mod view;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -171,6 +172,12 @@ impl World {
         world.specs = self.specs;
         world.read();
         world
+    }
+
+    /// The process ends as if killed and starts again without its state folder.
+    pub async fn restart_without_statuses(mut self) -> Self {
+        self.statuses = Arc::new(MemoryStatuses::default());
+        self.restart().await
     }
 
     /// The process ends gracefully.
