@@ -10,5 +10,7 @@
     reason = "a test that cannot go on says so and fails"
 )]
 #![allow(clippy::print_stderr, reason = "benchmarks and failures print what they saw")]
+mod budgets;
+mod faults;
 mod lessons;
 mod world;

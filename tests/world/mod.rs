@@ -34,6 +34,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use agent::Agent;
+pub use view::texts;
 
 /// The region of every scenario.
 pub const REGION: &str = "us-east-1";
