@@ -32,6 +32,10 @@ fn after() -> Agent {
         .with("tags", json!({"team": "support"}))
 }
 
+fn unscaled_before() -> Agent {
+    Agent::named("bot").with_tasks(2)
+}
+
 /// Scaling is taken away: the count is frozen, the target goes.
 fn unscaled() -> Agent {
     Agent::named("bot").with_tasks(1).behind_the_load_balancer()
@@ -77,9 +81,17 @@ async fn run(agents: &[Agent], fault: Option<Fault>) -> World {
         world.write([agent.clone()]);
         pass(Duration::from_secs(1)).await;
         let ready = |world: &World| world.controller.is_settled() && world.truth("bot", ConditionType::Ready) == Truth::True;
+        let begun = world.sim.now();
         world.until("ready", ready).await;
+        // A denied call is tried again after two minutes; nothing else may take so long.
+        let patience = Duration::from_mins(if fault.as_ref().is_some_and(is_denied) { 5 } else { 2 });
+        assert!(world.sim.now() - begun < patience, "{fault:?}: {:?}: {:?}", world.sim.now() - begun, world.differing());
     }
     world
+}
+
+fn is_denied(fault: &Fault) -> bool {
+    fault.kind == FaultKind::AccessDenied
 }
 
 async fn sweep(agents: &[Agent]) {
@@ -111,6 +123,11 @@ async fn a_create_ends_the_same_whichever_call_goes_wrong() {
 #[tokio::test(start_paused = true)]
 async fn an_update_ends_the_same_whichever_call_goes_wrong() {
     sweep(&[before(), after()]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_beginning_of_scaling_ends_the_same_whichever_call_goes_wrong() {
+    sweep(&[unscaled_before(), unscaled_before().scaled(2, 5)]).await;
 }
 
 #[tokio::test(start_paused = true)]
