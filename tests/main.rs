@@ -13,8 +13,10 @@
 
 mod architecture;
 mod binary;
+mod budgets;
 mod daemon;
 mod emulators;
+mod faults;
 mod independent;
 mod lessons;
 mod offline;

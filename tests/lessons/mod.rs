@@ -1,3 +1,12 @@
 //! What other tools get wrong, each as a scenario.
 
+mod counts;
+mod crashes;
+mod deletion;
+mod drift;
+mod failures;
 mod idempotence;
+mod ownership;
+mod paging;
+mod rollouts;
+mod secrets;

@@ -2,6 +2,7 @@
 //! process, under a paused clock. Worlds are built by sentences; what AWS was asked is counted by the simulator.
 
 mod agent;
+mod view;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use agent::Agent;
+pub use view::texts;
 
 /// The region of every scenario.
 pub const REGION: &str = "us-east-1";
@@ -171,6 +173,12 @@ impl World {
         world.specs = self.specs;
         world.read();
         world
+    }
+
+    /// The process ends as if killed and starts again without its state folder.
+    pub async fn restart_without_statuses(mut self) -> Self {
+        self.statuses = Arc::new(MemoryStatuses::default());
+        self.restart().await
     }
 
     /// The process ends gracefully.

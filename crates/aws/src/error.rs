@@ -62,6 +62,8 @@ const TABLE: &[Row] = &[
     ("InvalidParameterException", "not idempotent", Class::Conflict, Reason::WaitingForConflict),
     ("InvalidParameterException", "target group", Class::Invalid, Reason::TargetGroupNotFound),
     ("ValidationException", "ECS service doesn't exist", Class::NotYetVisible, Reason::NotYetVisible),
+    // Made since our look, perhaps by a call of ours whose answer was lost: the next look tells.
+    ("ValidationException", "you tried to tag already exists", Class::Conflict, Reason::WaitingForConflict),
     ("ValidationException", "Unable to assume IAM role", Class::NotYetVisible, Reason::NotYetVisible),
     ("ObjectNotFoundException", "", Class::NotYetVisible, Reason::NotYetVisible),
     // A revision registered a moment ago is not everywhere yet.

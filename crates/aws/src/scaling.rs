@@ -133,23 +133,24 @@ impl Targets {
             }
         };
         match result {
-            Err(failure) if removes && failure.code == "ObjectNotFoundException" => {}
-            other => other?,
+            Err(failure) if !removes || failure.code != "ObjectNotFoundException" => {
+                self.forget(caller, change);
+                return Err(failure);
+            }
+            Ok(()) | Err(_) => self.remember(caller, change),
         }
-        self.remember(caller, change);
         Ok(())
+    }
+
+    /// A write that failed may have had its effect: the next look must be a real one.
+    fn forget(&self, caller: &Caller<'_>, change: &Change) {
+        keys(caller, request(change)).iter().for_each(|key| self.recent.forget(key));
     }
 
     /// Reading it back may show an older state; what we wrote is known.
     fn remember(&self, caller: &Caller<'_>, change: &Change) {
-        let (Change::Register(request)
-        | Change::PutPolicy(request)
-        | Change::DeletePolicy(request)
-        | Change::PutScheduled(request)
-        | Change::DeleteScheduled(request)
-        | Change::Deregister(request)) = change;
-        for scheduled in [false, true] {
-            let key = (caller.place.clone(), (text(request, "ResourceId").to_owned(), scheduled));
+        let request = request(change);
+        for key in keys(caller, request) {
             let before = self.recent.get(&key);
             // A target that is made has nothing before it; of any other, what was seen must be known.
             let made = request.get("Tags").is_some();
@@ -231,6 +232,21 @@ impl Targets {
         }
         Ok(policies)
     }
+}
+
+fn request(change: &Change) -> &Value {
+    let (Change::Register(request)
+    | Change::PutPolicy(request)
+    | Change::DeletePolicy(request)
+    | Change::PutScheduled(request)
+    | Change::DeleteScheduled(request)
+    | Change::Deregister(request)) = change;
+    request
+}
+
+/// What is remembered of the target `request` speaks of: with and without its scheduled actions.
+fn keys(caller: &Caller<'_>, request: &Value) -> [(Place, Wanted); 2] {
+    [false, true].map(|scheduled| (caller.place.clone(), (text(request, "ResourceId").to_owned(), scheduled)))
 }
 
 async fn policies_of(caller: &Caller<'_>, id: Option<&str>) -> Result<Vec<Value>, Failure> {

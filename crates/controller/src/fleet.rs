@@ -36,6 +36,8 @@ struct State {
 struct Gone {
     reads: u32,
     since: Instant,
+    /// A person confirmed that this one goes, however many go with it.
+    confirmed: bool,
 }
 
 /// What a snapshot changed.
@@ -141,10 +143,10 @@ impl Fleet {
         self.lock().forced.insert(key.clone());
     }
 
-    /// A person confirmed that many agents at once may be deleted. Answers whom to wake.
+    /// A person confirmed that the agents missing now may be deleted, however many. Answers whom to wake.
     pub fn confirm_prune(&self) -> Vec<Key> {
         let mut state = self.lock();
-        state.policy.confirmed = true;
+        state.missing.values_mut().for_each(|gone| gone.confirmed = true);
         state.missing.keys().cloned().collect()
     }
 
@@ -213,17 +215,21 @@ impl State {
         let (specs, missing) = (&self.specs, &mut self.missing);
         missing.retain(|key, _| !specs.contains_key(key));
         for key in known.filter(|key| !specs.contains_key(*key)) {
-            let gone = missing.entry(key.clone()).or_insert(Gone { reads: 0, since: Instant::now() });
+            let gone = missing.entry(key.clone()).or_insert(Gone { reads: 0, since: Instant::now(), confirmed: false });
             gone.reads += 1;
         }
     }
 
     fn hold(&self, key: &Key) -> Option<(Reason, String)> {
+        let confirmed = self.missing.get(key).is_some_and(|gone| gone.confirmed);
+        let policy = Policy { confirmed: confirmed || self.policy.confirmed, ..self.policy.clone() };
         let age = |gone: &Gone| Missing { reads: gone.reads, since: gone.since.elapsed() };
-        let missing: BTreeMap<Key, Missing> = self.missing.iter().map(|(key, gone)| (key.clone(), age(gone))).collect();
+        // Those a person confirmed do not count against those that vanish later.
+        let counted = self.missing.iter().filter(|(_, gone)| gone.confirmed == confirmed);
+        let missing: BTreeMap<Key, Missing> = counted.map(|(key, gone)| (key.clone(), age(gone))).collect();
         let known = self.specs.len() + missing.len();
         let unread = || Some((Reason::PruneGrace, "the sources were not read whole; nothing is deleted".to_owned()));
-        prune::decide(&missing, known, &self.policy).remove(key).unwrap_or_else(unread)
+        prune::decide(&missing, known, &policy).remove(key).unwrap_or_else(unread)
     }
 }
 

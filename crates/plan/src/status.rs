@@ -36,7 +36,9 @@ pub fn report(
     }
     live_facts(&mut status, pass);
     status.failure = pass.observed.stopped.present().and_then(|tasks| diagnosis::failure(tasks));
-    drift(&mut status, pass, &outcome, now);
+    if was_carried_through(previous, status.observed_generation.as_ref()) {
+        drift(&mut status, pass, &outcome, now);
+    }
     history(&mut status, pass, now);
     let mut outcome = outcome;
     if let Some(advice) = status.failure.as_ref().and_then(|failure| failure.advice.as_ref()) {
@@ -307,6 +309,25 @@ fn inventory(wanted: &Wanted, pass: &Pass, previous: &Inventory) -> Inventory {
     inventory.arns.extend(live.map(|live| ("service".to_owned(), live.arn().to_owned())));
     inventory.arns.extend(pass.plan.revision.clone().map(|arn| ("taskDefinition".to_owned(), arn)));
     inventory
+}
+
+/// Whether the pass before ended well for this generation. What one that did not left undone is no drift, though the
+/// service has carried the generation since its create.
+fn was_carried_through(previous: &AgentDeploymentStatus, generation: Option<&Generation>) -> bool {
+    const ENDED_WELL: &[Reason] = &[
+        Reason::Converged,
+        Reason::RollingOut,
+        Reason::WaitingForHealthy,
+        Reason::WaitingForDependency,
+        Reason::TasksFailing,
+        Reason::FirstDeploymentFailed,
+        Reason::DeploymentFailed,
+        Reason::RolledBack,
+        Reason::DriftLeftAlone,
+        Reason::Suspended,
+    ];
+    let reason = previous.condition(ConditionType::Ready).map(|ready| ready.reason);
+    previous.observed_generation.as_ref() == generation && reason.is_some_and(|reason| ENDED_WELL.contains(&reason))
 }
 
 fn drift(status: &mut AgentDeploymentStatus, pass: &Pass, outcome: &Outcome, now: Timestamp) {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::difference::{Difference, Effect};
+
 /// The installation that owns the resource.
 pub const OWNER: &str = "fargateer:owner";
 /// The agent the resource belongs to.
@@ -53,6 +55,19 @@ pub fn diff(have: &Tags, want: &Tags) -> (Tags, Vec<String>) {
     let set = want.iter().filter(|(key, value)| have.get(*key) != Some(*value));
     let remove = have.keys().filter(|key| !want.contains_key(*key) && (key.starts_with("fargateer:") || once_set(key)));
     (set.map(|(key, value)| (key.clone(), value.clone())).collect(), remove.cloned().collect())
+}
+
+/// The tags of a spec in which `have` differs from `want`, each as a field. Our own bookkeeping is left out.
+pub fn differences(have: &Tags, want: &Tags) -> Vec<Difference> {
+    let (set, remove) = diff(have, want);
+    let keys = set.keys().chain(&remove).filter(|key| !key.starts_with("fargateer:"));
+    keys.map(|key| Difference {
+        field: format!("/service/tags/{key}"),
+        have: json!(have.get(key)),
+        want: json!(want.get(key)),
+        effect: Effect::InPlace,
+    })
+    .collect()
 }
 
 /// The words of the `sets` tag.

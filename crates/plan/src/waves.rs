@@ -2,6 +2,7 @@
 //! `fargateer plan`, `fargateer diff` and the simulation all call `plan`.
 
 use fargateer_api::Reason;
+use fargateer_api::spec::DriftMode;
 use serde::Serialize;
 use serde_json::json;
 
@@ -82,10 +83,17 @@ fn toward(wanted: &Wanted, observed: &Observed) -> Plan {
     let live = observed.active_service();
     let applied = live.and_then(|live| live.tags().get(tags::GENERATION).cloned());
     plan.drift = !plan.differences.is_empty() && applied.as_deref() == Some(wanted.generation.as_str());
-    plan.rollout = live.zip(revision.arn()).map(|(live, arn)| rollout::judge(live, arn));
-    plan.gate = guard::suspended(wanted).or_else(|| held(observed, &revision)).or_else(|| left_alone(wanted, &plan));
+    let left_alone = is_left_alone(wanted, &plan);
+    // Another revision that is left alone is judged by itself.
+    let judged = if left_alone { live.map(|live| live.text("taskDefinition")) } else { revision.arn() };
+    plan.rollout = live.zip(judged).map(|(live, arn)| rollout::judge(live, arn));
+    let alone = left_alone.then_some(Gate::DriftLeftAlone);
+    plan.gate = guard::suspended(wanted).or_else(|| held(observed, &revision)).or(alone);
     let held = matches!(plan.gate, Some(Gate::RolledBack(_)));
     plan.explaining = look::explaining(wanted, observed, revision.arn(), held);
+    if plan.gate == Some(Gate::DriftLeftAlone) && wanted.agent.spec.drift.mode == DriftMode::Ignore {
+        return Plan { gate: None, differences: Vec::new(), drift: false, ..plan };
+    }
     if plan.gate.is_none() {
         plan.waves = waves(wanted, observed, &revision);
     }
@@ -199,9 +207,8 @@ fn held(observed: &Observed, revision: &Revision) -> Option<Gate> {
     })
 }
 
-fn left_alone(wanted: &Wanted, plan: &Plan) -> Option<Gate> {
-    let correct = wanted.agent.spec.drift.mode == fargateer_api::spec::DriftMode::Correct;
-    (plan.drift && !correct).then_some(Gate::DriftLeftAlone)
+fn is_left_alone(wanted: &Wanted, plan: &Plan) -> bool {
+    plan.drift && wanted.agent.spec.drift.mode != DriftMode::Correct && !wanted.circumstances.force
 }
 
 fn differences(wanted: &Wanted, observed: &Observed, revision: &Revision) -> Vec<Difference> {
@@ -222,6 +229,7 @@ fn differences(wanted: &Wanted, observed: &Observed, revision: &Revision) -> Vec
     if let (Some(have), Some(want)) = (observed.scaling.present(), scaling_wanted(wanted, observed)) {
         differences.extend(scaling::diff(have, &want));
     }
+    differences.extend(tags::differences(&live.tags(), &wanted.service_tags(&live.tags())));
     differences
 }
 
@@ -255,7 +263,11 @@ fn service_change(wanted: &Wanted, observed: &Observed, revision: &Revision) -> 
     let arn = revision.arn().unwrap_or(REGISTERED_ABOVE);
     let Some(live) = observed.active_service() else {
         let count = first_count(wanted);
-        let tags = wanted.service_tags(&Tags::new());
+        let mut tags = wanted.service_tags(&Tags::new());
+        if wanted.agent.spec.drift.mode != DriftMode::Correct {
+            // What this tag claims to be applied is not completed any more but left alone: it comes last then.
+            tags.remove(tags::GENERATION);
+        }
         return Some(service::Change::Create(service::create(&want, arn, count, &tags)));
     };
     let mut differences = service::diff(live, &want, Some(arn), count(wanted, observed));
