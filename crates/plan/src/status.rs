@@ -140,9 +140,20 @@ fn gated(gate: &Gate, pass: &Pass) -> Outcome {
         Gate::TargetGroupNotFound(message) => Outcome::stalled(Reason::TargetGroupNotFound, message),
         Gate::Draining(message) => Outcome::waiting(draining_reason(pass), message),
         Gate::RolledBack(message) => Outcome::stalled(Reason::RolledBack, message),
-        Gate::DriftLeftAlone => Outcome { reason: Reason::DriftLeftAlone, ..rolled(pass.plan.rollout.as_ref()) },
+        Gate::DriftLeftAlone => left_alone(pass),
         Gate::Kept(reason, message) => Outcome::rest(*reason, message),
     }
+}
+
+/// With drift left alone, the rollout of what runs still counts; a revision nobody will bring out is not waited for.
+fn left_alone(pass: &Pass) -> Outcome {
+    let rollout = pass.plan.rollout.as_ref();
+    let elsewhere =
+        rollout.is_none_or(|rollout| matches!(rollout, Rollout::Moving { reason: Reason::NotYetVisible, .. }));
+    if elsewhere {
+        return Outcome::rest(Reason::DriftLeftAlone, drift_message(pass));
+    }
+    Outcome { reason: Reason::DriftLeftAlone, ..rolled(rollout) }
 }
 
 fn draining_reason(pass: &Pass) -> Reason {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::difference::{Difference, Effect};
+
 /// The installation that owns the resource.
 pub const OWNER: &str = "fargateer:owner";
 /// The agent the resource belongs to.
@@ -14,10 +16,13 @@ pub const GENERATION: &str = "fargateer:generation";
 pub const DIGEST: &str = "fargateer:digest";
 /// On a task definition: the digest of the canonical form AWS made of it, where that differs.
 pub const ECHO: &str = "fargateer:echo";
-/// On a service: what a spec once set, to be cleared when the spec drops it: `capacity`, `tag/<key>`, in words.
+/// On a service: what a spec once set, to be cleared when the spec drops it: `capacity`, `schedule`, `tag/<key>`, in words.
 pub const SETS: &str = "fargateer:sets";
 /// On a service: the task count kept when autoscaling was turned off, `<count>/<spec.desiredCount at that time>`.
 pub const FROZEN_COUNT: &str = "fargateer:frozen-count";
+
+/// On a service: the digest of the overrides ECS never describes, once they were sent.
+pub const SENT: &str = "fargateer:sent";
 
 /// Tags by key.
 pub type Tags = BTreeMap<String, String>;
@@ -53,6 +58,19 @@ pub fn diff(have: &Tags, want: &Tags) -> (Tags, Vec<String>) {
     let set = want.iter().filter(|(key, value)| have.get(*key) != Some(*value));
     let remove = have.keys().filter(|key| !want.contains_key(*key) && (key.starts_with("fargateer:") || once_set(key)));
     (set.map(|(key, value)| (key.clone(), value.clone())).collect(), remove.cloned().collect())
+}
+
+/// The tags people wrote in which `have` differs, as fields of the service; our own bookkeeping is nobody's business.
+pub fn differences(have: &Tags, want: &Tags) -> Vec<Difference> {
+    let (set, remove) = diff(have, want);
+    let keys = set.keys().chain(&remove).filter(|key| !key.starts_with("fargateer:"));
+    let difference = |key: &String| Difference {
+        field: format!("/service/tags/{key}"),
+        have: json!(have.get(key)),
+        want: json!(want.get(key)),
+        effect: Effect::InPlace,
+    };
+    keys.map(difference).collect()
 }
 
 /// The words of the `sets` tag.
