@@ -49,14 +49,26 @@ fn state(world: &World) -> Value {
         definition.as_object_mut().expect("a document").remove(key);
     }
     let kept = [
-        "status", "desiredCount", "runningCount", "loadBalancers", "networkConfiguration", "deploymentConfiguration",
-        "healthCheckGracePeriodSeconds", "enableExecuteCommand", "propagateTags", "launchType", "platformVersion",
+        "status",
+        "desiredCount",
+        "runningCount",
+        "loadBalancers",
+        "networkConfiguration",
+        "deploymentConfiguration",
+        "healthCheckGracePeriodSeconds",
+        "enableExecuteCommand",
+        "propagateTags",
+        "launchType",
+        "platformVersion",
     ];
-    let service: serde_json::Map<String, Value> = kept.iter().map(|key| ((*key).to_owned(), service[*key].clone())).collect();
+    let service: serde_json::Map<String, Value> =
+        kept.iter().map(|key| ((*key).to_owned(), service[*key].clone())).collect();
     let target = world.target("bot");
-    let policies: Vec<Value> = world.policies("bot").iter().map(|policy| {
-        json!([policy["PolicyName"], policy["TargetTrackingScalingPolicyConfiguration"]])
-    }).collect();
+    let policies: Vec<Value> = world
+        .policies("bot")
+        .iter()
+        .map(|policy| json!([policy["PolicyName"], policy["TargetTrackingScalingPolicyConfiguration"]]))
+        .collect();
     let groups = world.ask("logs", "DescribeLogGroups", json!({}));
     json!({
         "service": service,
@@ -80,12 +92,18 @@ async fn run(agents: &[Agent], fault: Option<Fault>) -> World {
         }
         world.write([agent.clone()]);
         pass(Duration::from_secs(1)).await;
-        let ready = |world: &World| world.controller.is_settled() && world.truth("bot", ConditionType::Ready) == Truth::True;
+        let ready =
+            |world: &World| world.controller.is_settled() && world.truth("bot", ConditionType::Ready) == Truth::True;
         let begun = world.sim.now();
         world.until("ready", ready).await;
         // A denied call is tried again after two minutes; nothing else may take so long.
         let patience = Duration::from_mins(if fault.as_ref().is_some_and(is_denied) { 5 } else { 2 });
-        assert!(world.sim.now() - begun < patience, "{fault:?}: {:?}: {:?}", world.sim.now() - begun, world.differing());
+        assert!(
+            world.sim.now() - begun < patience,
+            "{fault:?}: {:?}: {:?}",
+            world.sim.now() - begun,
+            world.differing()
+        );
     }
     world
 }

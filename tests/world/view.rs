@@ -113,7 +113,12 @@ impl World {
         let line = |name: &str| {
             let status = self.status(name);
             let history: Vec<_> = status.history.iter().map(|entry| entry.actions.join("; ")).collect();
-            format!("{name}: {:?} {}; drift {:?}; history {history:?}", self.reason(name), self.message(name), status.last_drift)
+            format!(
+                "{name}: {:?} {}; drift {:?}; history {history:?}",
+                self.reason(name),
+                self.message(name),
+                status.last_drift
+            )
         };
         keys.iter().take(5).map(|key| line(key.as_str())).collect()
     }

@@ -149,7 +149,12 @@ impl Wanted {
         let spec = &self.agent.spec;
         let mut tags = self.tags.clone();
         tags.insert(tags::GENERATION.to_owned(), self.generation.to_string());
-        let mut sets: Vec<String> = spec.capacity.iter().map(|_| "capacity".to_owned()).collect();
+        let once = [
+            ("capacity", crate::service::sets_capacity(&self.agent)),
+            ("schedule", spec.autoscaling.enabled && !spec.autoscaling.scheduled.is_empty()),
+        ];
+        let mut sets: Vec<String> =
+            once.into_iter().filter(|(_, holds)| *holds).map(|(word, _)| word.to_owned()).collect();
         sets.extend(spec.tags.keys().filter(|key| !key.contains(' ')).map(|key| format!("tag/{key}")));
         // A tag value holds 256 characters; what does not fit is not cleared later, which is the lesser evil.
         while sets.join(" ").len() > 256 {
@@ -158,11 +163,28 @@ impl Wanted {
         if !sets.is_empty() {
             tags.insert(tags::SETS.to_owned(), sets.join(" "));
         }
+        tags.extend(crate::service::sent(&self.agent).map(|digest| (tags::SENT.to_owned(), digest)));
         let frozen = have.get(tags::FROZEN_COUNT).filter(|_| !spec.autoscaling.enabled);
         if let Some(frozen) = frozen.filter(|_| crate::scaling::frozen_count(have, spec.desired_count).is_some()) {
             tags.insert(tags::FROZEN_COUNT.to_owned(), frozen.clone());
         }
         tags
+    }
+
+    /// Whether the scaling counts requests, so that the target group must be known.
+    pub fn counts_requests(&self) -> bool {
+        let scaling = &self.agent.spec.autoscaling;
+        scaling.enabled && scaling.requests_per_target.is_some()
+    }
+
+    /// The log group to be, keeping what is live where drift is to be ignored.
+    pub fn log_group_beside(&self, live: Option<&log_group::Live>) -> Option<log_group::Wanted> {
+        let mut group = self.log_group.clone()?;
+        let ignored = self.agent.spec.drift.ignore.iter().any(|path| path == log_group::RETENTION);
+        if let (true, Some(live)) = (ignored, live) {
+            group.retention = live.retention;
+        }
+        Some(group)
     }
 
     /// What a deletion will need to know when the spec is gone.

@@ -6,7 +6,10 @@ use serde_json::json;
 
 use crate::difference::{Difference, Effect};
 use crate::seen::Seen;
-use crate::tags::{self, Tags};
+use crate::tags::{self, Ownership, Tags};
+
+/// The one field of a log group that can differ.
+pub const RETENTION: &str = "/logGroup/retentionInDays";
 
 /// A log group, as CloudWatch Logs describes it.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,7 +70,7 @@ pub fn diff(live: &Live, wanted: &Wanted) -> Vec<Difference> {
         return Vec::new();
     }
     vec![Difference {
-        field: "/logGroup/retentionInDays".to_owned(),
+        field: RETENTION.to_owned(),
         have: json!(live.retention),
         want: json!(wanted.retention),
         effect: Effect::InPlace,
@@ -87,9 +90,11 @@ pub fn changes(live: &Seen<Live>, wanted: &Wanted, tags: &Tags) -> Vec<Change> {
     }
 }
 
-/// Whether the group carries the owner tag that `tags` carries.
+/// Whether the group carries the owner and the agent that `tags` carry: agents may share a group, one of them owns it.
 pub fn is_ours(live: &Live, tags: &Tags) -> bool {
-    live.tags
-        .present()
-        .is_some_and(|have| have.contains_key(tags::OWNER) && have.get(tags::OWNER) == tags.get(tags::OWNER))
+    let (Some(have), Some(owner), Some(agent)) = (live.tags.present(), tags.get(tags::OWNER), tags.get(tags::AGENT))
+    else {
+        return false;
+    };
+    tags::ownership(have, owner, agent) == Ownership::Ours
 }

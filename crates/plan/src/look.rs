@@ -5,12 +5,12 @@ use crate::observed::{Look, Observed};
 use crate::revision::Revision;
 use crate::rollout::{self, Rollout};
 use crate::seen::Seen;
-use crate::{log_group, scaling, tags};
+use crate::{log_group, scaling, service, tags};
 
 /// The reads that are still missing to bring `wanted` about; empty when the decision can be taken.
 pub fn needed(wanted: &Wanted, observed: &Observed) -> Vec<Look> {
     let first = basics(wanted, observed);
-    if !first.is_empty() || observed.gap().is_some() {
+    if !first.is_empty() || observed.gap().is_some() || observed.image.is_absent() {
         return first;
     }
     let second = around_the_service(wanted, observed);
@@ -28,12 +28,12 @@ pub fn needed_to_leave(departure: &Departure, observed: &Observed) -> Vec<Look> 
     let mut looks = Vec::new();
     if observed.service.is_unlooked() {
         looks.push(Look::Service { cluster: inventory.cluster.clone(), service: inventory.service.clone() });
-    } else if observed.service.is_absent() || observed.service.present().is_some_and(|live| !live.is_active()) {
+    } else if observed.service.is_absent() || observed.service.present().is_some_and(service::Live::is_inactive) {
         if observed.revisions.is_unlooked() {
             looks.push(Look::Revisions(inventory.task_family.clone()));
         }
         looks.extend(leaving_log_group(departure, observed));
-    } else if observed.scaling.is_unlooked() && observed.service.present().is_some() {
+    } else if observed.scaling.is_unlooked() && observed.active_service().is_some() {
         let resource = scaling::resource_id(&crate::normal::last_segment(&inventory.cluster), &inventory.service);
         looks.push(Look::Scaling { resource, scheduled: false });
     }
@@ -88,15 +88,16 @@ fn around_the_service(wanted: &Wanted, observed: &Observed) -> Vec<Look> {
     if let Some(live) = observed.active_service() {
         if observed.scaling.is_unlooked() {
             let resource = scaling::resource_id(agent.cluster_name(), agent.service_name());
-            looks.push(Look::Scaling { resource, scheduled: !agent.spec.autoscaling.scheduled.is_empty() });
+            let once_set = tags::sets(&live.tags()).any(|word| word == "schedule");
+            let scheduled = once_set || !agent.spec.autoscaling.scheduled.is_empty();
+            looks.push(Look::Scaling { resource, scheduled });
         }
         let arn = live.text("taskDefinition");
         if observed.revision.is_unlooked() && !arn.is_empty() {
             looks.push(Look::Revision(arn.to_owned()));
         }
     }
-    let by_requests = agent.spec.autoscaling.enabled && agent.spec.autoscaling.requests_per_target.is_some();
-    looks.extend(target_group(wanted, observed).filter(|_| by_requests));
+    looks.extend(target_group(wanted, observed).filter(|_| wanted.counts_requests()));
     looks
 }
 
@@ -123,8 +124,9 @@ fn revisions(wanted: &Wanted, observed: &Observed) -> Vec<Look> {
 }
 
 fn log_group_tags(wanted: &Wanted, observed: &Observed) -> Option<Look> {
-    let (group, live) = (wanted.log_group.as_ref()?, observed.log_group.present()?);
-    let differs = !log_group::diff(live, group).is_empty();
+    let live = observed.log_group.present()?;
+    let group = wanted.log_group_beside(Some(live))?;
+    let differs = !log_group::diff(live, &group).is_empty();
     (differs && live.tags == Seen::NotLooked).then(|| Look::LogGroupTags(live.arn.clone()))
 }
 

@@ -26,25 +26,45 @@ pub(crate) fn settings(settings: &mut Map<String, Value>, patch: &Map<String, Va
 }
 
 /// Sets the field at `pointer` to what `live` has there, or removes it where live has nothing: ignored drift.
+///
+/// In a list a word of the pointer is a position or, as in the differences people are shown, the item's name.
 pub(crate) fn keep_live(document: &mut Value, live: Option<&Value>, pointer: &str) {
-    let Some((parent, key)) = pointer.rsplit_once('/') else {
-        return;
-    };
-    let Some(live) = live else { return };
-    let value = live.pointer(pointer).cloned();
-    let Some(target) = document.pointer_mut(parent) else {
-        return;
-    };
-    if let (Some(items), Ok(index)) = (target.as_array_mut(), key.parse::<usize>()) {
-        if let (Some(slot), Some(value)) = (items.get_mut(index), value) {
-            *slot = value;
-        }
-    } else if let Some(fields) = target.as_object_mut() {
-        match value {
-            Some(value) => fields.insert(key.to_owned(), value),
-            None => fields.remove(key),
-        };
+    let path: Vec<&str> = pointer.split('/').skip(1).collect();
+    if let Some(live) = live {
+        keep(document, Some(live), &path);
     }
+}
+
+fn keep(document: &mut Value, live: Option<&Value>, path: &[&str]) {
+    let [word, rest @ ..] = path else { return };
+    let live = live.and_then(|live| position(live, word).map_or_else(|| live.get(word), |index| live.get(index)));
+    let index = position(document, word);
+    if let Some(items) = document.as_array_mut() {
+        match (index, live) {
+            (Some(index), _) if !rest.is_empty() => keep(&mut items[index], live, rest),
+            (Some(index), Some(live)) => items[index] = live.clone(),
+            (Some(index), None) if word.parse::<usize>().is_err() => drop(items.remove(index)),
+            (None, Some(live)) if rest.is_empty() => items.push(live.clone()),
+            (Some(_), None) | (None, _) => {}
+        }
+    } else if let Some(fields) = document.as_object_mut() {
+        match live {
+            Some(live) if rest.is_empty() => drop(fields.insert((*word).to_owned(), live.clone())),
+            None if rest.is_empty() => drop(fields.remove(*word)),
+            Some(Value::Object(_)) => {
+                let inner = fields.entry(*word).or_insert_with(|| Value::Object(Map::new()));
+                keep(inner, live, rest);
+            }
+            Some(_) | None => fields.get_mut(*word).into_iter().for_each(|inner| keep(inner, live, rest)),
+        }
+    }
+}
+
+/// Where `word` points in a list.
+fn position(list: &Value, word: &str) -> Option<usize> {
+    let items = list.as_array()?;
+    let named = items.iter().position(|item| item.get("name").is_some_and(|name| name == word));
+    named.or_else(|| word.parse().ok().filter(|index| *index < items.len()))
 }
 
 fn containers(document: &mut Value, patches: &Value) {
@@ -99,5 +119,36 @@ mod tests {
         keep_live(&mut document, Some(&json!({"a": {"b": 7}})), "/a/b");
         keep_live(&mut document, Some(&json!({"a": {"b": 7}})), "/a/c");
         assert_eq!(document, json!({"a": {"b": 7}}));
+    }
+
+    #[test]
+    fn an_ignored_field_is_found_by_the_name_of_its_item_or_by_its_place() {
+        let live = json!({"list": [{"name": "x", "value": 1}, {"name": "y", "value": 2}]});
+        let kept = |pointer: &str| {
+            let mut document = json!({"list": [{"name": "y", "value": 3}, {"name": "z", "value": 4}]});
+            keep_live(&mut document, Some(&live), pointer);
+            document["list"].clone()
+        };
+        assert_eq!(kept("/list/y"), json!([{"name": "y", "value": 2}, {"name": "z", "value": 4}]));
+        assert_eq!(kept("/list/y/value"), json!([{"name": "y", "value": 2}, {"name": "z", "value": 4}]));
+        assert_eq!(kept("/list/z"), json!([{"name": "y", "value": 3}]));
+        assert_eq!(kept("/list/x")[2], json!({"name": "x", "value": 1}));
+        assert_eq!(kept("/list/1"), json!([{"name": "y", "value": 3}, {"name": "y", "value": 2}]));
+        assert_eq!(kept("/list/7"), json!([{"name": "y", "value": 3}, {"name": "z", "value": 4}]));
+    }
+
+    #[test]
+    fn an_ignored_field_is_kept_where_the_spec_has_nothing_above_it() {
+        let mut document = json!({});
+        keep_live(&mut document, Some(&json!({"a": {"b": {"c": 1}}})), "/a/b/c");
+        keep_live(&mut document, Some(&json!({"a": {}})), "/x/y");
+        assert_eq!(document, json!({"a": {"b": {"c": 1}}}));
+    }
+
+    #[test]
+    fn without_anything_live_nothing_is_kept() {
+        let mut document = json!({"a": 1});
+        keep_live(&mut document, None, "/a");
+        assert_eq!(document, json!({"a": 1}));
     }
 }

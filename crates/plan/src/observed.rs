@@ -136,10 +136,11 @@ impl Observed {
         self.service.present().filter(|live| live.is_active())
     }
 
-    /// The first failed look that a decision needs. Looks that only explain (stopped tasks) never stand in the way.
+    /// The first failed look that every decision needs. Looks that only explain (stopped tasks) never stand in the way;
+    /// the target group does where the scaling counts its requests, which only the spec knows.
     pub fn gap(&self) -> Option<&crate::failure::Failure> {
         let Self { service, image, log_group, scaling, revision, revisions, .. } = self;
-        let Self { registered: _, verdicts, stopped: _, target_group, .. } = self;
+        let Self { registered: _, verdicts, stopped: _, target_group: _, .. } = self;
         let group_tags = log_group.present().and_then(|group| group.tags.failure());
         service
             .failure()
@@ -150,6 +151,5 @@ impl Observed {
             .or_else(|| revision.failure())
             .or_else(|| revisions.failure())
             .or_else(|| verdicts.failure())
-            .or_else(|| target_group.failure())
     }
 }

@@ -49,6 +49,8 @@ pub struct Wanted {
     pub min: u32,
     /// Most tasks.
     pub max: u32,
+    /// Whether scaling may stay suspended: only where drift of it is ignored.
+    pub suspended: bool,
     /// PutScalingPolicy requests without identity, by policy name.
     pub policies: Vec<(String, Value)>,
     /// PutScheduledAction requests without identity, by action name.
@@ -99,6 +101,7 @@ pub fn from_spec(agent: &AgentDeployment, target: Option<&target_group::Live>) -
         resource: resource_id(agent.cluster_name(), agent.service_name()),
         min: scaling.min,
         max: scaling.max,
+        suspended: false,
         policies: policies.into_iter().flatten().collect(),
         scheduled: scaling.scheduled.iter().map(scheduled).collect(),
     })
@@ -106,7 +109,7 @@ pub fn from_spec(agent: &AgentDeployment, target: Option<&target_group::Live>) -
 
 /// The fields that differ, over target, policies and schedules.
 pub fn diff(live: &Live, wanted: &Wanted) -> Vec<Difference> {
-    let Wanted { resource: _, min, max, policies, scheduled } = wanted;
+    let Wanted { resource: _, min, max, suspended, policies, scheduled } = wanted;
     // A scheduled action rewrites the range: any value one of them sets is as good as the spec's own.
     let allowed = |key: &str, have: u32, want: u32| {
         have == want || scheduled.iter().any(|(_, action)| action["ScalableTargetAction"][key] == json!(have))
@@ -121,7 +124,7 @@ pub fn diff(live: &Live, wanted: &Wanted) -> Vec<Difference> {
     if !allowed("MaxCapacity", live.max, *max) {
         compare("/scaling/max".to_owned(), json!(live.max), json!(max));
     }
-    compare("/scaling/suspended".to_owned(), json!(live.suspended), json!(false));
+    compare("/scaling/suspended".to_owned(), json!(live.suspended), json!(suspended));
     compare("/scaling/policies".to_owned(), ours(&live.policies, "PolicyName"), document(policies));
     compare("/scaling/scheduled".to_owned(), ours(&live.scheduled, "ScheduledActionName"), document(scheduled));
     differences
@@ -145,6 +148,30 @@ pub fn changes(live: &Seen<Live>, wanted: &Wanted, tags: &Tags) -> Vec<Change> {
     changes.extend(puts(&actions, &wanted.scheduled, "ScheduledActionName", wanted).map(Change::PutScheduled));
     changes.extend(removals(&actions, &wanted.scheduled, "ScheduledActionName", wanted).map(Change::DeleteScheduled));
     changes
+}
+
+/// Keeps what is `live` in the fields whose drift is ignored: `min`, `max`, `suspended`, `policies` and `scheduled`, the
+/// last two whole or by name.
+pub fn keep_live(wanted: &mut Wanted, live: &Live, ignore: &[String]) {
+    for path in ignore.iter().filter_map(|path| path.strip_prefix("/scaling/")) {
+        let mut words = path.split('/');
+        match (words.next().unwrap_or_default(), words.next()) {
+            ("min", _) => wanted.min = live.min,
+            ("max", _) => wanted.max = live.max,
+            ("suspended", _) => wanted.suspended = live.suspended,
+            ("policies", name) => keep_named(&mut wanted.policies, &kept(&live.policies, "PolicyName"), name),
+            ("scheduled", name) => {
+                keep_named(&mut wanted.scheduled, &kept(&live.scheduled, "ScheduledActionName"), name);
+            }
+            (_, _) => {}
+        }
+    }
+}
+
+fn keep_named(wanted: &mut Vec<(String, Value)>, live: &[(String, Value)], name: Option<&str>) {
+    let ignored = |item: &(String, Value)| name.is_none_or(|name| name == item.0);
+    wanted.retain(|item| !ignored(item));
+    wanted.extend(live.iter().filter(|item| ignored(item)).cloned());
 }
 
 /// The write that ends scaling of a service.
@@ -191,6 +218,7 @@ fn register(wanted: &Wanted, tags: Option<&Tags>) -> Value {
         // Tags are accepted only while the target does not exist; a suspended state only matters when it does.
         match tags {
             Some(tags) => fields.insert("Tags".to_owned(), json!(tags)),
+            None if wanted.suspended => None,
             None => fields.insert("SuspendedState".to_owned(), running),
         };
     }
@@ -199,15 +227,19 @@ fn register(wanted: &Wanted, tags: Option<&Tags>) -> Value {
 
 /// Our items by name, reduced to the fields we set: alarms, ARNs and times are AWS's own.
 fn ours(items: &[Value], name_key: &str) -> Value {
+    document(&kept(items, name_key))
+}
+
+fn kept(items: &[Value], name_key: &str) -> Vec<(String, Value)> {
     const KEPT: &[&str] =
         &["PolicyType", "TargetTrackingScalingPolicyConfiguration", "Schedule", "Timezone", "ScalableTargetAction"];
     let pairs = items.iter().filter_map(|item| {
         let name = item.get(name_key)?.as_str().filter(|name| name.starts_with(PREFIX))?;
         let fields = item.as_object()?.iter().filter(|(key, value)| KEPT.contains(&key.as_str()) && !value.is_null());
         let fields: Map<String, Value> = fields.map(|(key, value)| (key.clone(), value.clone())).collect();
-        Some((name.to_owned(), numbers(&Value::Object(fields))))
+        Some((name.to_owned(), Value::Object(fields)))
     });
-    Value::Object(pairs.collect())
+    pairs.collect()
 }
 
 fn document(items: &[(String, Value)]) -> Value {

@@ -35,6 +35,9 @@ const FIELDS: &[(&str, Effect)] = &[
     ("launchType", Effect::Replaces),
 ];
 
+/// ECS's own bake time where none is given.
+const BAKE_MINUTES: u32 = 15;
+
 /// Settings ECS describes on the PRIMARY deployment instead of on the service.
 const ON_DEPLOYMENT: &[&str] = &["serviceConnectConfiguration", "volumeConfigurations", "vpcLatticeConfigurations"];
 
@@ -105,6 +108,11 @@ impl Live {
     /// Whether ECS still runs it (neither draining nor gone).
     pub fn is_active(&self) -> bool {
         self.text("status") == "ACTIVE"
+    }
+
+    /// Whether it is gone, though ECS still describes it.
+    pub fn is_inactive(&self) -> bool {
+        self.text("status") == "INACTIVE"
     }
 
     /// The PRIMARY deployment as described, where some settings live.
@@ -204,6 +212,27 @@ pub fn from_spec(agent: &AgentDeployment, live: Option<&Live>) -> Wanted {
         (!settings.contains_key("capacityProviderStrategy")).then(|| ("launchType".to_owned(), json!("FARGATE")));
     let on_create = launch.into_iter().collect();
     Wanted { cluster: spec.cluster.clone(), name: agent.service_name().to_owned(), settings, on_create }
+}
+
+/// The overrides of fields this file does not know, as one digest: ECS may never describe them, so the service remembers
+/// by a tag that they were sent. Without it they would be sent again for ever.
+pub fn sent(agent: &AgentDeployment) -> Option<String> {
+    let unknown = agent.spec.overrides.service.iter().filter(|(key, _)| !is_known(key));
+    let unknown: Map<String, Value> = unknown.map(|(key, value)| (key.clone(), value.clone())).collect();
+    (!unknown.is_empty()).then(|| normal::digest(&Value::Object(unknown))[..32].to_owned())
+}
+
+/// Leaves out what was sent before and is not described, so that it is no difference.
+pub fn forget_sent(wanted: &mut Wanted, agent: &AgentDeployment, live: &Live) {
+    let tag = sent(agent);
+    if tag.is_some() && live.tags().get(tags::SENT) == tag.as_ref() {
+        let described = live.settings();
+        wanted.settings.retain(|key, _| is_known(key) || described.contains_key(key));
+    }
+}
+
+fn is_known(key: &str) -> bool {
+    FIELDS.iter().any(|(name, _)| *name == key)
 }
 
 /// The fields in which the live service differs, `revision` and `count` included where they are ours to say.
@@ -354,8 +383,9 @@ fn deployment_configuration(rollout: &Rollout) -> Value {
             let alarms = json!({"alarmNames": rollout.alarms, "enable": true, "rollback": breaker.rollback});
             fields.insert("alarms".to_owned(), alarms);
         }
-        if let Some(minutes) = rollout.bake_minutes {
-            fields.insert("bakeTimeInMinutes".to_owned(), json!(minutes));
+        // Written out, so that a bake time the spec drops is put back; a rolling deployment has none.
+        if rollout.strategy != Strategy::Rolling {
+            fields.insert("bakeTimeInMinutes".to_owned(), json!(rollout.bake_minutes.unwrap_or(BAKE_MINUTES)));
         }
     }
     configuration
@@ -371,12 +401,17 @@ fn propagate_tags(propagate: PropagateTags) -> &'static str {
 
 /// The strategy to own: the spec's; on-demand when the spec once had one (our tag says so); else none, live is kept.
 fn capacity(agent: &AgentDeployment, live: Option<&Live>) -> Option<Value> {
-    if let Some(capacity) = &agent.spec.capacity {
-        return strategy(capacity);
+    if let Some(strategy) = agent.spec.capacity.as_ref().and_then(strategy) {
+        return Some(strategy);
     }
     let once_set = live.is_some_and(|live| tags::sets(&live.tags()).any(|word| word == "capacity"));
     // `[]` would fall back to a launch type, which a service made with a strategy does not have.
     once_set.then(on_demand)
+}
+
+/// Whether the spec says which providers run the tasks; a platform version alone does not.
+pub fn sets_capacity(agent: &AgentDeployment) -> bool {
+    agent.spec.capacity.as_ref().and_then(strategy).is_some()
 }
 
 fn strategy(capacity: &Capacity) -> Option<Value> {

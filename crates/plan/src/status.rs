@@ -142,9 +142,20 @@ fn gated(gate: &Gate, pass: &Pass) -> Outcome {
         Gate::TargetGroupNotFound(message) => Outcome::stalled(Reason::TargetGroupNotFound, message),
         Gate::Draining(message) => Outcome::waiting(draining_reason(pass), message),
         Gate::RolledBack(message) => Outcome::stalled(Reason::RolledBack, message),
-        Gate::DriftLeftAlone => Outcome { reason: Reason::DriftLeftAlone, ..rolled(pass.plan.rollout.as_ref()) },
+        Gate::DriftLeftAlone => left_alone(pass),
         Gate::Kept(reason, message) => Outcome::rest(*reason, message),
     }
+}
+
+/// With drift left alone, an agent is Ready only if the spec's revision is what runs; another one is left at rest.
+fn left_alone(pass: &Pass) -> Outcome {
+    let live = pass.observed.active_service().map(|live| live.text("taskDefinition"));
+    if live != pass.plan.revision.as_deref() {
+        return Outcome::rest(Reason::DriftLeftAlone, drift_message(pass));
+    }
+    let rollout = rolled(pass.plan.rollout.as_ref());
+    let message = if rollout.ready == Truth::True { drift_message(pass) } else { rollout.message };
+    Outcome { reason: Reason::DriftLeftAlone, message, ..rollout }
 }
 
 fn draining_reason(pass: &Pass) -> Reason {

@@ -16,10 +16,13 @@ pub const GENERATION: &str = "fargateer:generation";
 pub const DIGEST: &str = "fargateer:digest";
 /// On a task definition: the digest of the canonical form AWS made of it, where that differs.
 pub const ECHO: &str = "fargateer:echo";
-/// On a service: what a spec once set, to be cleared when the spec drops it: `capacity`, `tag/<key>`, in words.
+/// On a service: what a spec once set, to be cleared when the spec drops it: `capacity`, `schedule`, `tag/<key>`, in words.
 pub const SETS: &str = "fargateer:sets";
 /// On a service: the task count kept when autoscaling was turned off, `<count>/<spec.desiredCount at that time>`.
 pub const FROZEN_COUNT: &str = "fargateer:frozen-count";
+
+/// On a service: the digest of the overrides ECS never describes, once they were sent.
+pub const SENT: &str = "fargateer:sent";
 
 /// Tags by key.
 pub type Tags = BTreeMap<String, String>;
@@ -57,17 +60,17 @@ pub fn diff(have: &Tags, want: &Tags) -> (Tags, Vec<String>) {
     (set.map(|(key, value)| (key.clone(), value.clone())).collect(), remove.cloned().collect())
 }
 
-/// The tags of a spec in which `have` differs from `want`, each as a field. Our own bookkeeping is left out.
+/// The tags people wrote in which `have` differs, as fields of the service; our own bookkeeping is nobody's business.
 pub fn differences(have: &Tags, want: &Tags) -> Vec<Difference> {
     let (set, remove) = diff(have, want);
     let keys = set.keys().chain(&remove).filter(|key| !key.starts_with("fargateer:"));
-    keys.map(|key| Difference {
+    let difference = |key: &String| Difference {
         field: format!("/service/tags/{key}"),
         have: json!(have.get(key)),
         want: json!(want.get(key)),
         effect: Effect::InPlace,
-    })
-    .collect()
+    };
+    keys.map(difference).collect()
 }
 
 /// The words of the `sets` tag.

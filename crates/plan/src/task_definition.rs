@@ -42,6 +42,14 @@ impl Live {
         live == wanted.digest || echoed
     }
 
+    /// Whether it carries the owner and the agent that `tags` carry.
+    pub fn is_ours(&self, tags: &Tags) -> bool {
+        let (Some(owner), Some(agent)) = (tags.get(tags::OWNER), tags.get(tags::AGENT)) else {
+            return false;
+        };
+        tags::ownership(&self.tags, owner, agent) == tags::Ownership::Ours
+    }
+
     /// Whether ECS would still start tasks from it.
     pub fn is_active(&self) -> bool {
         self.document.get("status").is_none_or(|status| status == "ACTIVE")
@@ -133,9 +141,9 @@ pub fn request(wanted: &Wanted, tags: &Tags) -> Value {
 /// Which old revisions of ours may be deregistered, oldest first: never one that is in use or among the newest `keep`.
 ///
 /// A rollback returns to an older revision, so the newest ones stay (facts: ECS developer guide, circuit breaker).
-pub fn outdated<'a>(revisions: &'a [Live], in_use: &[String], keep: usize, owner: &str) -> Vec<&'a Live> {
-    let mut ours: Vec<&Live> =
-        revisions.iter().filter(|live| live.tags.get(tags::OWNER).is_some_and(|tag| tag == owner)).collect();
+/// Whose they are is told by `tags`: agents may share a family.
+pub fn outdated<'a>(revisions: &'a [Live], in_use: &[String], keep: usize, tags: &Tags) -> Vec<&'a Live> {
+    let mut ours: Vec<&Live> = revisions.iter().filter(|live| live.is_ours(tags)).collect();
     ours.sort_by_key(|live| std::cmp::Reverse(revision_number(&live.arn)));
     let mut old: Vec<&Live> = ours.into_iter().skip(keep).filter(|live| !in_use.contains(&live.arn)).collect();
     old.reverse();

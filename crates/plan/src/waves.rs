@@ -4,11 +4,11 @@
 use fargateer_api::Reason;
 use fargateer_api::spec::DriftMode;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::action::Action;
 use crate::desired::{Circumstances, Departure, Desired, Wanted};
-use crate::difference::Difference;
+use crate::difference::{self, Difference, Effect};
 use crate::failure::Failure;
 use crate::guard::{self, Gate};
 use crate::observed::{Look, Observed};
@@ -66,10 +66,6 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
 }
 
 fn toward(wanted: &Wanted, observed: &Observed) -> Plan {
-    // A suspended agent waits for nobody; what is live is still looked at, for its status.
-    if let (Some(gate), None) = (guard::dependency(wanted), guard::suspended(wanted)) {
-        return gated(gate);
-    }
     let looks = look::needed(wanted, observed);
     if !looks.is_empty() {
         return Plan { looks, ..Plan::default() };
@@ -80,31 +76,53 @@ fn toward(wanted: &Wanted, observed: &Observed) -> Plan {
     let revision = Revision::choose(wanted, observed);
     let mut plan = Plan { revision: revision.arn().map(str::to_owned), ..Plan::default() };
     plan.differences = differences(wanted, observed, &revision);
-    let live = observed.active_service();
-    let applied = live.and_then(|live| live.tags().get(tags::GENERATION).cloned());
-    plan.drift = !plan.differences.is_empty() && applied.as_deref() == Some(wanted.generation.as_str());
-    let left_alone = is_left_alone(wanted, &plan);
-    // Another revision that is left alone is judged by itself.
-    let judged = if left_alone { live.map(|live| live.text("taskDefinition")) } else { revision.arn() };
-    plan.rollout = live.zip(judged).map(|(live, arn)| rollout::judge(live, arn));
-    let alone = left_alone.then_some(Gate::DriftLeftAlone);
-    plan.gate = guard::suspended(wanted).or_else(|| held(observed, &revision)).or(alone);
+    plan.drift = !plan.differences.is_empty() && was_applied(wanted, observed, &revision);
+    plan.rollout = observed.active_service().zip(revision.arn()).map(|(live, arn)| rollout::judge(live, arn));
+    plan.gate = guard::suspended(wanted).or_else(|| held(observed, &revision));
+    if plan.gate.is_none() && is_left_alone(wanted, &plan) {
+        plan.gate = Some(Gate::DriftLeftAlone);
+        // What runs in place of the wanted revision is judged by itself.
+        let left = unconcerned(observed);
+        if wanted.agent.spec.drift.mode == DriftMode::Ignore {
+            return left;
+        }
+        plan.rollout = left.rollout;
+    }
     let held = matches!(plan.gate, Some(Gate::RolledBack(_)));
     plan.explaining = look::explaining(wanted, observed, revision.arn(), held);
-    if plan.gate == Some(Gate::DriftLeftAlone) && wanted.agent.spec.drift.mode == DriftMode::Ignore {
-        return Plan { gate: None, differences: Vec::new(), drift: false, ..plan };
-    }
     if plan.gate.is_none() {
         plan.waves = waves(wanted, observed, &revision);
     }
+    if let (Some(gate), false) = (guard::dependency(wanted), plan.waves.is_empty()) {
+        return Plan { gate: Some(gate), waves: Vec::new(), ..plan };
+    }
     plan
+}
+
+/// Whether AWS once was as the spec says: the generation is on the service, and its revision exists or was taken away.
+/// One that never existed is news (a tag in ECR moved), not somebody's doing.
+fn was_applied(wanted: &Wanted, observed: &Observed, revision: &Revision) -> bool {
+    let Some(live) = observed.active_service() else {
+        return false;
+    };
+    let running = observed.revision.present().is_some_and(task_definition::Live::is_active);
+    let news = running && matches!(revision, Revision::Register(_));
+    !news && live.tags().get(tags::GENERATION).is_some_and(|tag| tag == wanted.generation.as_str())
+}
+
+/// Drift that is neither told nor changed: what runs is taken as it is.
+fn unconcerned(observed: &Observed) -> Plan {
+    let live = observed.active_service();
+    let revision = live.map(|live| live.text("taskDefinition").to_owned());
+    let rollout = live.zip(revision.as_deref()).map(|(live, arn)| rollout::judge(live, arn));
+    Plan { revision, rollout, ..Plan::default() }
 }
 
 /// Everything in the order in which each thing needs the ones before it.
 fn waves(wanted: &Wanted, observed: &Observed, revision: &Revision) -> Vec<Wave> {
     let mut waves = Waves(Vec::new());
-    let group = wanted.log_group.as_ref();
-    let logs = group.map(|group| log_group::changes(&observed.log_group, group, &wanted.tags)).unwrap_or_default();
+    let group = wanted.log_group_beside(observed.log_group.present());
+    let logs = group.map(|group| log_group::changes(&observed.log_group, &group, &wanted.tags)).unwrap_or_default();
     waves.add("log group", logs.into_iter().map(Action::LogGroup));
     waves.add("task definition", registration(revision).into_iter().map(Action::TaskDefinition));
     waves.add("echo", echo_tag(wanted, observed).into_iter().map(Action::TaskDefinition));
@@ -115,7 +133,7 @@ fn waves(wanted: &Wanted, observed: &Observed, revision: &Revision) -> Vec<Wave>
     waves.add("scalable target", target.into_iter().map(Action::Scaling));
     waves.add("scaling policies", rest.into_iter().map(Action::Scaling));
     waves.add("tags", tag_changes(wanted, observed).into_iter().map(Action::Service));
-    waves.add("revisions", upkeep(wanted, observed).into_iter().map(Action::TaskDefinition));
+    waves.add("revisions", upkeep(wanted, observed, revision).into_iter().map(Action::TaskDefinition));
     waves.0
 }
 
@@ -147,17 +165,15 @@ fn away(departure: &Departure, circumstances: &Circumstances, observed: &Observe
         waves.add("service", [Action::Service(delete)]);
         return Plan { waves: waves.0, ..Plan::default() };
     }
-    let owner = &circumstances.owner;
+    let ours = tags::owned(&circumstances.owner, departure.key.as_str(), &Tags::new());
     let revisions = observed.revisions.present().map(Vec::as_slice).unwrap_or_default();
-    let registered = task_definition::outdated(revisions, &[], 0, owner);
+    let registered = task_definition::outdated(revisions, &[], 0, &ours);
     let registered = registered.into_iter().filter(|live| live.is_active());
     waves.add(
         "revisions",
         registered.map(|live| Action::TaskDefinition(task_definition::Change::Deregister(live.arn.clone()))),
     );
-    let owner_tag = Tags::from([(tags::OWNER.to_owned(), owner.clone())]);
-    let group =
-        observed.log_group.present().filter(|live| !inventory.retain_data && log_group::is_ours(live, &owner_tag));
+    let group = observed.log_group.present().filter(|live| !inventory.retain_data && log_group::is_ours(live, &ours));
     let delete =
         group.zip(inventory.log_group.clone()).map(|(_, name)| Action::LogGroup(log_group::Change::Delete { name }));
     waves.add("log group", delete);
@@ -173,8 +189,10 @@ fn refusal(wanted: &Wanted, observed: &Observed) -> Option<Gate> {
         let message = format!("no image {}:{} in registry {}", tag.repository, tag.tag, tag.registry);
         return Some(Gate::ImageNotFound(message));
     }
-    let by_requests = wanted.agent.spec.autoscaling.requests_per_target.is_some();
-    if by_requests && observed.target_group.is_absent() {
+    if let (Some(failure), true) = (observed.target_group.failure(), wanted.counts_requests()) {
+        return Some(Gate::Unknown(failure.clone()));
+    }
+    if wanted.counts_requests() && observed.target_group.is_absent() {
         let arn = wanted.agent.spec.load_balancer.as_ref().and_then(|balancer| balancer.target_group_arn.clone());
         return Some(Gate::TargetGroupNotFound(format!("no target group {}", arn.unwrap_or_default())));
     }
@@ -215,22 +233,44 @@ fn differences(wanted: &Wanted, observed: &Observed, revision: &Revision) -> Vec
     let Some(live) = observed.active_service() else {
         return Vec::new();
     };
-    let mut differences = Vec::new();
-    if let (Some(group), Some(have)) = (&wanted.log_group, observed.log_group.present()) {
-        let ours = log_group::is_ours(have, &wanted.tags);
-        differences.extend(log_group::diff(have, group).into_iter().filter(|_| ours));
-    }
+    let mut differences = log_group_differences(wanted, observed);
     if let (Some(have), false) = (observed.revision.present(), matches!(revision, Revision::Running(_))) {
         differences.extend(task_definition::diff(have, &Revision::wanted(wanted, observed)));
+        let status = if have.is_active() { "ACTIVE" } else { "INACTIVE" };
+        let path = "/taskDefinition/status";
+        differences.extend(difference::between(path, &json!(status), &json!("ACTIVE"), Effect::RestartsTasks));
     }
     let want = service_wanted(wanted, observed);
     // A revision yet to be registered differs through its content, told field by field; it has no ARN to compare.
     differences.extend(service::diff(live, &want, revision.arn(), count(wanted, observed)));
-    if let (Some(have), Some(want)) = (observed.scaling.present(), scaling_wanted(wanted, observed)) {
-        differences.extend(scaling::diff(have, &want));
-    }
-    differences.extend(tags::differences(&live.tags(), &wanted.service_tags(&live.tags())));
+    differences.extend(scaling_differences(wanted, observed));
+    let have = live.tags();
+    differences.extend(tags::differences(&have, &wanted.service_tags(&have)));
     differences
+}
+
+fn log_group_differences(wanted: &Wanted, observed: &Observed) -> Vec<Difference> {
+    let have = observed.log_group.present();
+    let Some(group) = wanted.log_group_beside(have) else {
+        return Vec::new();
+    };
+    if let Some(have) = have {
+        let ours = log_group::is_ours(have, &wanted.tags);
+        return log_group::diff(have, &group).into_iter().filter(|_| ours).collect();
+    }
+    difference::between("/logGroup", &Value::Null, &json!(group.name), Effect::InPlace)
+}
+
+/// Scaling that is not there, or no longer wanted, is one difference; scaling that is there is compared by field.
+fn scaling_differences(wanted: &Wanted, observed: &Observed) -> Vec<Difference> {
+    let range = |min: u32, max: u32| json!({"min": min, "max": max});
+    let whole = |have: &Value, want: &Value| difference::between("/scaling", have, want, Effect::InPlace);
+    match (observed.scaling.present(), scaling_wanted(wanted, observed)) {
+        (Some(have), Some(want)) => scaling::diff(have, &want),
+        (None, Some(want)) => whole(&Value::Null, &range(want.min, want.max)),
+        (Some(have), None) if have.is_ours() => whole(&range(have.min, have.max), &Value::Null),
+        (Some(_) | None, None) => Vec::new(),
+    }
 }
 
 fn registration(revision: &Revision) -> Option<task_definition::Change> {
@@ -258,7 +298,7 @@ fn ending_scaling(wanted: &Wanted, observed: &Observed) -> bool {
     !wanted.agent.spec.autoscaling.enabled && observed.scaling.present().is_some_and(scaling::Live::is_ours)
 }
 
-fn service_change(wanted: &Wanted, observed: &Observed, revision: &Revision) -> Option<service::Change> {
+fn service_change(wanted: &Wanted, observed: &Observed, revision: &Revision) -> Vec<service::Change> {
     let want = service_wanted(wanted, observed);
     let arn = revision.arn().unwrap_or(REGISTERED_ABOVE);
     let Some(live) = observed.active_service() else {
@@ -268,16 +308,24 @@ fn service_change(wanted: &Wanted, observed: &Observed, revision: &Revision) -> 
             // What this tag claims to be applied is not completed any more but left alone: it comes last then.
             tags.remove(tags::GENERATION);
         }
-        return Some(service::Change::Create(service::create(&want, arn, count, &tags)));
+        return vec![service::Change::Create(service::create(&want, arn, count, &tags))];
     };
     let mut differences = service::diff(live, &want, Some(arn), count(wanted, observed));
     if differences.is_empty() && wanted.circumstances.force && needs_retry(live, arn) {
-        return Some(service::Change::Update(
-            json!({"cluster": want.cluster, "service": want.name, "forceNewDeployment": true}),
-        ));
+        let request = json!({"cluster": want.cluster, "service": want.name, "forceNewDeployment": true});
+        return vec![service::Change::Update(request)];
     }
-    differences.retain(|difference| difference.effect != crate::difference::Effect::Replaces);
-    service::update(&want, &differences).map(service::Change::Update)
+    differences.retain(|difference| difference.effect != Effect::Replaces);
+    let Some(request) = service::update(&want, &differences) else {
+        return Vec::new();
+    };
+    // What ECS will not describe is remembered together with its sending, or the next look would miss it again.
+    let sent = service::sent(&wanted.agent).filter(|digest| live.tags().get(tags::SENT) != Some(digest));
+    let sent = sent.map(|digest| service::Change::Tag {
+        arn: live.arn().to_owned(),
+        tags: Tags::from([(tags::SENT.to_owned(), digest)]),
+    });
+    std::iter::once(service::Change::Update(request)).chain(sent).collect()
 }
 
 fn needs_retry(live: &service::Live, arn: &str) -> bool {
@@ -289,8 +337,9 @@ fn service_wanted(wanted: &Wanted, observed: &Observed) -> service::Wanted {
     let mut want = service::from_spec(&wanted.agent, live);
     if let Some(live) = live {
         service::keep_moved_target_group(&mut want, live);
-        let document = serde_json::Value::Object(live.document.clone());
-        let mut settings = serde_json::Value::Object(std::mem::take(&mut want.settings));
+        service::forget_sent(&mut want, &wanted.agent, live);
+        let document = Value::Object(live.document.clone());
+        let mut settings = Value::Object(std::mem::take(&mut want.settings));
         for pointer in wanted.agent.spec.drift.ignore.iter().filter_map(|path| path.strip_prefix("/service")) {
             crate::merge::keep_live(&mut settings, Some(&document), pointer);
         }
@@ -318,7 +367,11 @@ fn first_count(wanted: &Wanted) -> u32 {
 }
 
 fn scaling_wanted(wanted: &Wanted, observed: &Observed) -> Option<scaling::Wanted> {
-    scaling::from_spec(&wanted.agent, observed.target_group.present())
+    let mut want = scaling::from_spec(&wanted.agent, observed.target_group.present())?;
+    if let Some(live) = observed.scaling.present() {
+        scaling::keep_live(&mut want, live, &wanted.agent.spec.drift.ignore);
+    }
+    Some(want)
 }
 
 /// Changes of the target itself, and of what hangs on it.
@@ -339,11 +392,13 @@ fn tag_changes(wanted: &Wanted, observed: &Observed) -> Vec<service::Change> {
     let arn = live.arn().to_owned();
     let tag = (!set.is_empty()).then(|| service::Change::Tag { arn: arn.clone(), tags: set });
     let untag = (!remove.is_empty()).then_some(service::Change::Untag { arn, keys: remove });
-    tag.into_iter().chain(untag).collect()
+    // Removed first: the tag that says what a spec once set must not forget a key that is still there.
+    untag.into_iter().chain(tag).collect()
 }
 
 /// AWS described a revision of ours otherwise than we asked: that is remembered on it before a service runs it, so that
-/// the next pass knows the difference from somebody's edit.
+/// the next pass knows the difference from somebody's edit. Only on one registered in this very pass: a revision that
+/// somebody copied, tags and all, and edited must not get it.
 fn echo_tag(wanted: &Wanted, observed: &Observed) -> Option<task_definition::Change> {
     let revisions = observed.revisions.present()?;
     let live = revisions.iter().find(|live| observed.registered.as_ref() == Some(&live.arn))?;
@@ -354,12 +409,12 @@ fn echo_tag(wanted: &Wanted, observed: &Observed) -> Option<task_definition::Cha
 }
 
 /// Housekeeping on revisions, only in a pass that looked at them: one outdated revision a pass.
-fn upkeep(wanted: &Wanted, observed: &Observed) -> Option<task_definition::Change> {
+fn upkeep(wanted: &Wanted, observed: &Observed, revision: &Revision) -> Option<task_definition::Change> {
     let revisions = observed.revisions.present()?;
     let in_use = observed.active_service().map(service::Live::deployments).unwrap_or_default();
-    let in_use: Vec<String> = in_use.into_iter().map(|deployment| deployment.task_definition).collect();
-    let owner = &wanted.circumstances.owner;
-    let outdated = task_definition::outdated(revisions, &in_use, KEPT_REVISIONS, owner);
+    let in_use = in_use.into_iter().map(|deployment| deployment.task_definition);
+    let in_use: Vec<String> = in_use.chain(revision.arn().map(str::to_owned)).collect();
+    let outdated = task_definition::outdated(revisions, &in_use, KEPT_REVISIONS, &wanted.tags);
     let oldest = outdated.into_iter().find(|live| live.is_active())?;
     Some(task_definition::Change::Deregister(oldest.arn.clone()))
 }

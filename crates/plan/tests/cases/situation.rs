@@ -1,0 +1,188 @@
+//! Reads a case: the spec and what AWS shows.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use fargateer_api::status::SourceStatus;
+use fargateer_api::{AgentDeployment, Generation, Key, Reason, yaml};
+use fargateer_plan::desired::{Circumstances, Departure, Desired, Spec, Wanted};
+use fargateer_plan::failure::Failure;
+use fargateer_plan::log_group;
+use fargateer_plan::observed::Observed;
+use fargateer_plan::pass::Pass;
+use fargateer_plan::scaling;
+use fargateer_plan::seen::Seen;
+use fargateer_plan::service;
+use fargateer_plan::task_definition;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A desire and what was seen.
+pub(crate) struct Situation {
+    pub(crate) key: Key,
+    pub(crate) spec: Spec,
+    pub(crate) circumstances: Circumstances,
+    pub(crate) observed: Observed,
+}
+
+/// `observed.json`.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+struct World {
+    now: Option<String>,
+    unready: Vec<String>,
+    force: bool,
+    gone: Option<Gone>,
+    service: Option<Value>,
+    image: Option<Value>,
+    log_group: Option<Value>,
+    scaling: Option<Value>,
+    revision: Option<Value>,
+    revisions: Option<Value>,
+    verdicts: Option<Value>,
+    stopped: Option<Value>,
+    target_group: Option<Value>,
+}
+
+/// The spec was removed.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct Gone {
+    #[serde(default)]
+    held: Option<(Reason, String)>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct LogGroup {
+    retention: Option<u32>,
+    #[serde(default)]
+    policy_retention: bool,
+    #[serde(default)]
+    tags: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scaling {
+    min: u32,
+    max: u32,
+    #[serde(default)]
+    suspended: bool,
+    #[serde(default)]
+    policies: Vec<Value>,
+    #[serde(default)]
+    scheduled: Vec<Value>,
+}
+
+impl Situation {
+    /// The case in `folder`.
+    pub(crate) fn read(folder: &Path) -> Self {
+        let agent = agent(folder);
+        let text = fill_in(&fs::read_to_string(folder.join("observed.json")).unwrap(), &agent);
+        let world: World = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        let circumstances = Circumstances {
+            owner: "prod".to_owned(),
+            unready: world.unready.iter().map(Key::new).collect(),
+            now: world.now.as_deref().unwrap_or("2026-07-01T12:00:00Z").parse().unwrap(),
+            force: world.force,
+        };
+        let key = agent.key();
+        let spec = match &world.gone {
+            None => Spec::Present { agent: Box::new(agent), source: SourceStatus::default(), faults: Vec::new() },
+            Some(gone) => {
+                let inventory = Wanted::new(agent, Vec::new(), circumstances.clone()).inventory();
+                Spec::Gone(Departure { key: key.clone(), inventory, held: gone.held.clone() })
+            }
+        };
+        Self { key, spec, circumstances, observed: observed(&world) }
+    }
+
+    /// What should be.
+    pub(crate) fn desired(&self) -> Desired {
+        Desired::of(self.spec.clone(), self.circumstances.clone())
+    }
+
+    /// A pass that has seen all there is to see and decided.
+    pub(crate) fn pass(&self) -> Pass {
+        let mut pass = Pass::toward(self.key.clone(), self.spec.clone(), self.circumstances.clone());
+        pass.observed = self.observed.clone();
+        pass.decide().unwrap();
+        pass
+    }
+}
+
+/// Every case, by name.
+pub(crate) fn folders() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
+    let mut folders: Vec<PathBuf> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    folders
+}
+
+/// The name of the case in `folder`.
+pub(crate) fn name(folder: &Path) -> String {
+    folder.file_name().unwrap().to_string_lossy().into_owned()
+}
+
+fn agent(folder: &Path) -> AgentDeployment {
+    let file = folder.join("spec.yaml");
+    let parsed = yaml::parse(&file.display().to_string(), &fs::read_to_string(&file).unwrap());
+    assert!(parsed.faults.is_empty(), "{:?}", parsed.faults);
+    parsed.agents.into_iter().next().unwrap().agent
+}
+
+/// `$generation` stands for the spec's generation, `$digest` for the digest of its task definition,
+/// `$sent` for that of the overrides ECS does not describe.
+fn fill_in(text: &str, agent: &AgentDeployment) -> String {
+    let image = agent.spec.image.uri.clone().unwrap();
+    let digest = task_definition::from_spec(agent, &image, None).digest;
+    let sent = service::sent(agent).unwrap_or_default();
+    let text = text.replace("$generation", Generation::of(&agent.spec).as_str());
+    text.replace("$digest", &digest).replace("$sent", &sent)
+}
+
+fn observed(world: &World) -> Observed {
+    Observed {
+        service: seen(world.service.as_ref(), plain),
+        image: seen(world.image.as_ref(), plain),
+        log_group: seen(world.log_group.as_ref(), log_group),
+        scaling: seen(world.scaling.as_ref(), scaling),
+        revision: seen(world.revision.as_ref(), revision),
+        registered: None,
+        revisions: seen(world.revisions.as_ref(), |list| list.as_array().unwrap().iter().map(revision).collect()),
+        verdicts: seen(world.verdicts.as_ref(), plain),
+        stopped: seen(world.stopped.as_ref(), plain),
+        target_group: seen(world.target_group.as_ref(), plain),
+    }
+}
+
+fn seen<T>(value: Option<&Value>, read: impl FnOnce(&Value) -> T) -> Seen<T> {
+    let Some(value) = value else { return Seen::NotLooked };
+    if value == "absent" {
+        return Seen::Absent;
+    }
+    if let Some(failure) = value.get("unknown") {
+        return Seen::Unknown(serde_json::from_value::<Failure>(failure.clone()).unwrap());
+    }
+    Seen::Present(read(value))
+}
+
+fn plain<T: serde::de::DeserializeOwned>(value: &Value) -> T {
+    serde_json::from_value(value.clone()).unwrap()
+}
+
+fn revision(answer: &Value) -> task_definition::Live {
+    task_definition::Live::from_answer(answer).unwrap()
+}
+
+fn log_group(value: &Value) -> log_group::Live {
+    let LogGroup { retention, policy_retention, tags } = plain(value);
+    let arn = "arn:aws:logs:us-east-1:111122223333:log-group:x".to_owned();
+    log_group::Live { arn, retention, policy_retention, tags: seen(tags.as_ref(), plain) }
+}
+
+fn scaling(value: &Value) -> scaling::Live {
+    let Scaling { min, max, suspended, policies, scheduled } = plain(value);
+    scaling::Live { min, max, suspended, policies, scheduled }
+}
