@@ -4,7 +4,7 @@
 
 #![expect(unreachable_pub, reason = "shares the world of the tests")]
 #![allow(clippy::allow_attributes, reason = "the next lines hold for the shared world")]
-#![allow(dead_code, reason = "sentences of the world that no benchmark needs")]
+#![allow(dead_code, unused_imports, reason = "sentences of the world that no benchmark needs")]
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a benchmark that cannot go on says so")]
 #![allow(
     clippy::print_stdout,
