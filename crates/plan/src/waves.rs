@@ -298,7 +298,12 @@ fn service_change(wanted: &Wanted, observed: &Observed, revision: &Revision) -> 
     let arn = revision.arn().unwrap_or(REGISTERED_ABOVE);
     let Some(live) = observed.active_service() else {
         let count = first_count(wanted);
-        let tags = wanted.service_tags(&Tags::new());
+        let mut tags = wanted.service_tags(&Tags::new());
+        // Scaling comes after the service. Were the generation on it before, a pass that dies in between would leave
+        // what is missing looking like drift, and drift may be left alone.
+        if wanted.agent.spec.autoscaling.enabled && wanted.agent.spec.drift.mode != DriftMode::Correct {
+            tags.remove(tags::GENERATION);
+        }
         return vec![service::Change::Create(service::create(&want, arn, count, &tags))];
     };
     let mut differences = service::diff(live, &want, Some(arn), count(wanted, observed));
