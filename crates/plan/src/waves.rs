@@ -304,8 +304,9 @@ fn service_change(wanted: &Wanted, observed: &Observed, revision: &Revision) -> 
     let Some(live) = observed.active_service() else {
         let count = first_count(wanted);
         let mut tags = wanted.service_tags(&Tags::new());
-        if wanted.agent.spec.drift.mode != DriftMode::Correct {
-            // What this tag claims to be applied is not completed any more but left alone: it comes last then.
+        // Scaling comes after the service. Were the generation on it before, a pass that dies in between would leave
+        // what is missing looking like drift, and drift may be left alone.
+        if wanted.agent.spec.autoscaling.enabled && wanted.agent.spec.drift.mode != DriftMode::Correct {
             tags.remove(tags::GENERATION);
         }
         return vec![service::Change::Create(service::create(&want, arn, count, &tags))];
