@@ -60,3 +60,51 @@ fn spot_factor(agent: &AgentDeployment) -> f64 {
     let weighted: f64 = capacity.strategy.iter().map(|item| f64::from(item.weight) * share(item.provider)).sum();
     if total == 0 { 1.0 } else { weighted / f64::from(total) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn usd(more: &Value, tasks: u32) -> Option<f64> {
+        let mut spec = json!({"cluster": "agents", "image": {"uri": "x"}, "network": {"subnets": ["subnet-1"]},
+            "resources": {"cpu": 1024, "memory": 2048}});
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let document =
+            json!({"apiVersion": "fargateer/v1", "kind": "AgentDeployment", "metadata": {"name": "a"}, "spec": spec});
+        monthly(&serde_json::from_value(document).unwrap(), tasks).map(|cost| cost.monthly_usd)
+    }
+
+    #[test]
+    fn a_month_is_vcpu_and_memory_times_730_hours() {
+        // (0.04048 + 2 * 0.004445) * 730 = 36.0401
+        assert_eq!(usd(&json!({}), 1), Some(36.04));
+        assert_eq!(usd(&json!({}), 3), Some(108.12));
+        assert_eq!(usd(&json!({}), 0), Some(0.0));
+    }
+
+    #[test]
+    fn arm_is_cheaper_and_storage_beyond_twenty_gib_costs() {
+        let arm = json!({"resources": {"cpu": 1024, "memory": 2048, "architecture": "ARM64"}});
+        assert_eq!(usd(&arm, 2), Some(57.67));
+        let storage = json!({"resources": {"cpu": 1024, "memory": 2048, "ephemeralStorageGiB": 120}});
+        assert_eq!(usd(&storage, 1), Some(44.14));
+        let free = json!({"resources": {"cpu": 1024, "memory": 2048, "ephemeralStorageGiB": 20}});
+        assert_eq!(usd(&free, 1), usd(&json!({}), 1));
+    }
+
+    #[test]
+    fn spot_is_taken_at_thirty_percent_and_a_mix_by_its_weights() {
+        assert_eq!(usd(&json!({"capacity": {"provider": "FARGATE_SPOT"}}), 1), Some(10.81));
+        let mix = json!({"capacity": {"strategy": [
+            {"provider": "FARGATE", "weight": 1}, {"provider": "FARGATE_SPOT", "weight": 3}]}});
+        // A quarter at the full price, three at 30 %: 0.475.
+        assert_eq!(usd(&mix, 1), Some(17.12));
+        assert_eq!(usd(&json!({"capacity": {"platformVersion": "1.4.0"}}), 1), Some(36.04));
+    }
+
+    #[test]
+    fn a_region_without_known_prices_has_no_estimate() {
+        assert_eq!(usd(&json!({"region": "mars-north-1"}), 1), None);
+    }
+}

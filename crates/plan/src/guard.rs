@@ -84,3 +84,53 @@ pub fn draining(live: &service::Live) -> Option<Gate> {
         format!("service {} is still draining; its name is free when it is INACTIVE", live.text("serviceName"));
     (live.text("status") == "DRAINING").then_some(Gate::Draining(message))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn live(more: &serde_json::Value) -> service::Live {
+        let mut document = json!({"serviceName": "bot", "status": "ACTIVE", "tags": [
+            {"key": "fargateer:owner", "value": "prod"}, {"key": "fargateer:agent", "value": "bot"}]});
+        let fields = document.as_object_mut().unwrap();
+        fields.extend(more.as_object().unwrap().clone());
+        service::Live { document: fields.clone() }
+    }
+
+    fn refused(more: &serde_json::Value) -> Option<Reason> {
+        match not_ours(&live(more), "prod", "bot") {
+            Some(Gate::NotOurs(reason, _)) => Some(reason),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn what_carries_our_tags_is_ours_also_where_ecs_leaves_the_controller_out() {
+        assert_eq!(refused(&json!({})), None);
+        let said = json!({"deploymentController": {"type": "ECS"}, "resourceManagementType": "CUSTOMER"});
+        assert_eq!(refused(&said), None);
+    }
+
+    #[test]
+    fn other_tools_services_are_refused_whatever_tags_they_carry() {
+        assert_eq!(refused(&json!({"resourceManagementType": "ECS"})), Some(Reason::ManagedElsewhere));
+        for controller in ["CODE_DEPLOY", "EXTERNAL"] {
+            let said = json!({"deploymentController": {"type": controller}});
+            assert_eq!(refused(&said), Some(Reason::ManagedElsewhere));
+        }
+    }
+
+    #[test]
+    fn a_service_without_our_tags_is_refused() {
+        assert_eq!(refused(&json!({"tags": []})), Some(Reason::NotOurs));
+        assert_eq!(refused(&json!({"tags": null})), Some(Reason::NotOurs));
+    }
+
+    #[test]
+    fn only_a_draining_service_is_waited_for() {
+        assert!(draining(&live(&json!({"status": "DRAINING"}))).is_some());
+        assert_eq!(draining(&live(&json!({"status": "ACTIVE"}))), None);
+        assert_eq!(draining(&live(&json!({"status": "INACTIVE"}))), None);
+    }
+}

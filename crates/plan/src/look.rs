@@ -143,3 +143,125 @@ fn target_group(wanted: &Wanted, observed: &Observed) -> Option<Look> {
     let arn = wanted.agent.spec.load_balancer.as_ref()?.target_group_arn.clone()?;
     observed.target_group.is_unlooked().then_some(Look::TargetGroup(arn))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desired::Circumstances;
+    use crate::service::Live;
+    use crate::task_definition;
+    use serde_json::{Value, json};
+
+    const ECR: &str = "111122223333.dkr.ecr.us-east-1.amazonaws.com/bot:1";
+
+    fn wanted(image: &str, more: &Value) -> Wanted {
+        let mut spec = json!({"cluster": "agents", "image": {"uri": image}, "network": {"subnets": ["subnet-1"]}});
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let document =
+            json!({"apiVersion": "fargateer/v1", "kind": "AgentDeployment", "metadata": {"name": "bot"}, "spec": spec});
+        Wanted::new(serde_json::from_value(document).unwrap(), Vec::new(), Circumstances::default())
+    }
+
+    /// Looks until nothing is missing, at a world in which `live` runs just what is wanted; the kinds of looks it took.
+    fn economy(wanted: &Wanted, live: &Seen<Live>) -> Vec<String> {
+        let mut observed = Observed::default();
+        let mut kinds = Vec::new();
+        loop {
+            let looks = needed(wanted, &observed);
+            if looks.is_empty() {
+                return kinds;
+            }
+            for look in looks {
+                let text = format!("{look:?}");
+                kinds.push(text.split(['(', ' ']).next().unwrap_or_default().to_owned());
+                answer(&look, wanted, live, &mut observed);
+            }
+        }
+    }
+
+    fn answer(look: &Look, wanted: &Wanted, live: &Seen<Live>, observed: &mut Observed) {
+        match look {
+            Look::Service { .. } => observed.service = live.clone(),
+            Look::Image(_) => observed.image = Seen::Present("sha256:ab".to_owned()),
+            Look::Scaling { .. } => observed.scaling = Seen::Absent,
+            Look::Revision(arn) => {
+                let document = Revision::wanted(wanted, observed).document;
+                let live = task_definition::Live { arn: arn.clone(), document, tags: tags::Tags::new() };
+                observed.revision = Seen::Present(live);
+            }
+            Look::Revisions(_) => observed.revisions = Seen::Present(Vec::new()),
+            Look::TargetGroup(_) => observed.target_group = Seen::Absent,
+            Look::LogGroup(_) => {
+                let (arn, retention, tags) = ("arn".to_owned(), Some(30), Seen::NotLooked);
+                observed.log_group = Seen::Present(log_group::Live { arn, retention, policy_retention: false, tags });
+            }
+            Look::LogGroupTags(_) | Look::Verdicts { .. } | Look::StoppedTasks { .. } => panic!("{look:?}"),
+        }
+    }
+
+    fn live(status: &str) -> Seen<Live> {
+        let document = json!({"status": status, "taskDefinition": "bot:1"});
+        Seen::Present(Live { document: document.as_object().unwrap().clone() })
+    }
+
+    #[test]
+    fn a_settled_agent_needs_its_service_log_group_scaling_and_revision_and_nothing_else() {
+        let wanted = wanted("public.ecr.aws/x:1", &json!({}));
+        assert_eq!(economy(&wanted, &live("ACTIVE")), ["Service", "LogGroup", "Scaling", "Revision"]);
+    }
+
+    #[test]
+    fn an_image_in_ecr_needs_its_digest_and_no_logging_needs_no_log_group() {
+        let wanted = wanted(ECR, &json!({"logging": {"enabled": false}}));
+        assert_eq!(economy(&wanted, &live("ACTIVE")), ["Service", "Image", "Scaling", "Revision"]);
+    }
+
+    #[test]
+    fn a_service_to_be_made_needs_only_what_may_be_reused() {
+        let wanted = wanted("public.ecr.aws/x:1", &json!({}));
+        assert_eq!(economy(&wanted, &Seen::Absent), ["Service", "LogGroup", "Revisions"]);
+        assert_eq!(economy(&wanted, &live("INACTIVE")), ["Service", "LogGroup", "Revisions"]);
+    }
+
+    #[test]
+    fn the_target_group_matters_only_where_its_requests_are_counted() {
+        let balancer = json!({"targetGroupArn": "arn"});
+        let counting = json!({"enabled": true, "requestsPerTarget": 9});
+        let plain = wanted("public.ecr.aws/x:1", &json!({"loadBalancer": balancer}));
+        assert_eq!(economy(&plain, &live("ACTIVE")), ["Service", "LogGroup", "Scaling", "Revision"]);
+        let counted = wanted("public.ecr.aws/x:1", &json!({"loadBalancer": balancer, "autoscaling": counting}));
+        assert_eq!(economy(&counted, &live("ACTIVE")), ["Service", "LogGroup", "Scaling", "Revision", "TargetGroup"]);
+    }
+
+    #[test]
+    fn a_failed_look_ends_the_looking() {
+        let wanted = wanted("public.ecr.aws/x:1", &json!({}));
+        let failure = crate::failure::Failure {
+            class: crate::failure::Class::Throttled,
+            reason: fargateer_api::Reason::Throttled,
+            operation: String::new(),
+            code: String::new(),
+            message: String::new(),
+        };
+        assert_eq!(economy(&wanted, &Seen::Unknown(failure)), ["Service", "LogGroup"]);
+    }
+
+    #[test]
+    fn only_a_rollout_that_does_not_get_on_is_explained() {
+        let agent = wanted("public.ecr.aws/x:1", &json!({"loadBalancer": {"targetGroupArn": "arn"}}));
+        let explained = |state: &str, failed: u32, held: bool| {
+            let deployment = json!({"status": "PRIMARY", "taskDefinition": "bot:1", "rolloutState": state,
+                "failedTasks": failed, "desiredCount": 1});
+            let document = json!({"status": "ACTIVE", "desiredCount": 0, "deployments": [deployment]});
+            let service = Seen::Present(Live { document: document.as_object().unwrap().clone() });
+            let observed = Observed { service, ..Observed::default() };
+            explaining(&agent, &observed, Some("bot:1"), held).len()
+        };
+        assert_eq!(explained("COMPLETED", 0, false), 0);
+        assert_eq!(explained("IN_PROGRESS", 0, false), 0);
+        assert_eq!(explained("IN_PROGRESS", 1, false), 2);
+        assert_eq!(explained("FAILED", 0, false), 2);
+        assert_eq!(explained("COMPLETED", 0, true), 2);
+        assert_eq!(explaining(&agent, &Observed::default(), Some("bot:1"), true), vec![]);
+    }
+}

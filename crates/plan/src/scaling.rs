@@ -296,3 +296,137 @@ pub fn frozen_count(tags: &Tags, spec_count: u32) -> Option<u32> {
     let (live, spec) = tags.get(tags::FROZEN_COUNT)?.split_once('/')?;
     (spec.parse() == Ok(spec_count)).then(|| live.parse().ok()).flatten()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(min: u32, max: u32) -> Wanted {
+        let policy = json!({"PolicyType": "TargetTrackingScaling", "TargetTrackingScalingPolicyConfiguration": {"TargetValue": 70.0}});
+        let policies = vec![("fargateer-cpu".to_owned(), policy)];
+        let resource = resource_id("agents", "bot");
+        Wanted { resource, min, max, suspended: false, policies, scheduled: Vec::new() }
+    }
+
+    fn cpu(goal: &Value) -> Value {
+        json!({"PolicyName": "fargateer-cpu", "PolicyType": "TargetTrackingScaling", "PolicyARN": "arn", "Alarms": [{}],
+            "TargetTrackingScalingPolicyConfiguration": {"TargetValue": goal, "DisableScaleIn": false}})
+    }
+
+    fn live(min: u32, max: u32) -> Live {
+        Live { min, max, policies: vec![cpu(&json!(70))], ..Live::default() }
+    }
+
+    fn kinds(changes: &[Change]) -> Vec<String> {
+        let kind = |change: &Change| {
+            let document = serde_json::to_value(change).unwrap();
+            document.as_object().unwrap().keys().next().unwrap().clone()
+        };
+        changes.iter().map(kind).collect()
+    }
+
+    #[test]
+    fn what_aws_adds_and_how_it_writes_numbers_is_no_difference() {
+        assert_eq!(diff(&live(1, 5), &wanted(1, 5)), vec![]);
+        assert_eq!(changes(&Seen::Present(live(1, 5)), &wanted(1, 5), &Tags::new()), vec![]);
+    }
+
+    #[test]
+    fn a_target_is_tagged_when_made_and_resumed_when_changed() {
+        let tags = Tags::from([("a".to_owned(), "b".to_owned())]);
+        let made = changes(&Seen::Absent, &wanted(1, 5), &tags);
+        assert_eq!(kinds(&made), ["register", "putPolicy"]);
+        let Change::Register(request) = &made[0] else { panic!("{made:?}") };
+        assert_eq!((request.get("Tags"), request.get("SuspendedState")), (Some(&json!({"a": "b"})), None));
+        let changed = changes(&Seen::Present(live(1, 4)), &wanted(1, 5), &tags);
+        assert_eq!(kinds(&changed), ["register"]);
+        let Change::Register(request) = &changed[0] else { panic!("{changed:?}") };
+        assert_eq!((request.get("Tags"), &request["MaxCapacity"]), (None, &json!(5)));
+        assert_eq!(request["SuspendedState"]["DynamicScalingInSuspended"], false);
+    }
+
+    #[test]
+    fn a_policy_is_put_when_it_differs_and_only_ours_are_deleted() {
+        let mut have = live(1, 5);
+        have.policies = vec![
+            cpu(&json!(60)),
+            json!({"PolicyName": "fargateer-memory"}),
+            json!({"PolicyName": "console"}),
+            json!({"PolicyName": 7}),
+        ];
+        let found = changes(&Seen::Present(have), &wanted(1, 5), &Tags::new());
+        assert_eq!(kinds(&found), ["putPolicy", "deletePolicy"]);
+        let Change::DeletePolicy(request) = &found[1] else { panic!("{found:?}") };
+        let expected = json!({"ServiceNamespace": "ecs", "ResourceId": "service/agents/bot",
+            "ScalableDimension": "ecs:service:DesiredCount", "PolicyName": "fargateer-memory"});
+        assert_eq!(request, &expected);
+    }
+
+    #[test]
+    fn a_schedule_may_hold_the_range_at_its_own_values_and_no_others() {
+        let mut want = wanted(2, 6);
+        let night = json!({"Schedule": "rate(1 hour)", "ScalableTargetAction": {"MinCapacity": 0, "MaxCapacity": 1}});
+        want.scheduled = vec![("fargateer-night".to_owned(), night.clone())];
+        let mut have = live(0, 1);
+        let mut described = night;
+        described["ScheduledActionName"] = json!("fargateer-night");
+        described["ScheduledActionARN"] = json!("arn");
+        have.scheduled = vec![described];
+        assert_eq!(diff(&have, &want), vec![]);
+        (have.min, have.max) = (1, 0);
+        let fields: Vec<String> = diff(&have, &want).into_iter().map(|difference| difference.field).collect();
+        assert_eq!(fields, ["/scaling/min", "/scaling/max"]);
+    }
+
+    #[test]
+    fn scaling_is_ours_by_the_name_of_a_policy_or_a_schedule() {
+        let named = |policies: Value, scheduled: Value| Live {
+            policies: policies.as_array().unwrap().clone(),
+            scheduled: scheduled.as_array().unwrap().clone(),
+            ..Live::default()
+        };
+        assert!(named(json!([{"PolicyName": "fargateer-cpu"}]), json!([])).is_ours());
+        assert!(named(json!([]), json!([{"ScheduledActionName": "fargateer-x"}])).is_ours());
+        assert!(!named(json!([{"PolicyName": "cpu"}]), json!([{"ScheduledActionName": "x"}])).is_ours());
+    }
+
+    #[test]
+    fn ignored_drift_of_scaling_keeps_what_is_live() {
+        let mut have = Live { suspended: true, ..live(3, 9) };
+        have.policies = vec![cpu(&json!(40)), json!({"PolicyName": "fargateer-x", "PolicyType": "StepScaling"})];
+        let kept = |ignore: &[&str]| {
+            let mut want = wanted(1, 5);
+            let ignore: Vec<String> = ignore.iter().map(|path| (*path).to_owned()).collect();
+            keep_live(&mut want, &have, &ignore);
+            let fields: Vec<String> = diff(&have, &want).into_iter().map(|difference| difference.field).collect();
+            (fields.join(" "), want)
+        };
+        let all = ["/scaling/min", "/scaling/max", "/scaling/suspended", "/scaling/policies", "/scaling/scheduled"];
+        let (fields, want) = kept(&all);
+        assert_eq!(fields, "");
+        assert_eq!((want.min, want.max, want.suspended, want.policies.len()), (3, 9, true, 2));
+        let (fields, _) =
+            kept(&["/scaling/max", "/scaling/suspended", "/scaling/policies/fargateer-cpu", "/service/x"]);
+        assert_eq!(fields, "/scaling/min /scaling/policies/fargateer-x");
+    }
+
+    #[test]
+    fn a_suspension_that_is_to_be_kept_is_not_lifted_by_another_change() {
+        let have = Live { suspended: true, ..live(3, 9) };
+        let want = Wanted { suspended: true, ..wanted(1, 9) };
+        let found = changes(&Seen::Present(have), &want, &Tags::new());
+        let Change::Register(request) = &found[0] else { panic!("{found:?}") };
+        assert_eq!(request.get("SuspendedState"), None);
+    }
+
+    #[test]
+    fn a_frozen_count_holds_until_the_spec_says_another() {
+        let tags = |text: &str| Tags::from([(tags::FROZEN_COUNT.to_owned(), text.to_owned())]);
+        assert_eq!(frozen_count(&tags("7/1"), 1), Some(7));
+        assert_eq!(frozen_count(&tags("0/1"), 1), Some(0));
+        assert_eq!(frozen_count(&tags("7/1"), 2), None);
+        assert_eq!(frozen_count(&tags("seven/1"), 1), None);
+        assert_eq!(frozen_count(&tags("7"), 1), None);
+        assert_eq!(frozen_count(&Tags::new(), 1), None);
+    }
+}

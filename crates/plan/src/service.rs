@@ -452,3 +452,118 @@ pub fn keep_moved_target_group(wanted: &mut Wanted, live: &Live) {
         entry["targetGroupArn"] = other;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(settings: &Value) -> Wanted {
+        let (cluster, name) = ("agents".to_owned(), "bot".to_owned());
+        Wanted { cluster, name, settings: settings.as_object().unwrap().clone(), on_create: Map::new() }
+    }
+
+    fn live(document: &Value) -> Live {
+        Live { document: document.as_object().unwrap().clone() }
+    }
+
+    #[test]
+    fn nothing_differs_where_ecs_only_wrote_its_defaults_out() {
+        let want =
+            wanted(&json!({"loadBalancers": [], "healthCheckGracePeriodSeconds": 0, "enableExecuteCommand": false,
+            "platformVersion": "LATEST", "serviceConnectConfiguration": {"enabled": false}, "serviceRegistries": [],
+            "deploymentConfiguration": {"maximumPercent": 200, "minimumHealthyPercent": 100}}));
+        assert_eq!(diff(&live(&json!({})), &want, None, None), vec![]);
+    }
+
+    #[test]
+    fn a_field_differs_with_its_own_effect_and_an_unknown_one_is_taken_seriously() {
+        let want = wanted(&json!({"enableExecuteCommand": true, "schedulingStrategy": "DAEMON", "novelty": 1}));
+        let have = live(&json!({"schedulingStrategy": "REPLICA", "taskDefinition": "bot:1", "desiredCount": 1}));
+        let found = diff(&have, &want, Some("bot:2"), Some(2));
+        let effects: Vec<(&str, Effect)> =
+            found.iter().map(|difference| (difference.field.as_str(), difference.effect)).collect();
+        let expected = [
+            ("/service/desiredCount", Effect::InPlace),
+            ("/service/enableExecuteCommand", Effect::InPlace),
+            ("/service/novelty", Effect::RestartsTasks),
+            ("/service/schedulingStrategy", Effect::Replaces),
+            ("/service/taskDefinition", Effect::RestartsTasks),
+        ];
+        assert_eq!(effects, expected);
+    }
+
+    #[test]
+    fn an_update_of_nothing_is_none_and_a_strategy_forces_a_deployment() {
+        let want = wanted(&json!({"capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]}));
+        assert_eq!(update(&want, &[]), None);
+        let found = diff(&live(&json!({"launchType": "FARGATE"})), &want, None, None);
+        let request = update(&want, &found).unwrap();
+        let strategy = json!([{"capacityProvider": "FARGATE_SPOT", "weight": 1}]);
+        assert_eq!(
+            request,
+            json!({"cluster": "agents", "service": "bot", "capacityProviderStrategy": strategy, "forceNewDeployment": true})
+        );
+    }
+
+    #[test]
+    fn a_deployment_configuration_is_sent_whole_though_one_part_differs() {
+        let want = wanted(&json!({"deploymentConfiguration": {"maximumPercent": 150}}));
+        let found = diff(&live(&json!({})), &want, None, None);
+        assert_eq!(found[0].field, "/service/deploymentConfiguration/maximumPercent");
+        let sent = &update(&want, &found).unwrap()["deploymentConfiguration"];
+        assert_eq!((&sent["maximumPercent"], &sent["minimumHealthyPercent"]), (&json!(150), &json!(100)));
+        assert_eq!(sent["deploymentCircuitBreaker"], json!({"enable": false, "rollback": false}));
+    }
+
+    #[test]
+    fn settings_that_stand_on_the_primary_deployment_are_found_there() {
+        let want = wanted(&json!({"serviceConnectConfiguration": {"enabled": false}}));
+        let on = json!({"status": "PRIMARY", "serviceConnectConfiguration": {"enabled": true}});
+        let old = json!({"status": "ACTIVE", "serviceConnectConfiguration": {"enabled": true}});
+        let fields = |deployments: Value| diff(&live(&json!({"deployments": deployments})), &want, None, None).len();
+        assert_eq!((fields(json!([old, on])), fields(json!([old, {"status": "PRIMARY"}]))), (1, 0));
+    }
+
+    #[test]
+    fn a_create_leaves_out_what_a_new_service_has_anyway() {
+        let want = wanted(&json!({"loadBalancers": [], "serviceRegistries": [], "healthCheckGracePeriodSeconds": 0,
+            "enableExecuteCommand": false, "serviceConnectConfiguration": {"enabled": false}, "propagateTags": "SERVICE"}));
+        let request = create(&want, "bot:1", 0, &Tags::new());
+        let mut keys: Vec<&str> = request.as_object().unwrap().keys().map(String::as_str).collect();
+        keys.sort_unstable();
+        let expected =
+            ["clientToken", "cluster", "desiredCount", "propagateTags", "serviceName", "tags", "taskDefinition"];
+        assert_eq!(keys, expected);
+        assert_eq!(request["desiredCount"], 0);
+    }
+
+    #[test]
+    fn a_create_keeps_what_is_asked_for() {
+        let asked = json!({"loadBalancers": [{"containerPort": 1}], "healthCheckGracePeriodSeconds": 9,
+            "enableExecuteCommand": true, "serviceConnectConfiguration": {"enabled": true}});
+        let request = create(&wanted(&asked), "bot:1", 1, &Tags::new());
+        for (key, value) in asked.as_object().unwrap() {
+            assert_eq!(request.get(key), Some(value), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_token_differs_with_the_revision_the_count_and_the_tags() {
+        let want = wanted(&json!({"propagateTags": "SERVICE"}));
+        let token = |revision: &str, count: u32, tags: &[(&str, &str)]| {
+            let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+            create(&want, revision, count, &tags)["clientToken"].clone()
+        };
+        let first = token("bot:1", 1, &[]);
+        assert_eq!(first, token("bot:1", 1, &[]));
+        for other in [token("bot:2", 1, &[]), token("bot:1", 2, &[]), token("bot:1", 1, &[("a", "b")])] {
+            assert_ne!(first, other);
+        }
+    }
+
+    #[test]
+    fn a_count_that_is_no_number_is_zero() {
+        let odd = live(&json!({"runningCount": "7", "pendingCount": -1, "desiredCount": 4}));
+        assert_eq!((odd.count("runningCount"), odd.count("pendingCount"), odd.count("desiredCount")), (0, 0, 4));
+    }
+}

@@ -362,3 +362,247 @@ fn history(status: &mut AgentDeploymentStatus, pass: &Pass, now: Timestamp) {
     status.history.insert(0, entry);
     status.history.truncate(HISTORY);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::Action;
+    use crate::desired::{Circumstances, Spec};
+    use crate::difference::{Difference, Effect};
+    use crate::seen::Seen;
+    use crate::{log_group, service};
+    use fargateer_api::status::SourceStatus;
+    use serde_json::json;
+
+    fn at(minute: u8) -> Timestamp {
+        format!("2026-07-01T12:{minute:02}:00Z").parse().unwrap()
+    }
+
+    fn spec(more: &Value, faults: &[&str]) -> Spec {
+        let mut spec =
+            json!({"cluster": "agents", "image": {"uri": "public.ecr.aws/x:1"}, "network": {"subnets": ["subnet-1"]}});
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let document =
+            json!({"apiVersion": "fargateer/v1", "kind": "AgentDeployment", "metadata": {"name": "bot"}, "spec": spec});
+        let faults = faults.iter().map(|fault| (*fault).to_owned()).collect();
+        let source = SourceStatus { location: "bot.yaml:1".to_owned(), ..SourceStatus::default() };
+        Spec::Present { agent: Box::new(serde_json::from_value(document).unwrap()), source, faults }
+    }
+
+    fn pass_of(spec: Spec) -> Pass {
+        Pass::toward(Key::new("bot"), spec, Circumstances::default())
+    }
+
+    fn pass(rollout: Rollout) -> Pass {
+        let mut pass = pass_of(spec(&json!({}), &[]));
+        pass.plan.rollout = Some(rollout);
+        pass
+    }
+
+    fn moving(message: &str) -> Rollout {
+        Rollout::Moving { reason: Reason::RollingOut, message: message.to_owned() }
+    }
+
+    fn failure(class: Class) -> Failure {
+        let (operation, code) = ("ecs.UpdateService".to_owned(), "Oops".to_owned());
+        Failure { class, reason: Reason::Unavailable, operation, code, message: "sorry".to_owned() }
+    }
+
+    fn told(pass: &Pass, result: &Result<(), Failure>) -> AgentDeploymentStatus {
+        report(pass, result, &AgentDeploymentStatus::default(), at(0))
+    }
+
+    fn truth(status: &AgentDeploymentStatus, kind: ConditionType) -> Truth {
+        status.condition(kind).unwrap().status
+    }
+
+    fn difference() -> Difference {
+        let (field, have, want) = ("/service/desiredCount".to_owned(), json!(4), json!(1));
+        Difference { field, have, want, effect: Effect::InPlace }
+    }
+
+    fn action(name: &str) -> Action {
+        Action::LogGroup(log_group::Change::Delete { name: name.to_owned() })
+    }
+
+    #[test]
+    fn a_transition_time_moves_only_when_the_truth_does() {
+        let first = report(&pass(moving("1 of 2")), &Ok(()), &AgentDeploymentStatus::default(), at(0));
+        let second = report(&pass(moving("2 of 2")), &Ok(()), &first, at(1));
+        let ready = second.condition(ConditionType::Ready).unwrap();
+        assert_eq!((ready.message.as_str(), &ready.last_transition_time), ("2 of 2", &at(0).to_string()));
+        let third = report(&pass(Rollout::Done), &Ok(()), &second, at(2));
+        let ready = third.condition(ConditionType::Ready).unwrap();
+        assert_eq!((ready.status, &ready.last_transition_time), (Truth::True, &at(2).to_string()));
+        let stalled = third.condition(ConditionType::Stalled).unwrap();
+        assert_eq!(stalled.last_transition_time, at(0).to_string());
+    }
+
+    #[test]
+    fn a_message_is_short_and_has_no_control_characters() {
+        let message = format!("a\u{1b}[31m\nb{}", "x".repeat(5000));
+        let status = told(&pass(moving(&message)), &Ok(()));
+        let told = &status.condition(ConditionType::Ready).unwrap().message;
+        assert!(told.starts_with("a[31mbxx"), "{told}");
+        assert_eq!(told.chars().count(), MESSAGE);
+    }
+
+    #[test]
+    fn the_history_keeps_the_newest_ten_changes() {
+        let mut status = AgentDeploymentStatus::default();
+        for minute in 0..12 {
+            let mut pass = pass(Rollout::Done);
+            pass.done = vec![action("group")];
+            status = report(&pass, &Ok(()), &status, at(minute));
+        }
+        assert_eq!(status.history.len(), HISTORY);
+        assert_eq!((&status.history[0].at, &status.history[9].at), (&at(11).to_string(), &at(2).to_string()));
+        assert_eq!(status.history[0].actions, ["logs.DeleteLogGroup group"]);
+        let quiet = report(&pass(Rollout::Done), &Ok(()), &status, at(20));
+        assert_eq!(quiet.history, status.history, "a pass that does nothing is no history");
+    }
+
+    #[test]
+    fn an_error_a_person_must_mend_stalls_and_any_other_is_tried_again() {
+        for class in [Class::Invalid, Class::Denied] {
+            let status = told(&pass(Rollout::Done), &Err(failure(class)));
+            assert!(status.is(ConditionType::Stalled) && !status.is(ConditionType::Reconciling), "{class:?}");
+            assert_eq!(truth(&status, ConditionType::Ready), Truth::False);
+        }
+        for class in [Class::Throttled, Class::Transient, Class::Conflict, Class::NotYetVisible] {
+            let status = told(&pass(Rollout::Done), &Err(failure(class)));
+            assert!(!status.is(ConditionType::Stalled) && status.is(ConditionType::Reconciling), "{class:?}");
+            let message = &status.condition(ConditionType::Ready).unwrap().message;
+            assert_eq!(message, "ecs.UpdateService: Oops: sorry");
+        }
+    }
+
+    #[test]
+    fn a_look_that_failed_leaves_ready_unknown() {
+        let mut pass = pass(Rollout::Done);
+        pass.plan.gate = Some(Gate::Unknown(failure(Class::Throttled)));
+        assert_eq!(truth(&told(&pass, &Ok(())), ConditionType::Ready), Truth::Unknown);
+    }
+
+    #[test]
+    fn drift_is_remembered_with_its_time_until_it_changes() {
+        let mut drifted = pass(Rollout::Done);
+        (drifted.drift, drifted.differences) = (true, vec![difference()]);
+        let first = report(&drifted, &Ok(()), &AgentDeploymentStatus::default(), at(0));
+        let seen = first.last_drift.clone().unwrap();
+        assert_eq!((seen.fields.len(), seen.corrected, &seen.at), (1, false, &at(0).to_string()));
+        let second = report(&drifted, &Ok(()), &first, at(1));
+        assert_eq!(second.last_drift, first.last_drift);
+        drifted.done = vec![action("x")];
+        let third = report(&drifted, &Ok(()), &second, at(2));
+        assert_eq!(
+            third.last_drift.as_ref().map(|drift| (drift.corrected, drift.at.clone())),
+            Some((true, at(2).to_string()))
+        );
+        let fourth = report(&drifted, &Ok(()), &third, at(3));
+        assert_eq!(fourth.last_drift.unwrap().at, at(3).to_string(), "put right once more");
+        let calm = report(&pass(Rollout::Done), &Ok(()), &first, at(4));
+        assert_eq!(calm.last_drift, first.last_drift);
+    }
+
+    #[test]
+    fn a_rollback_is_no_drift() {
+        let mut held = pass(moving(""));
+        (held.drift, held.differences) = (true, vec![difference()]);
+        held.plan.gate = Some(Gate::RolledBack("no".to_owned()));
+        let status = told(&held, &Ok(()));
+        assert_eq!(status.last_drift, None);
+        assert!(status.is(ConditionType::RolledBack) && status.is(ConditionType::Stalled));
+        assert!(!status.is(ConditionType::DriftDetected));
+        assert_eq!(truth(&status, ConditionType::ServiceStable), Truth::False);
+    }
+
+    #[test]
+    fn drift_left_alone_is_told_and_not_waited_for() {
+        let mut drifted = pass(Rollout::Done);
+        (drifted.drift, drifted.differences) = (true, vec![difference()]);
+        drifted.plan.gate = Some(Gate::DriftLeftAlone);
+        let status = told(&drifted, &Ok(()));
+        assert!(status.is(ConditionType::Ready) && status.is(ConditionType::DriftDetected));
+        let message = &status.condition(ConditionType::DriftDetected).unwrap().message;
+        assert_eq!(message, "differs from the spec: /service/desiredCount");
+        drifted.plan.rollout = None;
+        let status = told(&drifted, &Ok(()));
+        assert!(!status.is(ConditionType::Ready) && !status.is(ConditionType::Reconciling));
+        drifted.plan.rollout = Some(moving("on its way"));
+        assert!(told(&drifted, &Ok(())).is(ConditionType::Reconciling));
+    }
+
+    #[test]
+    fn a_wording_that_cannot_be_used_is_told_beside_what_runs() {
+        let mut pass = pass_of(spec(&json!({}), &["spec.cpu: unknown", "spec.x: unknown"]));
+        pass.plan.rollout = Some(Rollout::Done);
+        let status = told(&pass, &Ok(()));
+        assert!(status.is(ConditionType::Ready) && !status.is(ConditionType::SpecValid));
+        let message = &status.condition(ConditionType::SpecValid).unwrap().message;
+        assert!(message.ends_with("is kept: spec.cpu: unknown; spec.x: unknown"), "{message}");
+    }
+
+    #[test]
+    fn a_spec_that_never_was_usable_says_what_is_wrong() {
+        let source = SourceStatus::default();
+        let mut pass =
+            pass_of(Spec::Broken { reason: Reason::Conflict, faults: vec!["two of them".to_owned()], source });
+        pass.decide().unwrap();
+        let status = told(&pass, &Ok(()));
+        let valid = status.condition(ConditionType::SpecValid).unwrap();
+        assert_eq!(
+            (valid.status, valid.reason, valid.message.as_str()),
+            (Truth::False, Reason::Conflict, "two of them")
+        );
+        assert!(status.is(ConditionType::Stalled));
+        assert_eq!(status.observed_generation, None);
+    }
+
+    #[test]
+    fn what_the_spec_does_not_ask_for_is_said_not_to_be_configured() {
+        let mut plain = pass(Rollout::Done);
+        plain.observed.scaling = Seen::Absent;
+        let reason = |pass: &Pass, kind| told(pass, &Ok(())).condition(kind).unwrap().reason;
+        for kind in [ConditionType::LoadBalancerReady, ConditionType::ScalingConfigured] {
+            assert_eq!(reason(&plain, kind), Reason::NotConfigured);
+        }
+        let more = json!({"loadBalancer": {"targetGroupArn": "arn"}, "autoscaling": {"enabled": true}});
+        let mut full = pass_of(spec(&more, &[]));
+        full.plan.rollout = Some(Rollout::Done);
+        full.observed.scaling = Seen::Present(crate::scaling::Live::default());
+        let status = told(&full, &Ok(()));
+        assert!(status.is(ConditionType::LoadBalancerReady) && status.is(ConditionType::ScalingConfigured));
+    }
+
+    #[test]
+    fn the_services_own_numbers_and_rollout_are_told() {
+        let document = json!({"serviceArn": "arn:svc", "runningCount": 1, "pendingCount": 2, "desiredCount": 3, "tags": [],
+            "deployments": [{"id": "ecs-svc/9", "status": "PRIMARY", "rolloutState": "IN_PROGRESS", "createdAt": 1_782_000_000.5}]});
+        let mut pass = pass(moving("x"));
+        pass.observed.service = Seen::Present(service::Live { document: document.as_object().unwrap().clone() });
+        pass.plan.revision = Some("bot:7".to_owned());
+        let status = told(&pass, &Ok(()));
+        assert_eq!((status.running_count, status.pending_count, status.desired_count), (1, 2, 3));
+        assert_eq!(status.task_definition_arn.as_deref(), Some("bot:7"));
+        let rollout = status.rollout.clone().unwrap();
+        assert_eq!((rollout.id.as_str(), rollout.state.as_str()), ("ecs-svc/9", "IN_PROGRESS"));
+        assert_eq!(rollout.started.as_deref(), Some("2026-06-21T00:00:00.5Z"));
+        assert_eq!(status.inventory.arns.get("service"), None, "a service without our tag is not ours to list");
+        pass.observed.service = Seen::Absent;
+        let later = report(&pass, &Ok(()), &status, at(1));
+        assert_eq!((later.running_count, later.pending_count, later.desired_count), (0, 0, 0));
+        pass.observed.service = Seen::NotLooked;
+        assert_eq!(report(&pass, &Ok(()), &status, at(1)).running_count, 1);
+    }
+
+    #[test]
+    fn a_pass_that_panicked_is_our_fault_and_is_tried_again() {
+        let before = told(&pass(Rollout::Done), &Ok(()));
+        let status = panicked(&Key::new("bot"), &before, at(5));
+        let ready = status.condition(ConditionType::Ready).unwrap();
+        assert_eq!((ready.status, ready.reason), (Truth::Unknown, Reason::InternalError));
+        assert!(status.is(ConditionType::Reconciling) && !status.is(ConditionType::Stalled));
+        assert_eq!(status.observed_generation, before.observed_generation);
+    }
+}

@@ -34,3 +34,22 @@ impl Live {
         load_balancer.starts_with("app/").then(|| format!("{load_balancer}/{group}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn label(load_balancers: &[&str]) -> Option<String> {
+        let arn = "arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/bot/9".to_owned();
+        let load_balancers = load_balancers.iter().map(|arn| (*arn).to_owned()).collect();
+        Live { arn, load_balancers, ..Live::default() }.resource_label()
+    }
+
+    #[test]
+    fn requests_are_counted_at_an_application_load_balancer_alone() {
+        let application = "arn:aws:elasticloadbalancing:us-east-1:1:loadbalancer/app/front/50";
+        assert_eq!(label(&[application]).as_deref(), Some("app/front/50/targetgroup/bot/9"));
+        assert_eq!(label(&["arn:aws:elasticloadbalancing:us-east-1:1:loadbalancer/net/front/50"]), None);
+        assert_eq!(label(&[]), None);
+    }
+}
