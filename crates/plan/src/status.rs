@@ -488,7 +488,8 @@ mod tests {
     fn drift_is_remembered_with_its_time_until_it_changes() {
         let mut drifted = pass(Rollout::Done);
         (drifted.drift, drifted.differences) = (true, vec![difference()]);
-        let first = report(&drifted, &Ok(()), &AgentDeploymentStatus::default(), at(0));
+        let before = told(&pass(Rollout::Done), &Ok(()));
+        let first = report(&drifted, &Ok(()), &before, at(0));
         let seen = first.last_drift.clone().unwrap();
         assert_eq!((seen.fields.len(), seen.corrected, &seen.at), (1, false, &at(0).to_string()));
         let second = report(&drifted, &Ok(()), &first, at(1));
@@ -526,9 +527,10 @@ mod tests {
         assert!(status.is(ConditionType::Ready) && status.is(ConditionType::DriftDetected));
         let message = &status.condition(ConditionType::DriftDetected).unwrap().message;
         assert_eq!(message, "differs from the spec: /service/desiredCount");
-        drifted.plan.rollout = None;
+        drifted.plan.revision = Some("one that does not run".to_owned());
         let status = told(&drifted, &Ok(()));
         assert!(!status.is(ConditionType::Ready) && !status.is(ConditionType::Reconciling));
+        drifted.plan.revision = None;
         drifted.plan.rollout = Some(moving("on its way"));
         assert!(told(&drifted, &Ok(())).is(ConditionType::Reconciling));
     }

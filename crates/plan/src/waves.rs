@@ -183,7 +183,7 @@ fn away(departure: &Departure, circumstances: &Circumstances, observed: &Observe
 /// The gates that stand before any comparison, in order.
 fn refusal(wanted: &Wanted, observed: &Observed) -> Option<Gate> {
     if let Some(failure) = observed.gap() {
-        return Some(Gate::Unknown(failure.clone()));
+        return Some(Gate::Unknown(named(failure, wanted)));
     }
     if let (Some(tag), true) = (&wanted.image.ecr, observed.image.is_absent()) {
         let message = format!("no image {}:{} in registry {}", tag.repository, tag.tag, tag.registry);
@@ -200,6 +200,16 @@ fn refusal(wanted: &Wanted, observed: &Observed) -> Option<Gate> {
     let active = observed.active_service();
     let name = &wanted.agent.metadata.name;
     active.and_then(|live| guard::not_ours(live, &wanted.circumstances.owner, name)).or_else(|| guard::draining(live))
+}
+
+/// AWS says "Cluster not found." and leaves it to people which; the spec knows.
+fn named(failure: &Failure, wanted: &Wanted) -> Failure {
+    let mut failure = failure.clone();
+    if failure.reason == Reason::ClusterNotFound {
+        let spec = &wanted.agent.spec;
+        failure.message = format!("{} (spec.cluster {} in {})", failure.message, spec.cluster, spec.region);
+    }
+    failure
 }
 
 fn leaving_refusal(departure: &Departure, circumstances: &Circumstances, observed: &Observed) -> Option<Gate> {
