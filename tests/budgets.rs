@@ -93,7 +93,9 @@ async fn a_hundred_agents_converge_without_a_throttle() {
         let aws = fargateer_aws::Settings { share, ..fargateer_aws::Settings::default() };
         let mut world = World::with(Options { aws, ..Options::default() }).await;
         let agents = |version: &'static str| {
-            (0..100).map(move |number| Agent::named(&format!("agent-{number:03}")).scaled(1, 3).with_env("VERSION", version))
+            (0..100).map(move |number| {
+                Agent::named(&format!("agent-{number:03}")).scaled(1, 3).with_env("VERSION", version)
+            })
         };
         world.apply(agents("1")).await;
         world.apply(agents("2")).await;

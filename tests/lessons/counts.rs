@@ -67,7 +67,10 @@ async fn scaling_taken_out_of_the_spec_freezes_the_count_and_then_owns_it() {
     world.assert_ready("bot");
     assert_eq!(world.service("bot")["desiredCount"], 7);
     assert!(world.target("bot").is_null());
-    assert_eq!(world.writes(), ["ecs.TagResource", "application-autoscaling.DeregisterScalableTarget", "ecs.TagResource"]);
+    assert_eq!(
+        world.writes(),
+        ["ecs.TagResource", "application-autoscaling.DeregisterScalableTarget", "ecs.TagResource"]
+    );
     let mut world = world.assert_nothing_to_do().await;
 
     world.meddle("bot", &json!({"desiredCount": 4}));

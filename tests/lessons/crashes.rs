@@ -82,12 +82,15 @@ async fn a_lost_answer_costs_at_most_one_revision() {
 /// The same for an update: one new revision, one deployment.
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_to_an_update_does_not_deploy_twice() {
-    for operation in ["RegisterTaskDefinition", "UpdateService", "TagResource", "PutScalingPolicy", "RegisterScalableTarget"] {
+    for operation in
+        ["RegisterTaskDefinition", "UpdateService", "TagResource", "PutScalingPolicy", "RegisterScalableTarget"]
+    {
         for kind in [FaultKind::ResetAfter, FaultKind::HangAfter] {
             let mut world = World::new().await;
             world.apply([full()]).await;
             world.break_once(operation, kind.clone());
-            let changed = full().with_env("A", "2").with("autoscaling/max", json!(6)).with("autoscaling/targetMemory", json!(60));
+            let changed =
+                full().with_env("A", "2").with("autoscaling/max", json!(6)).with("autoscaling/targetMemory", json!(60));
             world.write([changed]);
             world.until("updated", |world| world.target("bot")["MaxCapacity"] == 6).await;
             world.until("ready", |world| world.controller.is_settled()).await;

@@ -64,7 +64,8 @@ async fn an_agent_comes_back_under_the_same_name_while_the_old_service_drains() 
     world.assert_ready("bot");
     assert_eq!(world.service("bot")["status"], "ACTIVE");
     assert_eq!(world.policies("bot").len(), 2);
-    let failed = world.sim.calls().iter().filter(|call| call.operation == "CreateService" && call.error.is_some()).count();
+    let failed =
+        world.sim.calls().iter().filter(|call| call.operation == "CreateService" && call.error.is_some()).count();
     assert_eq!(failed, 0, "waits for the name instead of trying");
     world.assert_nothing_to_do().await;
 }
@@ -120,7 +121,9 @@ async fn data_that_need_not_be_kept_goes_only_when_it_is_ours() {
     let mut world = World::new().await;
     world.ask("logs", "CreateLogGroup", json!({"logGroupName": "/theirs"}));
     let disposable = |name: &str| Agent::named(name).with("retainData", json!(false));
-    world.apply([disposable("bot"), disposable("guest").with("logging/group", json!("/theirs")), Agent::named("other")]).await;
+    world
+        .apply([disposable("bot"), disposable("guest").with("logging/group", json!("/theirs")), Agent::named("other")])
+        .await;
     world.delete(["bot", "guest"]);
     pass(Duration::from_mins(10)).await;
     assert_eq!(world.log_groups(), ["/ecs/other", "/theirs"]);

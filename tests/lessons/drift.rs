@@ -11,12 +11,23 @@ fn bot() -> Agent {
     Agent::named("bot").with_tasks(2).with_env("MODEL", "large")
 }
 
+/// An edit of a document.
+type Edit = fn(&mut Value);
+
 /// A person registers a revision by hand - the running one with `change`, our tags copied along - and deploys it.
 fn deploy_by_hand(world: &World, change: impl Fn(&mut Value)) -> String {
     let answer = world.definition("bot");
     let mut request = answer["taskDefinition"].clone();
     let fields = request.as_object_mut().expect("a document");
-    for key in ["taskDefinitionArn", "revision", "status", "requiresAttributes", "compatibilities", "registeredAt", "registeredBy"] {
+    for key in [
+        "taskDefinitionArn",
+        "revision",
+        "status",
+        "requiresAttributes",
+        "compatibilities",
+        "registeredAt",
+        "registeredBy",
+    ] {
         fields.remove(key);
     }
     fields.insert("tags".to_owned(), answer["tags"].clone());
@@ -30,7 +41,7 @@ fn deploy_by_hand(world: &World, change: impl Fn(&mut Value)) -> String {
 /// Lesson 19: fields the spec never mentions, our tags copied along.
 #[tokio::test(start_paused = true)]
 async fn a_task_definition_field_nobody_listed_is_seen_and_put_back() {
-    let changes: [(&str, fn(&mut Value)); 6] = [
+    let changes: [(&str, Edit); 6] = [
         ("pidMode", |document| document["pidMode"] = json!("task")),
         ("user", |document| document["containerDefinitions"][0]["user"] = json!("root")),
         ("environment", |document| document["containerDefinitions"][0]["environment"][0]["value"] = json!("small")),
@@ -106,7 +117,9 @@ fn settings(world: &World) -> Value {
     let hooks = &mut service["deploymentConfiguration"]["lifecycleHooks"];
     assert!(hooks.is_null() || hooks.as_array().is_some_and(Vec::is_empty));
     *hooks = json!([]);
-    for key in ["deployments", "events", "runningCount", "pendingCount", "currentServiceDeployment", "currentServiceRevisions"] {
+    for key in
+        ["deployments", "events", "runningCount", "pendingCount", "currentServiceDeployment", "currentServiceRevisions"]
+    {
         service.as_object_mut().expect("a service").remove(key);
     }
     service
@@ -177,7 +190,8 @@ async fn scaling_changed_by_hand_is_put_back() {
         request.as_object_mut().expect("a request").extend(more.as_object().cloned().expect("fields"));
         request
     };
-    let policy = world.policies("bot").iter().find(|policy| policy["PolicyName"] == "fargateer-cpu").cloned().expect("it");
+    let policy =
+        world.policies("bot").iter().find(|policy| policy["PolicyName"] == "fargateer-cpu").cloned().expect("it");
     let mut configuration = policy["TargetTrackingScalingPolicyConfiguration"].clone();
     configuration["TargetValue"] = json!(20.0);
     let put = json!({"PolicyName": "fargateer-cpu", "PolicyType": "TargetTrackingScaling", "TargetTrackingScalingPolicyConfiguration": configuration});

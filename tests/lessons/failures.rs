@@ -31,7 +31,10 @@ fn error(code: &str, message: &str) -> FaultKind {
 async fn a_service_that_scaling_does_not_see_yet_is_tried_again() {
     let mut world = World::new().await;
     for _ in 0..3 {
-        world.break_once("RegisterScalableTarget", error("ValidationException", "ECS service doesn't exist: service/agents/bot"));
+        world.break_once(
+            "RegisterScalableTarget",
+            error("ValidationException", "ECS service doesn't exist: service/agents/bot"),
+        );
     }
     world.write([full()]);
     world.until("refused", |world| world.count("RegisterScalableTarget") > 0).await;
@@ -42,8 +45,16 @@ async fn a_service_that_scaling_does_not_see_yet_is_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn errors_of_things_made_a_moment_ago_are_tried_again() {
     let errors = [
-        ("CreateService", "InvalidParameterException", "Unable to assume the service linked role. Please verify that the ECS service linked role exists."),
-        ("CreateService", "InvalidParameterException", "The target group with targetGroupArn arn does not have an associated load balancer."),
+        (
+            "CreateService",
+            "InvalidParameterException",
+            "Unable to assume the service linked role. Please verify that the ECS service linked role exists.",
+        ),
+        (
+            "CreateService",
+            "InvalidParameterException",
+            "The target group with targetGroupArn arn does not have an associated load balancer.",
+        ),
         ("CreateService", "ClientException", "TaskDefinition not found."),
         ("PutScalingPolicy", "ObjectNotFoundException", "No scalable target registered for service namespace: ecs"),
         ("PutScalingPolicy", "ConcurrentUpdateException", "Concurrent update"),

@@ -1,7 +1,7 @@
 //! Lessons 23 and 27: what is not ours is never touched.
 
-use fargateer_api::status::{Reason, Truth};
 use fargateer_api::status::ConditionType;
+use fargateer_api::status::{Reason, Truth};
 use serde_json::{Value, json};
 
 use crate::world::{Agent, Options, World, pass};
@@ -41,7 +41,12 @@ async fn a_second_installation_is_refused_by_the_owner_tag() {
     second.delete(["bot"]);
     second.settle().await;
     pass(std::time::Duration::from_mins(30)).await;
-    let writes: Vec<_> = first.sim.calls().into_iter().filter(|call| call.mutating && call.request.to_string().contains("bot")).collect();
+    let writes: Vec<_> = first
+        .sim
+        .calls()
+        .into_iter()
+        .filter(|call| call.mutating && call.request.to_string().contains("bot"))
+        .collect();
     assert!(writes.is_empty(), "{writes:#?}");
     assert_eq!(first.service("bot")["status"], "ACTIVE");
     first.assert_ready("bot");
@@ -74,7 +79,12 @@ async fn a_service_that_codedeploy_deploys_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn two_agents_for_one_service_are_both_refused_and_the_incumbent_is_not() {
     let mut world = World::new().await;
-    world.apply([Agent::named("one").with("service", json!("shared")), Agent::named("two").with("service", json!("shared"))]).await;
+    world
+        .apply([
+            Agent::named("one").with("service", json!("shared")),
+            Agent::named("two").with("service", json!("shared")),
+        ])
+        .await;
     for name in ["one", "two"] {
         assert_eq!(world.reason(name), Reason::Conflict, "{}", world.message(name));
     }

@@ -144,7 +144,9 @@ impl Targets {
 
     /// A write that failed may have had its effect: the next look must be a real one.
     fn forget(&self, caller: &Caller<'_>, change: &Change) {
-        keys(caller, request(change)).iter().for_each(|key| self.recent.forget(key));
+        for key in keys(caller, request(change)) {
+            self.recent.forget(&key);
+        }
     }
 
     /// Reading it back may show an older state; what we wrote is known.

@@ -84,3 +84,45 @@ pub fn draining(live: &service::Live) -> Option<Gate> {
         format!("service {} is still draining; its name is free when it is INACTIVE", live.text("serviceName"));
     (live.text("status") == "DRAINING").then_some(Gate::Draining(message))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn refusal(more: &Value) -> Option<Reason> {
+        let mut document = json!({
+            "serviceName": "bot",
+            "status": "ACTIVE",
+            "tags": [{"key": tags::OWNER, "value": "default"}, {"key": tags::AGENT, "value": "bot"}],
+        });
+        let fields = document.as_object_mut().expect("an object");
+        fields.extend(more.as_object().cloned().unwrap_or_default());
+        let live = service::Live { document: fields.clone() };
+        not_ours(&live, "default", "bot")
+            .map(|gate| if let Gate::NotOurs(reason, _) = gate { reason } else { Reason::Fine })
+    }
+
+    #[test]
+    fn a_service_that_carries_our_tags_is_ours() {
+        assert_eq!(refusal(&json!({})), None);
+        assert_eq!(
+            refusal(&json!({"resourceManagementType": "CUSTOMER", "deploymentController": {"type": "ECS"}})),
+            None
+        );
+    }
+
+    /// Lesson 27: tags are not enough, for they can be copied or inherited.
+    #[test]
+    fn a_service_of_express_mode_is_refused_whatever_its_tags_say() {
+        assert_eq!(refusal(&json!({"resourceManagementType": "ECS"})), Some(Reason::ManagedElsewhere));
+    }
+
+    #[test]
+    fn a_service_of_another_deployment_controller_is_refused_whatever_its_tags_say() {
+        for controller in ["CODE_DEPLOY", "EXTERNAL"] {
+            let live = json!({"deploymentController": {"type": controller}});
+            assert_eq!(refusal(&live), Some(Reason::ManagedElsewhere));
+        }
+    }
+}
