@@ -11,6 +11,9 @@ fn bot() -> Agent {
     Agent::named("bot").with_tasks(2).with_env("MODEL", "large")
 }
 
+/// An edit of a document.
+type Edit = fn(&mut Value);
+
 /// A person registers a revision by hand - the running one with `change`, our tags copied along - and deploys it.
 fn deploy_by_hand(world: &World, change: impl Fn(&mut Value)) -> String {
     let answer = world.definition("bot");
@@ -38,7 +41,7 @@ fn deploy_by_hand(world: &World, change: impl Fn(&mut Value)) -> String {
 /// Lesson 19: fields the spec never mentions, our tags copied along.
 #[tokio::test(start_paused = true)]
 async fn a_task_definition_field_nobody_listed_is_seen_and_put_back() {
-    let changes: [(&str, fn(&mut Value)); 6] = [
+    let changes: [(&str, Edit); 6] = [
         ("pidMode", |document| document["pidMode"] = json!("task")),
         ("user", |document| document["containerDefinitions"][0]["user"] = json!("root")),
         ("environment", |document| document["containerDefinitions"][0]["environment"][0]["value"] = json!("small")),

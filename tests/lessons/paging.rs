@@ -47,7 +47,13 @@ async fn more_than_a_hundred_services_are_read_ten_at_a_time() {
 /// Lesson 13.
 #[tokio::test(start_paused = true)]
 async fn a_cluster_that_fails_does_not_stop_the_others() {
-    for kind in [FaultKind::Throttle, FaultKind::AccessDenied, FaultKind::ServerError, FaultKind::HangBefore] {
+    let kinds = [
+        (FaultKind::Throttle, Reason::Throttled),
+        (FaultKind::AccessDenied, Reason::AccessDenied),
+        (FaultKind::ServerError, Reason::Unavailable),
+        (FaultKind::HangBefore, Reason::Unavailable),
+    ];
+    for (kind, told) in kinds {
         let mut world = World::new().await;
         world.sim.fault(Fault { resource: Some("batch".to_owned()), times: None, ..Fault::once(kind.clone()) });
         let sick = |number: usize| Agent::named(&format!("sick-{number}")).with("cluster", json!("batch"));
@@ -58,11 +64,6 @@ async fn a_cluster_that_fails_does_not_stop_the_others() {
         assert!(world.sim.now() < Duration::from_mins(3), "{kind:?}: {:?}", world.sim.now());
         pass(Duration::from_mins(2)).await;
         assert_ne!(world.truth("sick-0", ConditionType::Ready), Truth::True, "{kind:?}");
-        let told = match kind {
-            FaultKind::Throttle => Reason::Throttled,
-            FaultKind::AccessDenied => Reason::AccessDenied,
-            _ => Reason::Unavailable,
-        };
         assert_eq!(world.reason("sick-0"), told, "{}", world.message("sick-0"));
         world.mend();
         world

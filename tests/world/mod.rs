@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use agent::Agent;
 pub use view::texts;
@@ -53,6 +53,8 @@ pub struct World {
     feed: mpsc::UnboundedSender<Snapshot>,
     stop: CancellationToken,
     running: JoinHandle<()>,
+    /// A world that is dropped ends: a scenario of many worlds would be slowed down by those before.
+    _end: DropGuard,
     options: Options,
 }
 
@@ -114,7 +116,8 @@ impl World {
         let stop = CancellationToken::new();
         let source: Box<dyn Source> = Box::new(Fed(snapshots));
         let running = tokio::spawn(Arc::clone(&controller).run(vec![source], stop.clone()));
-        Self { sim, controller, aws, statuses, specs: BTreeMap::new(), feed, stop, running, options }
+        let end = stop.clone().drop_guard();
+        Self { sim, controller, aws, statuses, specs: BTreeMap::new(), feed, stop, running, _end: end, options }
     }
 
     /// Writes specs (replacing those of the same name) and lets the source be read.

@@ -80,6 +80,11 @@ impl World {
         self.sim.calls().iter().filter(|call| call.operation == operation).count()
     }
 
+    /// Virtual time since `begun`, as the simulation counts it.
+    pub fn since(&self, begun: Duration) -> Duration {
+        self.sim.now().saturating_sub(begun)
+    }
+
     /// Every call of `operation` goes wrong, until `mend`.
     pub fn break_operation(&self, operation: &str, kind: FaultKind) {
         self.sim.fault(Fault { operation: Some(operation.to_owned()), times: None, ..Fault::once(kind) });
