@@ -220,3 +220,14 @@ fn a_run_that_ends_says_what_it_did_as_json() {
     assert!(items.len() >= 6 && items.iter().all(is_ready), "every example runs");
     assert!(list["calls"]["ecs.CreateService"].as_u64().expect("calls") >= 6);
 }
+
+#[test]
+fn json_logs_are_json_to_the_last_line() {
+    let arguments = ["run", "--once", "--local", "--speed", "50", "--log-format", "json", "examples/minimal.yaml"];
+    let said = binary::run(&repository(), &[], &arguments);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let entries: Vec<Value> =
+        said.err.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect();
+    let told = |reason: &str| entries.iter().any(|entry| entry["agent"] == "minimal" && entry["reason"] == reason);
+    assert!(told("Applying") && told("Converged"), "{}", said.err);
+}

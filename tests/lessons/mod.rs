@@ -6,6 +6,7 @@ mod deletion;
 mod drift;
 mod failures;
 mod idempotence;
+mod images;
 mod ownership;
 mod paging;
 mod rollouts;

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -38,8 +39,20 @@ pub(crate) fn error(error: &anyhow::Error) {
     }
 }
 
+/// Whether standard error holds JSON logs and nothing else.
+static JSON_LOGS: OnceLock<()> = OnceLock::new();
+
+/// From now on notes are log entries.
+pub(crate) fn notes_are_logs() {
+    JSON_LOGS.get_or_init(|| ());
+}
+
 /// A line to standard error.
 pub(crate) fn note(line: &str) {
+    if JSON_LOGS.get().is_some() {
+        tracing::info!(note = %anstream::adapter::strip_str(line), "note");
+        return;
+    }
     // Nobody is left to tell when standard error is closed.
     drop(writeln!(anstream::stderr(), "{line}"));
 }

@@ -5,6 +5,7 @@ use std::io::IsTerminal as _;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Global, LogFormat};
+use crate::output;
 
 /// Starts logging as the options say. Control characters in logged text are escaped by the subscriber.
 pub(crate) fn start(global: &Global) {
@@ -19,6 +20,7 @@ pub(crate) fn start(global: &Global) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new(level));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if json {
+        output::notes_are_logs();
         logs.json().flatten_event(true).with_current_span(true).with_span_list(false).init();
     } else {
         let colour = std::io::stderr().is_terminal();
