@@ -134,7 +134,7 @@ pub(crate) struct RunArgs {
     /// Address of /healthz, /readyz, /metrics and the API of `get` and `describe`.
     #[arg(long, value_name = "ADDR", default_value = DEFAULT_LISTEN, env = "FARGATEER_LISTEN")]
     pub(crate) listen: String,
-    /// Folder for statuses. With --local: none, statuses are kept in memory.
+    /// Folder for statuses, which deletions of a later run rely on. Default: .fargateer; with --local none.
     #[arg(long, value_name = "DIR", env = "FARGATEER_STATE")]
     pub(crate) state: Option<PathBuf>,
     /// Time between two sweeps over the fleet. Default: 5m; with --local 20s.

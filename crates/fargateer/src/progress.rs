@@ -65,11 +65,26 @@ async fn watch(controller: Arc<Controller>, mut view: Box<dyn View>, stop: Cance
     }
 }
 
+/// The drift last told of each agent.
+#[derive(Default)]
+struct Drifts(BTreeMap<Key, Option<DriftStatus>>);
+
+impl Drifts {
+    /// A line about a drift that was not told yet.
+    fn news(&mut self, key: &Key, status: &AgentDeploymentStatus) -> Option<String> {
+        let drift = status.last_drift.clone();
+        let known = self.0.insert(key.clone(), drift.clone()) == Some(drift.clone());
+        let drift = drift.filter(|_| !known)?;
+        let verb = if drift.corrected { "put right" } else { "left alone" };
+        Some(format!("{key}: changed by somebody else, {verb}: {}", drift.fields.join(", ")))
+    }
+}
+
 /// Plain lines: what changed since the last look.
 #[derive(Default)]
 struct Lines {
     told: BTreeMap<Key, String>,
-    drifts: BTreeMap<Key, Option<DriftStatus>>,
+    drifts: Drifts,
     summary: String,
 }
 
@@ -77,11 +92,8 @@ impl View for Lines {
     fn show(&mut self, agents: &BTreeMap<Key, AgentDeploymentStatus>) {
         for (key, status) in agents {
             let text = line(status);
-            if self.drifts.insert(key.clone(), status.last_drift.clone()) != Some(status.last_drift.clone())
-                && let Some(drift) = &status.last_drift
-            {
-                let verb = if drift.corrected { "put right" } else { "left alone" };
-                output::note(&format!("{key}: changed by somebody else, {verb}: {}", drift.fields.join(", ")));
+            if let Some(news) = self.drifts.news(key, status) {
+                output::note(&news);
             }
             if self.told.get(key) != Some(&text) {
                 output::note(&format!("{key}: {text}"));
@@ -104,6 +116,7 @@ impl View for Lines {
 /// A terminal: lines that are drawn again and again.
 struct Screen {
     terminal: MultiProgress,
+    drifts: Drifts,
     lines: BTreeMap<Key, ProgressBar>,
     sum: ProgressBar,
 }
@@ -113,7 +126,7 @@ impl Default for Screen {
         let terminal = MultiProgress::new();
         let sum = terminal.add(ProgressBar::new_spinner());
         sum.enable_steady_tick(FRAME);
-        Self { terminal, lines: BTreeMap::new(), sum }
+        Self { terminal, drifts: Drifts::default(), lines: BTreeMap::new(), sum }
     }
 }
 
@@ -124,6 +137,10 @@ impl View for Screen {
             self.lines.remove(&key).iter().for_each(ProgressBar::finish_and_clear);
         }
         for (key, status) in agents {
+            if let Some(news) = self.drifts.news(key, status) {
+                // A terminal that cannot be written to shows nothing else either.
+                drop(self.terminal.println(news));
+            }
             if !self.lines.contains_key(key) && self.lines.len() < LINES {
                 let bar = self.terminal.insert_before(&self.sum, ProgressBar::new_spinner());
                 if let Ok(style) = ProgressStyle::with_template("{prefix:24!} {wide_msg}") {
