@@ -206,3 +206,76 @@ impl Wanted {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn wanted(more: &Value) -> Wanted {
+        let mut spec = json!({"cluster": "agents", "image": {"uri": "x"}, "network": {"subnets": ["subnet-1"]}});
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let document =
+            json!({"apiVersion": "fargateer/v1", "kind": "AgentDeployment", "metadata": {"name": "bot"}, "spec": spec});
+        let circumstances = Circumstances { owner: "prod".to_owned(), ..Circumstances::default() };
+        Wanted::new(serde_json::from_value(document).unwrap(), Vec::new(), circumstances)
+    }
+
+    #[test]
+    fn the_service_remembers_what_the_spec_sets_and_only_that() {
+        let sets = |more: &Value| wanted(more).service_tags(&Tags::new()).get(tags::SETS).cloned();
+        assert_eq!(sets(&json!({})), None);
+        assert_eq!(sets(&json!({"capacity": {"platformVersion": "1.4.0"}})), None);
+        let schedule = json!([{"name": "night", "schedule": "rate(1 hour)", "min": 1}]);
+        let all = json!({"capacity": {"provider": "FARGATE"}, "tags": {"b": "1", "a c": "2"},
+            "autoscaling": {"enabled": true, "scheduled": schedule}});
+        assert_eq!(sets(&all).as_deref(), Some("capacity schedule tag/b"));
+        assert_eq!(sets(&json!({"autoscaling": {"enabled": false, "scheduled": schedule}})), None);
+    }
+
+    #[test]
+    fn what_is_remembered_fits_into_a_tag() {
+        let many: Tags = (10..55).map(|number| (format!("key-{number}"), String::new())).collect();
+        let tags = wanted(&json!({"tags": many})).service_tags(&Tags::new());
+        let sets = &tags[tags::SETS];
+        assert!((245..=256).contains(&sets.len()), "{}", sets.len());
+        assert!(sets.starts_with("tag/key-10 tag/key-11") && !sets.ends_with(' '), "{sets}");
+        let exact: Tags = [("x".repeat(120), String::new()), ("y".repeat(127), String::new())].into();
+        assert_eq!(wanted(&json!({"tags": exact})).service_tags(&Tags::new())[tags::SETS].len(), 256);
+    }
+
+    #[test]
+    fn a_frozen_count_is_kept_until_scaling_returns_or_the_count_is_edited() {
+        let have = Tags::from([(tags::FROZEN_COUNT.to_owned(), "7/1".to_owned())]);
+        let kept = |more: &Value| wanted(more).service_tags(&have).contains_key(tags::FROZEN_COUNT);
+        assert!(kept(&json!({})));
+        assert!(!kept(&json!({"desiredCount": 2})));
+        assert!(!kept(&json!({"autoscaling": {"enabled": true}})));
+    }
+
+    #[test]
+    fn what_a_deletion_needs_is_taken_down() {
+        let account = json!({"roleArn": "arn:role", "externalId": "id"});
+        let wanted = wanted(&json!({"service": "svc", "taskFamily": "fam", "region": "eu-west-1", "account": account,
+            "deletionPolicy": "Retain", "retainData": false, "autoscaling": {"enabled": true}}));
+        let inventory = wanted.inventory();
+        let expected = Inventory {
+            region: "eu-west-1".to_owned(),
+            role_arn: Some("arn:role".to_owned()),
+            external_id: Some("id".to_owned()),
+            cluster: "agents".to_owned(),
+            service: "svc".to_owned(),
+            task_family: "fam".to_owned(),
+            log_group: Some("/ecs/fam".to_owned()),
+            scaling: true,
+            retain: true,
+            retain_data: false,
+            arns: std::collections::BTreeMap::new(),
+        };
+        assert_eq!(inventory, expected);
+        let departure = Departure { key: Key::new("bot"), inventory, held: None };
+        let place = Desired::of(Spec::Gone(departure), Circumstances::default()).place();
+        assert_eq!(place, wanted.place());
+        assert_eq!(place.role.as_deref(), Some("arn:role"));
+    }
+}

@@ -118,4 +118,35 @@ mod tests {
         let found = failure(&[stopped("Essential container in task exited", Some(1))]).unwrap();
         assert!(found.advice.unwrap().contains("log lines"));
     }
+
+    #[test]
+    fn an_exit_code_alone_says_what_to_look_at() {
+        let advice =
+            |code: i32| failure(&[stopped("Essential container in task exited", Some(code))]).unwrap().advice.unwrap();
+        for (code, word) in [
+            (126, "executable"),
+            (127, "executable"),
+            (137, "out of memory"),
+            (139, "crashed"),
+            (143, "SIGTERM"),
+            (0, "keep serving"),
+            (2, "log lines"),
+        ] {
+            assert!(advice(code).contains(word), "{code}: {}", advice(code));
+        }
+    }
+
+    #[test]
+    fn a_reason_ecs_gives_is_told_whole_and_without_advice_where_none_is_known() {
+        let task = StoppedTask {
+            stop_code: "TaskFailedToStart".to_owned(),
+            stopped_reason: "odd".to_owned(),
+            container_reason: "very odd".to_owned(),
+            log: vec!["line".to_owned()],
+            ..StoppedTask::default()
+        };
+        let found = failure(&[stopped("Scaling activity initiated by x", None), task]).unwrap();
+        assert_eq!((found.reason.as_str(), found.stop_code.as_deref()), ("odd: very odd", Some("TaskFailedToStart")));
+        assert_eq!((found.advice, found.log), (None, vec!["line".to_owned()]));
+    }
 }

@@ -151,3 +151,115 @@ fn put(items: &mut Vec<Value>, request: &Value, key: &str) {
 fn drop_named(items: &mut Vec<Value>, request: &Value, key: &str) {
     items.retain(|item| item.get(key) != request.get(key));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn revision(arn: &str) -> task_definition::Live {
+        task_definition::Live { arn: arn.to_owned(), document: json!({"family": arn}), tags: Tags::new() }
+    }
+
+    fn live(document: &Value) -> service::Live {
+        service::Live { document: document.as_object().unwrap().clone() }
+    }
+
+    fn answer(arn: &str) -> Done {
+        Done::Service(live(&json!({"taskDefinition": arn, "status": "ACTIVE"})))
+    }
+
+    fn update() -> Action {
+        Action::Service(service::Change::Update(json!({})))
+    }
+
+    #[test]
+    fn the_revision_a_service_moved_to_is_known_or_looked_at() {
+        let revisions = Seen::Present(vec![revision("bot:2"), revision("bot:1")]);
+        let service = Seen::Present(live(&json!({"taskDefinition": "bot:1"})));
+        let mut observed =
+            Observed { service, revision: Seen::Present(revision("bot:1")), revisions, ..Observed::default() };
+        apply(&mut observed, &update(), answer("bot:1"));
+        assert_eq!(observed.revision.present().map(|live| live.arn.as_str()), Some("bot:1"));
+        apply(&mut observed, &update(), answer("bot:2"));
+        assert_eq!(observed.revision.present().map(|live| live.arn.as_str()), Some("bot:2"));
+        apply(&mut observed, &update(), answer("bot:9"));
+        assert_eq!(observed.revision, Seen::NotLooked);
+    }
+
+    #[test]
+    fn an_update_answers_without_tags_and_keeps_those_there_were() {
+        let tags = json!([{"key": "a", "value": "b"}]);
+        let service = Seen::Present(live(&json!({"taskDefinition": "bot:1", "tags": tags})));
+        let mut observed = Observed { service, scaling: Seen::NotLooked, ..Observed::default() };
+        apply(&mut observed, &update(), answer("bot:1"));
+        assert_eq!(observed.service.present().unwrap().document["tags"], tags);
+        assert_eq!(observed.scaling, Seen::NotLooked, "a service that was there may have scaling");
+    }
+
+    #[test]
+    fn a_service_just_made_has_the_tags_it_was_made_with_and_no_scaling() {
+        let mut observed = Observed { service: Seen::Absent, ..Observed::default() };
+        let request = json!({"tags": [{"key": "a", "value": "b"}]});
+        apply(&mut observed, &Action::Service(service::Change::Create(request)), answer("bot:1"));
+        assert_eq!(observed.service.present().unwrap().tags().get("a").map(String::as_str), Some("b"));
+        assert_eq!(observed.scaling, Seen::Absent);
+    }
+
+    #[test]
+    fn a_tag_set_on_a_revision_is_seen_on_that_one_alone() {
+        let revisions = Seen::Present(vec![revision("bot:2"), revision("bot:1")]);
+        let mut observed = Observed { revision: Seen::Present(revision("bot:1")), revisions, ..Observed::default() };
+        let tags = Tags::from([("a".to_owned(), "b".to_owned())]);
+        let tag = task_definition::Change::Tag { arn: "bot:1".to_owned(), tags: tags.clone() };
+        apply(&mut observed, &Action::TaskDefinition(tag), Done::Nothing);
+        assert_eq!(observed.revision.present().unwrap().tags, tags);
+        let seen: Vec<bool> = observed.revisions.present().unwrap().iter().map(|live| live.tags == tags).collect();
+        assert_eq!(seen, [false, true]);
+        let gone = task_definition::Change::Deregister("bot:2".to_owned());
+        apply(&mut observed, &Action::TaskDefinition(gone), Done::Nothing);
+        assert_eq!(observed.revisions.present().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_revision_just_registered_was_never_rejected() {
+        let mut observed = Observed::default();
+        let register = Action::TaskDefinition(task_definition::Change::Register(json!({})));
+        apply(&mut observed, &register, Done::Revision(revision("bot:1")));
+        assert_eq!(observed.revisions, Seen::Present(vec![revision("bot:1")]));
+        assert_eq!(observed.verdicts, Seen::Present(Vec::new()));
+    }
+
+    #[test]
+    fn a_deleted_service_is_draining_and_a_deregistered_target_is_gone() {
+        let service = Seen::Present(live(&json!({"status": "ACTIVE"})));
+        let scaling = Seen::Present(scaling::Live::default());
+        let mut observed = Observed { service, scaling, ..Observed::default() };
+        let delete = service::Change::Delete { cluster: String::new(), service: String::new() };
+        apply(&mut observed, &Action::Service(delete), Done::Nothing);
+        assert_eq!(observed.service.present().unwrap().text("status"), "DRAINING");
+        apply(&mut observed, &Action::Scaling(scaling::Change::Deregister(json!({}))), Done::Nothing);
+        assert_eq!(observed.scaling, Seen::Absent);
+    }
+
+    #[test]
+    fn policies_and_schedules_are_replaced_and_removed_by_name() {
+        let mut seen = Seen::Present(scaling::Live { suspended: true, ..scaling::Live::default() });
+        let policy = |name: &str, goal: u32| json!({"PolicyName": name, "goal": goal});
+        let night = json!({"ScheduledActionName": "night"});
+        for change in [
+            scaling::Change::PutPolicy(policy("a", 1)),
+            scaling::Change::PutPolicy(policy("b", 1)),
+            scaling::Change::PutPolicy(policy("a", 2)),
+            scaling::Change::DeletePolicy(policy("b", 0)),
+            scaling::Change::PutScheduled(night.clone()),
+            scaling::Change::Register(json!({"MinCapacity": 2, "MaxCapacity": 5})),
+        ] {
+            scaling(&mut seen, &change);
+        }
+        let live = seen.present().unwrap().clone();
+        assert_eq!((live.min, live.max, live.suspended), (2, 5, false));
+        assert_eq!((live.policies, live.scheduled), (vec![policy("a", 2)], vec![night.clone()]));
+        scaling(&mut seen, &scaling::Change::DeleteScheduled(night));
+        assert_eq!(seen.present().unwrap().scheduled, Vec::<Value>::new());
+    }
+}

@@ -109,4 +109,19 @@ mod tests {
         let image = Reference::parse("111122223333.dkr.ecr.eu-west-1.amazonaws.com/a");
         assert_eq!(image.ecr.unwrap().tag, "latest");
     }
+
+    #[test]
+    fn only_a_registry_with_twelve_digits_is_ecr() {
+        for registry in ["11112222333", "1111222233334", "abcdefghijkl"] {
+            let text = format!("{registry}.dkr.ecr.us-east-1.amazonaws.com/a:1");
+            assert_eq!(Reference::parse(&text).ecr, None, "{text}");
+        }
+        assert_eq!(Reference::parse("111122223333.dkr.s3.us-east-1.amazonaws.com/a:1").ecr, None);
+    }
+
+    #[test]
+    fn a_digest_is_read_from_the_text_alone() {
+        assert_eq!(Reference::parse("x/y@sha256:ab").digest(), Some("sha256:ab"));
+        assert_eq!(Reference::parse("x/y:1").digest(), None);
+    }
 }

@@ -151,4 +151,12 @@ mod tests {
         keep_live(&mut document, None, "/a");
         assert_eq!(document, json!({"a": 1}));
     }
+
+    #[test]
+    fn only_the_ignored_field_is_touched_and_nothing_beside_it() {
+        let mut document = json!({"a": {"x": 1}, "list": [{"name": "y"}]});
+        keep_live(&mut document, Some(&json!({})), "/a/b");
+        keep_live(&mut document, Some(&json!({"list": [{"name": "z", "value": 1}]})), "/list/z/value");
+        assert_eq!(document, json!({"a": {"x": 1}, "list": [{"name": "y"}]}));
+    }
 }

@@ -282,4 +282,45 @@ mod tests {
         assert_eq!(task_definition(&json!({"memory": "3GB"}))["memory"], "3072");
         assert_eq!(task_definition(&json!({"memory": 512}))["memory"], "512");
     }
+
+    #[test]
+    fn a_restart_policy_that_is_off_is_none_and_one_that_is_on_is_kept() {
+        let with =
+            |policy: Value| task_definition(&json!({"containerDefinitions": [{"name": "c", "restartPolicy": policy}]}));
+        let without = task_definition(&json!({"containerDefinitions": [{"name": "c"}]}));
+        assert_eq!(with(json!({"enabled": false})), without);
+        assert_ne!(with(json!({"enabled": true})), without);
+    }
+
+    #[test]
+    fn a_host_port_of_zero_is_the_containers_and_another_one_differs() {
+        let with = |host: Value| {
+            let mapping = json!({"containerPort": 80, "hostPort": host});
+            task_definition(&json!({"containerDefinitions": [{"name": "c", "portMappings": [mapping]}]}))
+        };
+        assert_eq!(with(json!(0)), with(json!(80)));
+        assert_eq!(with(Value::Null), with(json!(80)));
+        assert_ne!(with(json!(81)), with(json!(80)));
+    }
+
+    #[test]
+    fn flags_that_are_false_by_default_are_absent_and_others_stay() {
+        let with =
+            |key: &str, flag: bool| task_definition(&json!({"containerDefinitions": [{"name": "c", key: flag}]}));
+        let without = task_definition(&json!({"containerDefinitions": [{"name": "c"}]}));
+        assert_eq!(with("readonlyRootFilesystem", false), without);
+        assert_ne!(with("readonlyRootFilesystem", true), without);
+        assert_ne!(with("essential", false), without);
+        assert_eq!(with("essential", true), without);
+    }
+
+    #[test]
+    fn efs_defaults_and_role_names_make_no_difference() {
+        let with = |efs: Value, role: &str| {
+            task_definition(&json!({"taskRoleArn": role, "volumes": [{"name": "v", "efsVolumeConfiguration": efs}]}))
+        };
+        let full = json!({"fileSystemId": "fs-1", "rootDirectory": "/", "transitEncryption": "DISABLED"});
+        assert_eq!(with(json!({"fileSystemId": "fs-1"}), "task"), with(full, "arn:aws:iam::1:role/task"));
+        assert_ne!(with(json!({"fileSystemId": "fs-1"}), "task"), with(json!({"fileSystemId": "fs-2"}), "task"));
+    }
 }

@@ -118,3 +118,53 @@ fn going_round(plan: &Plan) -> Failure {
         message: format!("the plan does not settle within {MOST_STEPS} steps; last action: {action}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seen::Seen;
+    use serde_json::json;
+
+    fn pass() -> Pass {
+        let document = json!({"apiVersion": "fargateer/v1", "kind": "AgentDeployment", "metadata": {"name": "bot"},
+            "spec": {"cluster": "agents", "image": {"uri": "x"}, "network": {"subnets": ["subnet-1"]}}});
+        let agent = Box::new(serde_json::from_value(document).unwrap());
+        let spec = Spec::Present { agent, source: SourceStatus::default(), faults: Vec::new() };
+        Pass::toward(Key::new("bot"), spec, Circumstances::default())
+    }
+
+    #[test]
+    fn a_pass_that_goes_round_in_circles_is_ended_and_says_where() {
+        let mut pass = pass();
+        pass.observed.service = Seen::Absent;
+        pass.observed.log_group = Seen::Absent;
+        pass.observed.revisions = Seen::Present(Vec::new());
+        for _ in 0..MOST_STEPS {
+            assert!(matches!(pass.decide(), Ok(Step::Act(_))));
+        }
+        let failure = pass.decide().unwrap_err();
+        assert_eq!((failure.code.as_str(), failure.reason), ("NotSettling", Reason::InternalError));
+        assert!(failure.message.ends_with("last action: logs.CreateLogGroup /ecs/bot"), "{failure}");
+    }
+
+    #[test]
+    fn what_differed_at_first_is_kept_while_the_pass_puts_it_right() {
+        let mut pass = pass();
+        let live = json!({"status": "ACTIVE", "serviceArn": "arn", "taskDefinition": "bot:1", "desiredCount": 4,
+            "tags": [{"key": "fargateer:owner", "value": ""}, {"key": "fargateer:agent", "value": "bot"}]});
+        pass.observed.service = Seen::Present(crate::service::Live { document: live.as_object().unwrap().clone() });
+        pass.observed.log_group = Seen::Absent;
+        pass.observed.scaling = Seen::Absent;
+        pass.observed.revision = Seen::Absent;
+        pass.observed.revisions = Seen::Present(Vec::new());
+        let Ok(Step::Act(actions)) = pass.decide() else { panic!("nothing to do") };
+        let before = pass.differences.clone();
+        assert!(before.iter().any(|difference| difference.field == "/logGroup"), "{before:?}");
+        for action in actions {
+            pass.did(action, Done::Nothing);
+        }
+        pass.decide().unwrap();
+        assert!(!pass.plan.differences.iter().any(|difference| difference.field == "/logGroup"));
+        assert_eq!(pass.differences, before);
+    }
+}
