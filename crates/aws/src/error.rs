@@ -128,8 +128,9 @@ fn is_credentials(text: &str) -> bool {
 
 /// The chain of causes without the SDK's debug dump behind it.
 fn shorten(text: &str) -> String {
-    let text = text.split(" (").next().unwrap_or(text);
-    text.chars().take(300).collect()
+    let dump = ["(DispatchFailure", "(TimeoutError", "(ResponseError", "(ConstructionFailure"];
+    let end = dump.iter().filter_map(|start| text.find(start)).min().unwrap_or(text.len());
+    text.chars().take(text[..end].chars().count().min(300)).collect::<String>().trim_end().to_owned()
 }
 
 #[cfg(test)]

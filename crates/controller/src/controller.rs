@@ -127,8 +127,14 @@ impl Controller {
     }
 
     async fn feed(self: Arc<Self>, mut source: Box<dyn Source>) {
+        let mut told = Vec::new();
         loop {
             let changes = self.reconciler.fleet.update(source.next().await);
+            let faults = self.reconciler.fleet.faults();
+            for fault in faults.iter().filter(|fault| !told.contains(*fault)) {
+                tracing::warn!(fault, "fault in a spec; nothing is deleted while there is one");
+            }
+            told = faults;
             for key in &changes.changed {
                 self.queue.assign(key, &self.reconciler.fleet.project(key));
                 self.queue.wake(key, Wake::Input);

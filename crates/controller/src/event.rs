@@ -37,12 +37,13 @@ pub fn between(key: &Key, before: &AgentDeploymentStatus, after: &AgentDeploymen
     };
     let newest = after.history.first().filter(|entry| before.history.first() != Some(*entry));
     let changes = newest.into_iter().flat_map(|HistoryEntry { actions, .. }| actions.clone());
-    let mut events: Vec<Event> = changes.map(|action| event(Reason::Applying, action)).collect();
+    let mut events = Vec::new();
     if after.last_drift != before.last_drift
         && let Some(drift) = &after.last_drift
     {
         events.push(event(Reason::Drifted, format!("changed by somebody else: {}", drift.fields.join(", "))));
     }
+    events.extend(changes.map(|action| event(Reason::Applying, action)));
     for kind in [ConditionType::Ready, ConditionType::SpecValid] {
         let Some(now) = after.condition(kind) else { continue };
         let then = before.condition(kind);

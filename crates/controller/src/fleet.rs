@@ -66,9 +66,8 @@ impl Fleet {
         let specs = state.merged(&incumbents);
         let whole = state.is_whole();
         // Until every source was read whole, a spec that is not there may stand in one that was not read.
-        let kept = |key: &&Key| !whole && !specs.contains_key(*key);
-        let kept: BTreeMap<Key, Spec> =
-            state.specs.iter().filter(|(key, _)| kept(key)).map(|(key, spec)| (key.clone(), spec.clone())).collect();
+        let absent = state.specs.iter().filter(|(key, _)| !whole && !specs.contains_key(*key));
+        let kept: BTreeMap<Key, Spec> = absent.map(|(key, spec)| (key.clone(), kept(spec))).collect();
         let specs: BTreeMap<Key, Spec> = specs.into_iter().chain(kept).collect();
         let known = state.specs.keys().chain(specs.keys());
         let mut changed: BTreeSet<Key> =
@@ -133,9 +132,16 @@ impl Fleet {
         state.snapshots.len() >= state.expected_sources
     }
 
-    /// Faults that belong to no agent, over all sources.
+    /// Every fault of the specs, over all sources.
     pub fn faults(&self) -> Vec<String> {
-        self.lock().snapshots.values().flat_map(|snapshot| snapshot.faults.clone()).collect()
+        let state = self.lock();
+        let of_documents = |snapshot: &Snapshot| {
+            let documents = snapshot.documents.values().flatten();
+            documents.flat_map(|document| document.faults.clone()).collect::<Vec<String>>()
+        };
+        let all =
+            state.snapshots.values().flat_map(|snapshot| [snapshot.faults.clone(), of_documents(snapshot)].concat());
+        all.collect::<BTreeSet<String>>().into_iter().collect()
     }
 
     /// The next pass over `key` tries a held revision again.
@@ -161,8 +167,13 @@ impl Fleet {
 }
 
 impl State {
+    /// Whether a spec that is not there is really gone: every source was read, and nothing in it is faulty. One lost
+    /// line can swallow the document after it, so while anything is faulty nobody is deleted.
     fn is_whole(&self) -> bool {
-        self.snapshots.len() >= self.expected_sources && self.snapshots.values().all(|snapshot| snapshot.whole)
+        let faultless =
+            |snapshot: &Snapshot| snapshot.documents.values().flatten().all(|document| document.faults.is_empty());
+        let read = |snapshot: &Snapshot| snapshot.whole && faultless(snapshot);
+        self.snapshots.len() >= self.expected_sources && self.snapshots.values().all(read)
     }
 
     /// The specs of all sources; whoever is named or claimed twice is refused, save the one that was there before.
@@ -231,6 +242,15 @@ impl State {
         let unread = || Some((Reason::PruneGrace, "the sources were not read whole; nothing is deleted".to_owned()));
         prune::decide(&missing, known, &policy).remove(key).unwrap_or_else(unread)
     }
+}
+
+/// A spec that the last read did not find and that is kept all the same, because the read was not whole.
+fn kept(spec: &Spec) -> Spec {
+    let mut spec = spec.clone();
+    if let Spec::Present { faults, .. } = &mut spec {
+        *faults = vec!["not found by the last read; kept, because something in the sources cannot be read".to_owned()];
+    }
+    spec
 }
 
 /// The agents that claim a service another agent claims, with the names of those others.

@@ -29,7 +29,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, env = "FARGATEER_LOG_FORMAT")]
     pub(crate) log_format: LogFormat,
     /// What is logged: a level, or a filter such as `info,fargateer_aws=debug`. Default: warn; info for JSON.
-    #[arg(long, global = true, env = "FARGATEER_LOG")]
+    #[arg(long, global = true, value_parser = filter, env = "FARGATEER_LOG")]
     pub(crate) log: Option<String>,
 }
 
@@ -112,10 +112,10 @@ pub(crate) enum Command {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct CloudArgs {
     /// This installation's id: the value of the owner tag. Resources of another id are never touched.
-    #[arg(long, default_value = "default", env = "FARGATEER_OWNER")]
+    #[arg(long, value_parser = owner, default_value = "default", env = "FARGATEER_OWNER")]
     pub(crate) owner: String,
     /// Share of AWS's published API rates to use, 0.01 to 1.
-    #[arg(long, default_value_t = 0.5, env = "FARGATEER_QUOTA_SHARE")]
+    #[arg(long, value_parser = share, default_value = "0.5", env = "FARGATEER_QUOTA_SHARE")]
     pub(crate) quota_share: f64,
 }
 
@@ -138,10 +138,10 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "DIR", env = "FARGATEER_STATE")]
     pub(crate) state: Option<PathBuf>,
     /// Time between two sweeps over the fleet. Default: 5m; with --local 20s.
-    #[arg(long, value_parser = duration, env = "FARGATEER_RESYNC")]
+    #[arg(long, value_parser = period, env = "FARGATEER_RESYNC")]
     pub(crate) resync: Option<Duration>,
     /// How often sources are read even when nothing seems to have changed.
-    #[arg(long, value_parser = duration, default_value = "30s", env = "FARGATEER_POLL")]
+    #[arg(long, value_parser = period, default_value = "30s", env = "FARGATEER_POLL")]
     pub(crate) poll: Duration,
     /// How long a spec must be gone before its agent is deleted. Default: 10m; with --local 10s; with --once 0s.
     #[arg(long, value_parser = duration, env = "FARGATEER_PRUNE_GRACE")]
@@ -150,16 +150,16 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) confirm_prune: bool,
     /// With --once: give up after this time. Not-ready agents are then told as such.
-    #[arg(long, value_parser = duration, default_value = "30m")]
+    #[arg(long, value_parser = period, default_value = "30m", requires = "once")]
     pub(crate) timeout: Duration,
-    /// Passes at the same time.
-    #[arg(long, default_value_t = 256, env = "FARGATEER_WORKERS")]
-    pub(crate) workers: usize,
-    /// Simulated seconds a real second, with --local.
-    #[arg(long, default_value_t = 2.0)]
+    /// Passes at the same time, 1 to 10000.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=10_000), default_value = "256", env = "FARGATEER_WORKERS")]
+    pub(crate) workers: u16,
+    /// Simulated seconds a real second, 0.1 to 1000, with --local.
+    #[arg(long, value_parser = speed, default_value = "2")]
     pub(crate) speed: f64,
     /// Format of the result of --once.
-    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    #[arg(short, long, value_enum, default_value_t = Format::Text, requires = "once")]
     pub(crate) output: Format,
     #[command(flatten)]
     pub(crate) cloud: CloudArgs,
@@ -200,7 +200,7 @@ pub(crate) struct RenderArgs {
     #[arg(short, long, value_enum, default_value_t = Format::Json)]
     pub(crate) output: Format,
     /// This installation's id: the value of the owner tag.
-    #[arg(long, default_value = "default", env = "FARGATEER_OWNER")]
+    #[arg(long, value_parser = owner, default_value = "default", env = "FARGATEER_OWNER")]
     pub(crate) owner: String,
 }
 
@@ -303,7 +303,7 @@ pub(crate) struct SimArgs {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8373")]
     pub(crate) listen: String,
     /// Simulated seconds a real second.
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, value_parser = speed, default_value = "1")]
     pub(crate) speed: f64,
     /// Specs whose clusters, target groups and images are put in place first.
     #[arg(long, value_name = "PATH")]
@@ -313,6 +313,41 @@ pub(crate) struct SimArgs {
 /// The command tree, for completion scripts.
 pub(crate) fn command() -> clap::Command {
     <Cli as clap::CommandFactory>::command()
+}
+
+/// A duration of a second at least: something is done once in it.
+fn period(text: &str) -> Result<Duration, String> {
+    duration(text).and_then(|time| if time.is_zero() { Err("at least 1s".to_owned()) } else { Ok(time) })
+}
+
+/// A filter of logs.
+fn filter(text: &str) -> Result<String, String> {
+    let parsed = tracing_subscriber::EnvFilter::try_new(text);
+    parsed
+        .map(|_| text.to_owned())
+        .map_err(|error| format!("{error}; expected a level or a filter such as info,fargateer_aws=debug"))
+}
+
+/// A share of a rate.
+fn share(text: &str) -> Result<f64, String> {
+    between(text, 0.01, 1.0)
+}
+
+/// A pace of simulated time.
+fn speed(text: &str) -> Result<f64, String> {
+    between(text, 0.1, 1000.0)
+}
+
+fn between(text: &str, least: f64, most: f64) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| format!("expected a number from {least} to {most}"))
+}
+
+/// What an AWS tag may hold and a person can read out.
+fn owner(text: &str) -> Result<String, String> {
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || "._-/@".contains(letter);
+    let good = (1..=128).contains(&text.len()) && text.chars().all(fits);
+    good.then(|| text.to_owned()).ok_or_else(|| "expected 1 to 128 letters, digits and . _ - / @".to_owned())
 }
 
 /// `90`, `90s`, `5m`, `2h`, `1d`.

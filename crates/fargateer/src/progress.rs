@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fargateer_api::Key;
-use fargateer_api::status::{AgentDeploymentStatus, ConditionType, DriftStatus};
+use fargateer_api::status::{AgentDeploymentStatus, ConditionType, DriftStatus, Truth};
 use fargateer_controller::Controller;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::task::JoinHandle;
@@ -167,8 +167,9 @@ impl View for Screen {
 fn line(status: &AgentDeploymentStatus) -> String {
     let Some(ready) = status.condition(ConditionType::Ready) else { return "waits for its first pass".to_owned() };
     let tasks = format!("{}/{} tasks", status.running_count, status.desired_count);
-    if status.is(ConditionType::Ready) {
-        return format!("Ready, {tasks}");
+    if let (true, Some(valid)) = (status.is(ConditionType::Ready), status.condition(ConditionType::SpecValid)) {
+        let fault = if valid.status == Truth::False { format!("; {}", valid.message) } else { String::new() };
+        return format!("Ready, {tasks}{fault}");
     }
     format!("{}: {}", ready.reason.name(), ready.message)
 }

@@ -49,7 +49,7 @@ pub fn decide(missing: &BTreeMap<Key, Missing>, known: usize, policy: &Policy) -
         if too_many {
             let count = missing.len();
             let message = format!(
-                "{count} of {known} specs vanished at once, at most {limit} are deleted without confirmation (fargateer prune --confirm)"
+                "{count} of {known} specs vanished at once, at most {limit} are deleted without confirmation (fargateer prune --confirm; for one run --confirm-prune)"
             );
             return Some((Reason::PruneBlocked, message));
         }

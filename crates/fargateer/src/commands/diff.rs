@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use crate::cli::{PlanArgs, PlanFormat};
+use crate::cli::{PlanArgs, PlanFormat, WRONG};
 use crate::commands::survey::{self, Surveyed, gate_words};
 use crate::output;
 
@@ -18,10 +18,12 @@ pub(crate) async fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
             surveyed.iter().map(|one| (one.agent.metadata.name.clone(), serde_json::json!(one.pass.plan.differences)));
         output::data(&serde_json::to_string_pretty(&items.collect::<serde_json::Map<String, Value>>())?)?;
     } else {
-        let texts: Vec<String> = surveyed.iter().filter(|one| differs(one)).map(text).collect();
+        let tell = |one: &&Surveyed| differs(one) || one.pass.plan.gate.is_some();
+        let texts: Vec<String> = surveyed.iter().filter(tell).map(text).collect();
         output::data(&if texts.is_empty() { "no difference".to_owned() } else { texts.join("\n") })?;
     }
-    Ok(ExitCode::from(u8::from(surveyed.iter().any(differs))))
+    let blind = surveyed.iter().any(|one| one.pass.plan.unknown().is_some());
+    Ok(ExitCode::from(if blind { WRONG } else { u8::from(surveyed.iter().any(differs)) }))
 }
 
 fn text(one: &Surveyed) -> String {

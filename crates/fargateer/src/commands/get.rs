@@ -95,7 +95,10 @@ fn row(item: &Value, wide: bool) -> Vec<String> {
     let (ready, drift) = (condition("Ready"), condition("DriftDetected"));
     let text = |value: &Value| value.as_str().map_or_else(|| "-".to_owned(), str::to_owned);
     let revision = text(&status["taskDefinitionArn"]).rsplit(':').next().unwrap_or("-").to_owned();
-    let message: String = text(&ready["message"]).chars().take(80).collect();
+    let valid = condition("SpecValid");
+    // What runs may be fine while the newest wording of its spec is not: that must not hide behind Ready.
+    let message = text(if valid["status"] == "False" { &valid["message"] } else { &ready["message"] });
+    let message = if wide { message } else { shortened(&message) };
     let mut row = vec![
         text(&item["metadata"]["name"]),
         text(&ready["status"]),
@@ -117,6 +120,16 @@ fn row(item: &Value, wide: bool) -> Vec<String> {
         ]);
     }
     row
+}
+
+/// The beginning of a message, told to be one.
+fn shortened(message: &str) -> String {
+    const MOST: usize = 100;
+    if message.chars().count() <= MOST {
+        return message.to_owned();
+    }
+    let words = message.chars().take(MOST).collect::<String>();
+    format!("{} ...", words.rsplit_once(' ').map_or(words.as_str(), |(start, _)| start))
 }
 
 /// How long ago `time` was, such as `3m 20s`.

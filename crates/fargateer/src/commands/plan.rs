@@ -5,13 +5,15 @@ use std::process::ExitCode;
 
 use fargateer_plan::cost;
 use fargateer_plan::difference::Effect;
+use fargateer_plan::guard::Gate;
 use serde_json::{Value, json};
 
-use crate::cli::{PlanArgs, PlanFormat};
+use crate::cli::{PlanArgs, PlanFormat, WRONG};
 use crate::commands::survey::{self, Surveyed, gate_words};
 use crate::output;
 
-/// Runs the command: exit code 0 when nothing would change, 1 when something would.
+/// Runs the command: exit code 0 when nothing would change, 1 when something would or should and cannot, 2 when an agent
+/// could not be looked at.
 pub(crate) async fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
     let surveyed = survey::run(&args).await?;
     let changes = surveyed.iter().any(|one| !is_quiet(one));
@@ -20,7 +22,9 @@ pub(crate) async fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
         PlanFormat::Text => output::data(&text(&surveyed))?,
         PlanFormat::Markdown => output::data(&markdown(&surveyed))?,
     };
-    Ok(ExitCode::from(u8::from(changes)))
+    // What could not be looked at is no "no change".
+    let blind = surveyed.iter().any(|one| one.pass.plan.unknown().is_some());
+    Ok(ExitCode::from(if blind { WRONG } else { u8::from(changes) }))
 }
 
 /// The plan for a terminal.
@@ -119,7 +123,8 @@ fn calls(one: &Surveyed) -> usize {
 }
 
 fn is_quiet(one: &Surveyed) -> bool {
-    calls(one) == 0 && one.pass.plan.differences.is_empty()
+    let as_wished = one.pass.plan.gate.as_ref().is_none_or(|gate| matches!(gate, Gate::Suspended(_)));
+    calls(one) == 0 && one.pass.plan.differences.is_empty() && as_wished
 }
 
 fn monthly(one: &Surveyed) -> Option<f64> {

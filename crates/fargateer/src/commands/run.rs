@@ -135,7 +135,7 @@ fn simulation(args: &RunArgs) -> Simulation {
     Simulation::new(fargateer_sim::Settings {
         epoch: std::time::SystemTime::from(jiff::Timestamp::now()),
         throttle: true,
-        speed: args.speed.clamp(0.1, 1000.0),
+        speed: args.speed,
         latency: Duration::from_millis(5),
         ..fargateer_sim::Settings::default()
     })
@@ -165,7 +165,7 @@ async fn parts(args: &RunArgs, simulation: Option<&Simulation>) -> Parts {
         ..Policy::default()
     };
     let resync = if args.local { Duration::from_secs(20) } else { Duration::from_mins(5) };
-    let settings = Settings { workers: args.workers.max(1), resync: args.resync.unwrap_or(resync), drain: DRAIN };
+    let settings = Settings { workers: usize::from(args.workers), resync: args.resync.unwrap_or(resync), drain: DRAIN };
     let state = args.state.clone().or_else(|| (!args.local).then(|| PathBuf::from(".fargateer")));
     Parts { config, aws, owner: args.cloud.owner.clone(), state, policy, settings, sources: args.sources.len() }
 }

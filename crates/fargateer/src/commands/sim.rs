@@ -17,7 +17,7 @@ pub(crate) async fn run(args: SimArgs) -> anyhow::Result<ExitCode> {
     let simulation = Simulation::new(fargateer_sim::Settings {
         epoch: std::time::SystemTime::from(jiff::Timestamp::now()),
         throttle: true,
-        speed: args.speed.clamp(0.1, 1000.0),
+        speed: args.speed,
         ..fargateer_sim::Settings::default()
     });
     let mut seen = BTreeSet::new();

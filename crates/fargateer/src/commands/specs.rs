@@ -1,5 +1,6 @@
 //! Specs read from folders and files for commands that end: all faults are told, then the command stops.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub(crate) async fn read(paths: &[PathBuf]) -> anyhow::Result<Specs> {
         take(&mut specs, source.next().await);
     }
     specs.agents.sort_by(|left, right| left.metadata.name.cmp(&right.metadata.name));
+    let shared = shared_services(&specs.agents);
+    specs.faults.extend(shared);
     Ok(specs)
 }
 
@@ -63,6 +66,21 @@ pub(crate) fn exists(path: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     Err(hinted(format!("{} does not exist", path.display()), "name a folder or a file of AgentDeployment YAML"))
+}
+
+/// ECS services that more than one spec means.
+fn shared_services(agents: &[AgentDeployment]) -> Vec<String> {
+    let mut claims: BTreeMap<(&str, Option<&str>, &str, &str), Vec<&str>> = BTreeMap::new();
+    for agent in agents {
+        let role = agent.spec.account.as_ref().map(|account| account.role_arn.as_str());
+        let service = (agent.spec.region.as_str(), role, agent.cluster_name(), agent.service_name());
+        claims.entry(service).or_default().push(&agent.metadata.name);
+    }
+    let shared = claims.into_iter().filter(|(_, names)| names.len() > 1);
+    let told = shared.map(|((_, _, cluster, service), names)| {
+        format!("the ECS service {cluster}/{service} is claimed by {}; one agent a service", names.join(", "))
+    });
+    told.collect()
 }
 
 fn take(specs: &mut Specs, snapshot: Snapshot) {

@@ -94,6 +94,10 @@ impl File {
     pub(super) fn nameless_faults(&self) -> Vec<String> {
         let nameless = self.parsed.faults.iter().filter(|fault| fault.agent.is_none());
         let mut faults: Vec<String> = nameless.map(told).collect();
+        // A half save or a full disk leaves an empty file; whoever means it deletes the file.
+        if self.parsed.documents == 0 && faults.is_empty() {
+            faults.push(format!("{}: the file holds no document (delete it if that is meant)", self.shown));
+        }
         // Of very many faults the parser reports some; a nameless document may be among the rest.
         if faults.is_empty() && self.parsed.named.len() < self.parsed.documents {
             faults.push(format!("{}: a document without a name", self.shown));
