@@ -584,4 +584,15 @@ mod tests {
         assert!(status.is(ConditionType::Reconciling) && !status.is(ConditionType::Stalled));
         assert_eq!(status.observed_generation, before.observed_generation);
     }
+
+    #[test]
+    fn an_agent_is_deleted_when_nothing_is_left_and_deleting_until_then() {
+        let departure = crate::desired::Departure { key: Key::new("bot"), inventory: Inventory::default(), held: None };
+        let mut pass = pass_of(Spec::Gone(departure));
+        let reason =
+            |pass: &Pass| told(pass, &Ok(())).condition(ConditionType::Reconciling).map(|c| (c.status, c.reason));
+        assert_eq!(reason(&pass), Some((Truth::True, Reason::Deleting)));
+        pass.plan.gone = true;
+        assert_eq!(reason(&pass), Some((Truth::False, Reason::Deleted)));
+    }
 }
