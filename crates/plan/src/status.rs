@@ -518,6 +518,7 @@ mod tests {
         pass.plan.rollout = Some(Rollout::Done);
         let status = told(&pass, &Ok(()));
         assert!(status.is(ConditionType::Ready) && !status.is(ConditionType::SpecValid));
+        assert_eq!(status.source.as_ref().map(|source| source.location.as_str()), Some("bot.yaml:1"));
         let message = &status.condition(ConditionType::SpecValid).unwrap().message;
         assert!(message.ends_with("is kept: spec.cpu: unknown; spec.x: unknown"), "{message}");
     }
