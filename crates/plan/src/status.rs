@@ -541,6 +541,7 @@ mod tests {
         pass.plan.rollout = Some(Rollout::Done);
         let status = told(&pass, &Ok(()));
         assert!(status.is(ConditionType::Ready) && !status.is(ConditionType::SpecValid));
+        assert_eq!(status.source.as_ref().map(|source| source.location.as_str()), Some("bot.yaml:1"));
         let message = &status.condition(ConditionType::SpecValid).unwrap().message;
         assert!(message.ends_with("is kept: spec.cpu: unknown; spec.x: unknown"), "{message}");
     }
@@ -606,5 +607,16 @@ mod tests {
         assert_eq!((ready.status, ready.reason), (Truth::Unknown, Reason::InternalError));
         assert!(status.is(ConditionType::Reconciling) && !status.is(ConditionType::Stalled));
         assert_eq!(status.observed_generation, before.observed_generation);
+    }
+
+    #[test]
+    fn an_agent_is_deleted_when_nothing_is_left_and_deleting_until_then() {
+        let departure = crate::desired::Departure { key: Key::new("bot"), inventory: Inventory::default(), held: None };
+        let mut pass = pass_of(Spec::Gone(departure));
+        let reason =
+            |pass: &Pass| told(pass, &Ok(())).condition(ConditionType::Reconciling).map(|c| (c.status, c.reason));
+        assert_eq!(reason(&pass), Some((Truth::True, Reason::Deleting)));
+        pass.plan.gone = true;
+        assert_eq!(reason(&pass), Some((Truth::False, Reason::Deleted)));
     }
 }

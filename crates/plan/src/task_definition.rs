@@ -260,3 +260,69 @@ fn name_list(parent: &mut Value, key: &str, each: impl Fn(&mut Value)) {
     let named: Map<String, Value> = named.collect();
     parent[key] = Value::Object(named);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(more: &Value) -> Value {
+        let mut spec = json!({"cluster": "agents", "image": {"uri": "x"}, "network": {"subnets": ["subnet-1"]}});
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let agent =
+            json!({"apiVersion": "fargateer/v1", "kind": "AgentDeployment", "metadata": {"name": "bot"}, "spec": spec});
+        from_spec(&serde_json::from_value(agent).unwrap(), "x", None).document
+    }
+
+    fn revision(number: u32, owner: &str, agent: &str) -> Live {
+        Live { arn: format!("arn/bot:{number}"), document: json!({}), tags: tags::owned(owner, agent, &Tags::new()) }
+    }
+
+    #[test]
+    fn the_storage_every_task_has_is_not_sent_and_more_is() {
+        let storage =
+            |size: u32| document(&json!({"resources": {"ephemeralStorageGiB": size}})).get("ephemeralStorage").cloned();
+        assert_eq!((storage(20), storage(21)), (None, Some(json!({"sizeInGiB": 21}))));
+        assert_eq!(document(&json!({})).get("ephemeralStorage"), None);
+    }
+
+    #[test]
+    fn a_revisions_number_and_family_are_read_from_its_arn() {
+        let arn = "arn:aws:ecs:us-east-1:1:task-definition/bot:42";
+        assert_eq!((revision_number(arn), family_of(arn)), (42, "bot"));
+        assert_eq!((revision_number("bot"), family_of("bot:7")), (0, "bot"));
+    }
+
+    #[test]
+    fn the_oldest_beyond_those_to_keep_are_outdated_unless_in_use_or_not_ours() {
+        let mut revisions: Vec<Live> = [3, 10, 9, 1, 2].map(|number| revision(number, "prod", "bot")).to_vec();
+        revisions.extend([revision(4, "prod", "other"), revision(5, "stage", "bot")]);
+        let ours = tags::owned("prod", "bot", &Tags::new());
+        let numbers = |in_use: &[&str], keep: usize| -> Vec<u64> {
+            let in_use: Vec<String> = in_use.iter().map(|arn| (*arn).to_owned()).collect();
+            outdated(&revisions, &in_use, keep, &ours).into_iter().map(|live| revision_number(&live.arn)).collect()
+        };
+        assert_eq!(numbers(&[], 2), [1, 2, 3]);
+        assert_eq!(numbers(&["arn/bot:2"], 2), [1, 3]);
+        assert_eq!(numbers(&[], 9), Vec::<u64>::new());
+        assert_eq!(outdated(&revisions, &[], 0, &Tags::new()), Vec::<&Live>::new());
+    }
+
+    #[test]
+    fn a_revision_matches_by_what_aws_made_of_our_request_but_not_once_edited() {
+        let asked = json!({"family": "bot", "containerDefinitions": [{"name": "c"}]});
+        let digest = normal::digest(&normal::task_definition(&asked));
+        let wanted = Wanted { document: asked.clone(), digest: digest.clone() };
+        let mut made = asked;
+        made["novelty"] = json!(1);
+        let mut live = Live { arn: "arn".to_owned(), document: made, tags: Tags::new() };
+        assert!(!live.matches(&wanted));
+        assert_eq!(live.echo(), None, "nobody knows what was asked for");
+        live.tags.insert(tags::DIGEST.to_owned(), digest);
+        let echo = live.echo().unwrap();
+        live.tags.insert(tags::ECHO.to_owned(), echo);
+        assert!(live.matches(&wanted));
+        live.document["novelty"] = json!(2);
+        assert!(!live.matches(&wanted));
+        assert!(!diff(&live, &wanted).is_empty());
+    }
+}
