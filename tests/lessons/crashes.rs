@@ -102,3 +102,18 @@ async fn a_lost_answer_to_an_update_does_not_deploy_twice() {
         }
     }
 }
+
+/// What was seen before a write that failed is not believed after it.
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_to_new_scaling_is_found_out_by_the_next_look() {
+    let mut world = World::new().await;
+    world.apply([Agent::named("bot").with_tasks(2)]).await;
+    pass(Duration::from_mins(10)).await;
+    world.break_once("RegisterScalableTarget", FaultKind::ResetAfter);
+    let begun = world.sim.now();
+    world.apply([Agent::named("bot").with_tasks(2).scaled(2, 5)]).await;
+    world.assert_ready("bot");
+    assert!(world.since(begun) < Duration::from_secs(20), "{:?}", world.since(begun));
+    assert_eq!(world.policies("bot").len(), 2);
+    world.assert_nothing_to_do().await;
+}
