@@ -15,7 +15,7 @@ async fn looking_at_one_service_again_costs_three_reads_at_most() {
     world.apply([full()]).await;
     let first = world.sim.calls().iter().filter(|call| call.operation == "DescribeServices").count();
     assert!(first > 0);
-    for _ in 0..12 {
+    for _ in 0..60 {
         let begun = sweeps(&world);
         world.forget_calls();
         world.resync().await;

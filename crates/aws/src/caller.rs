@@ -14,6 +14,7 @@ use tracing::Instrument as _;
 
 use crate::clients::Clients;
 use crate::error;
+use crate::memory::Rereads;
 use crate::quota::{Group, Quota};
 use crate::wire::Exchange;
 
@@ -54,6 +55,7 @@ pub(crate) struct Caller<'a> {
     pub(crate) clients: Arc<Clients>,
     pub(crate) quota: &'a Quota,
     pub(crate) counts: &'a Counts,
+    pub(crate) rereads: &'a Rereads,
 }
 
 impl Caller<'_> {

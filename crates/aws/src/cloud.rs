@@ -14,6 +14,7 @@ use futures::future::join_all;
 
 use crate::caller::{Caller, Counts};
 use crate::clients::Factory;
+use crate::memory::Rereads;
 use crate::quota::Quota;
 use crate::{image, log_group, rollout, scaling, service, target_group, task, task_definition};
 
@@ -39,6 +40,7 @@ pub struct Aws {
     factory: Factory,
     quota: Quota,
     counts: Counts,
+    rereads: Rereads,
     images: image::Images,
     log_groups: log_group::LogGroups,
     revisions: task_definition::Revisions,
@@ -53,6 +55,7 @@ impl Aws {
             factory: Factory::new(config),
             quota: Quota::new(settings.share),
             counts: Counts::default(),
+            rereads: Rereads::default(),
             images: image::Images::new(settings.believed),
             log_groups: log_group::LogGroups::new(settings.believed),
             revisions: task_definition::Revisions::default(),
@@ -67,7 +70,13 @@ impl Aws {
     }
 
     async fn caller<'a>(&'a self, place: &'a Place) -> Caller<'a> {
-        Caller { place, clients: self.factory.clients(place).await, quota: &self.quota, counts: &self.counts }
+        Caller {
+            place,
+            clients: self.factory.clients(place).await,
+            quota: &self.quota,
+            counts: &self.counts,
+            rereads: &self.rereads,
+        }
     }
 
     async fn find(&self, caller: &Caller<'_>, look: &Look) -> Finding {

@@ -60,6 +60,7 @@ impl LogGroups {
         if let Some(live) = self.known.get(&key) {
             return Seen::Present(live);
         }
+        caller.rereads.mark(caller.place);
         let fetch = |names: Vec<String>| describe(caller, names);
         let seen = self.batch.get(caller.place, name.to_owned(), fetch).await;
         let seen = seen.unwrap_or_else(|| Seen::Unknown(abandoned()));
