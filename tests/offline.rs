@@ -186,3 +186,31 @@ fn the_readme_names_only_commands_that_exist() {
     }
     assert!(Path::new(&repository().join("examples/minimal.yaml")).exists());
 }
+
+#[test]
+fn two_specs_for_one_service_are_a_fault() {
+    let text =
+        format!("{GOOD}---\n{}", GOOD.replace("name: a", "name: b").replace("cluster: c", "cluster: c\n  service: a"));
+    assert_wrong(&with_file(&text, &["validate", "agent.yaml"]), &["c/a is claimed by a, b"]);
+}
+
+#[test]
+fn an_option_out_of_its_range_is_refused() {
+    for (option, value, word) in [
+        ("--quota-share", "nan", "from 0.01 to 1"),
+        ("--quota-share", "2", "from 0.01 to 1"),
+        ("--resync", "0s", "at least 1s"),
+        ("--speed", "0", "from 0.1 to 1000"),
+        ("--owner", "", "1 to 128"),
+        ("--workers", "0", "1..=10000"),
+        ("--log", "bo[gus", "a level or a filter"),
+    ] {
+        assert_wrong(&here(&["run", "--local", option, value, "manifests"]), &[option, word]);
+    }
+    assert_wrong(&here(&["run", "--local", "-o", "json", "manifests"]), &["--once"]);
+}
+
+#[test]
+fn an_emptied_file_is_a_fault() {
+    assert_wrong(&with_file("", &["validate", "agent.yaml"]), &["agent.yaml", "holds no document"]);
+}

@@ -112,8 +112,14 @@ async fn a_retained_agent_keeps_running_when_its_spec_goes() {
     world.settle().await;
     pass(Duration::from_hours(2)).await;
     world.assert_no_writes();
-    assert_eq!(world.reason("bot"), Reason::Retained);
     assert_eq!(world.service("bot")["status"], "ACTIVE");
+    let told = world.controller.reconciler.board.events().list(None);
+    assert!(told.iter().any(|event| event.agent.as_str() == "bot" && event.reason == Reason::Retained), "{told:?}");
+    let listed = world.controller.reconciler.fleet.keys();
+    assert!(listed.iter().all(|key| key.as_str() != "bot"), "it is nobody's to look after any more");
+    world.apply([Agent::named("bot").with("deletionPolicy", json!("Retain"))]).await;
+    world.assert_ready("bot");
+    world.assert_no_writes();
 }
 
 #[tokio::test(start_paused = true)]

@@ -39,8 +39,7 @@ impl Next {
             | Reason::NotObserved
             | Reason::Drifted
             | Reason::DriftLeftAlone
-            | Reason::Suspended
-            | Reason::Retained => Self::Resync,
+            | Reason::Suspended => Self::Resync,
             Reason::Applying | Reason::RollingOut | Reason::WaitingForHealthy | Reason::TasksFailing => {
                 Self::Wait(POLL)
             }
@@ -63,7 +62,8 @@ impl Next {
             | Reason::Conflict
             | Reason::NotOurs
             | Reason::ManagedElsewhere => Self::Slow,
-            Reason::Deleted => Self::Forget,
+            // What is left running on purpose is nobody's to look after any more.
+            Reason::Deleted | Reason::Retained => Self::Forget,
         }
     }
 

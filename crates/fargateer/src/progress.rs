@@ -46,6 +46,9 @@ impl Progress {
 trait View: Send {
     /// Shows the agents as they are.
     fn show(&mut self, agents: &BTreeMap<Key, AgentDeploymentStatus>);
+
+    /// Leaves what was shown last.
+    fn finish(&mut self) {}
 }
 
 async fn watch(controller: Arc<Controller>, mut view: Box<dyn View>, stop: CancellationToken) {
@@ -55,6 +58,7 @@ async fn watch(controller: Arc<Controller>, mut view: Box<dyn View>, stop: Cance
         let agents = keys.into_iter().map(|key| (key.clone(), controller.reconciler.board.status(&key))).collect();
         view.show(&agents);
         if stop.is_cancelled() {
+            view.finish();
             return;
         }
         tokio::select! {
@@ -161,6 +165,11 @@ impl View for Screen {
             }
         }
         self.sum.set_message(sum(agents));
+    }
+
+    fn finish(&mut self) {
+        self.lines.values().for_each(ProgressBar::abandon);
+        self.sum.abandon();
     }
 }
 

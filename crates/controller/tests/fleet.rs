@@ -1,0 +1,112 @@
+//! What a reading of the sources may lead to: nobody is deleted because something else cannot be read.
+
+#![cfg(test)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use fargateer_api::status::{AgentDeploymentStatus, Inventory, Reason, SourceStatus};
+use fargateer_api::{AgentDeployment, Key};
+use fargateer_controller::board::Board;
+use fargateer_controller::fleet::Fleet;
+use fargateer_controller::port::{Clock, Document, Snapshot, Statuses};
+use fargateer_plan::desired::Spec;
+use fargateer_plan::prune::Policy;
+use jiff::Timestamp;
+use serde_json::json;
+
+/// Two agents that ran before.
+struct Ran;
+
+#[async_trait]
+impl Statuses for Ran {
+    async fn load(&self) -> Result<BTreeMap<Key, AgentDeploymentStatus>, String> {
+        let status = |name: &str| {
+            let inventory = Inventory { service: name.to_owned(), ..Inventory::default() };
+            (Key::new(name), AgentDeploymentStatus { inventory, ..AgentDeploymentStatus::default() })
+        };
+        Ok(["one", "two", "three"].map(status).into())
+    }
+
+    async fn save(&self, _key: &Key, _status: &AgentDeploymentStatus) -> Result<(), String> {
+        Ok(())
+    }
+
+    async fn remove(&self, _key: &Key) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+struct Epoch;
+
+impl Clock for Epoch {
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+}
+
+async fn fleet() -> Fleet {
+    let board = Board::load(Arc::new(Ran), Arc::new(Epoch)).await.unwrap();
+    let policy = Policy { grace: Duration::ZERO, reads: 1, ..Policy::default() };
+    Fleet::new(Arc::new(board), "test", policy, 1)
+}
+
+fn good(name: &str) -> (Key, Vec<Document>) {
+    let agent: AgentDeployment = serde_json::from_value(json!({
+        "apiVersion": "fargateer/v1", "kind": "AgentDeployment", "metadata": {"name": name},
+        "spec": {"cluster": "c", "image": {"uri": "x:1"}, "network": {"subnets": ["subnet-1"]}},
+    }))
+    .unwrap();
+    let document = Document { agent: Some(Box::new(agent)), faults: Vec::new(), source: SourceStatus::default() };
+    (Key::new(name), vec![document])
+}
+
+fn faulty(name: &str) -> (Key, Vec<Document>) {
+    let (key, mut documents) = good(name);
+    documents[0].faults = vec![format!("{name}.yaml:9:1: not YAML")];
+    (key, documents)
+}
+
+fn read(documents: impl IntoIterator<Item = (Key, Vec<Document>)>) -> Snapshot {
+    let documents = documents.into_iter().collect();
+    Snapshot { source: "specs".to_owned(), whole: true, documents, faults: Vec::new() }
+}
+
+fn held(fleet: &Fleet, name: &str) -> Option<Reason> {
+    match fleet.spec(&Key::new(name)) {
+        Spec::Gone(departure) => departure.held.map(|(reason, _)| reason),
+        Spec::Present { .. } | Spec::Broken { .. } => panic!("{name} has a spec"),
+    }
+}
+
+#[tokio::test]
+async fn a_spec_that_is_gone_from_a_faultless_reading_may_be_deleted() {
+    let fleet = fleet().await;
+    fleet.update(read([good("one"), good("two"), good("three")]));
+    fleet.update(read([good("one"), good("two")]));
+    assert_eq!(held(&fleet, "three"), None);
+}
+
+/// A `---` that lost a dash makes one faulty document of two: the second one is not gone.
+#[tokio::test]
+async fn a_fault_anywhere_keeps_every_agent_that_is_not_found() {
+    let fleet = fleet().await;
+    fleet.update(read([good("one"), good("two"), good("three")]));
+    let changes = fleet.update(read([faulty("one"), good("two")]));
+    let Spec::Present { faults, .. } = fleet.spec(&Key::new("three")) else { panic!("three is kept") };
+    assert!(faults[0].contains("not found by the last read"), "{faults:?}");
+    assert!(changes.missing.is_empty());
+    fleet.update(read([good("one"), good("two"), good("three")]));
+    let Spec::Present { faults, .. } = fleet.spec(&Key::new("three")) else { panic!("three is back") };
+    assert!(faults.is_empty());
+}
+
+/// After a restart there is no last good spec to keep; there is a status, and that is not deleted on.
+#[tokio::test]
+async fn a_fault_in_the_first_reading_deletes_nobody() {
+    let fleet = fleet().await;
+    fleet.update(read([faulty("one"), good("two")]));
+    assert_eq!(held(&fleet, "three"), Some(Reason::PruneGrace));
+}
