@@ -110,3 +110,17 @@ async fn a_service_of_another_agent_is_not_taken_over() {
     assert_eq!(world.reason("bot"), Reason::NotOurs, "{}", world.message("bot"));
     world.assert_no_writes();
 }
+
+/// An agent of another account is worked on with its role, and with nothing of ours.
+#[tokio::test(start_paused = true)]
+async fn an_agent_of_another_account_is_worked_on_with_its_role() {
+    let mut world = World::new().await;
+    let role = "arn:aws:iam::444455556666:role/fargateer";
+    world.apply([Agent::named("guest").with("account", json!({"roleArn": role, "externalId": "ours"}))]).await;
+    let assumed: Vec<_> = world.sim.calls().into_iter().filter(|call| call.operation == "AssumeRole").collect();
+    assert!(!assumed.is_empty(), "the role is assumed");
+    // Our own account has a cluster of that name; the other one has none.
+    assert_eq!(world.reason("guest"), Reason::ClusterNotFound);
+    world.apply([Agent::named("bot")]).await;
+    world.assert_ready("bot");
+}

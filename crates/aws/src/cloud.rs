@@ -12,11 +12,13 @@ use fargateer_plan::failure::Failure;
 use fargateer_plan::observed::{Finding, Look};
 use futures::future::join_all;
 
-use crate::caller::{Caller, Counts};
+use crate::caller::{Caller, Counts, Operation};
 use crate::clients::Factory;
 use crate::memory::Rereads;
-use crate::quota::Quota;
+use crate::quota::{Group, Quota};
 use crate::{image, log_group, rollout, scaling, service, target_group, task, task_definition};
+
+const WHO: Operation = Operation::new("sts.GetCallerIdentity", Group::Identity);
 
 /// How AWS is used.
 #[derive(Debug, Clone)]
@@ -67,6 +69,13 @@ impl Aws {
     /// How often each operation was called.
     pub fn counts(&self) -> &Counts {
         &self.counts
+    }
+
+    /// Who the calls in `place` are made as: account id and ARN. For people, before something is changed.
+    pub async fn identity(&self, place: &Place) -> Result<(String, String), Failure> {
+        let caller = self.caller(place).await;
+        let who = caller.typed(WHO, caller.clients.sts.get_caller_identity().send()).await?;
+        Ok((who.account().unwrap_or_default().to_owned(), who.arn().unwrap_or_default().to_owned()))
     }
 
     async fn caller<'a>(&'a self, place: &'a Place) -> Caller<'a> {

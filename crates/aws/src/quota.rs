@@ -44,6 +44,8 @@ pub enum Group {
     LoadBalancerRead,
     /// ECR image reads.
     Images,
+    /// STS; its rates are not published.
+    Identity,
 }
 
 impl Group {
@@ -57,7 +59,7 @@ impl Group {
             Self::TagModify => (20.0, 10.0),
             Self::Scaling | Self::Logs => (10.0, 10.0),
             Self::LogSettings => (5.0, 5.0),
-            Self::LogEvents => (20.0, 20.0),
+            Self::LogEvents | Self::Identity => (20.0, 20.0),
             Self::LoadBalancerRead => (40.0, 10.0),
             Self::Images => (100.0, 100.0),
         }

@@ -24,7 +24,11 @@ pub(crate) async fn run(args: ApplyArgs, json_logs: bool) -> anyhow::Result<Exit
     if !args.yes {
         let paths = args.paths.iter().map(PathBuf::from).collect();
         let plan = PlanArgs { paths, format: PlanFormat::Text, cloud: args.cloud.clone() };
-        output::note(&plan::text(&survey::run(&plan).await?));
+        let surveyed = survey::run(&plan).await?;
+        output::note(&plan::text(&surveyed));
+        for line in survey::identities(&surveyed, &args.cloud).await {
+            output::note(&line);
+        }
         if !confirmed()? {
             output::note("nothing was changed");
             return Ok(ExitCode::from(1));

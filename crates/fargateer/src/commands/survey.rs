@@ -1,17 +1,19 @@
 //! What `plan` and `diff` share: every agent is looked at, nothing is changed.
 
+use std::collections::BTreeSet;
+
 use fargateer_api::status::SourceStatus;
 use fargateer_api::{AgentDeployment, Key, Reason};
 use fargateer_aws::Aws;
 use fargateer_controller::port::Clock as _;
 use fargateer_controller::reconcile;
-use fargateer_plan::desired::{Circumstances, Spec};
+use fargateer_plan::desired::{Circumstances, Place, Spec};
 use fargateer_plan::failure::Failure;
 use fargateer_plan::guard::Gate;
 use fargateer_plan::pass::Pass;
 use futures::future::join_all;
 
-use crate::cli::PlanArgs;
+use crate::cli::{CloudArgs, PlanArgs};
 use crate::commands::specs;
 use crate::config;
 use crate::output::hinted;
@@ -36,6 +38,21 @@ pub(crate) async fn run(args: &PlanArgs) -> anyhow::Result<Vec<Surveyed>> {
         Some(failure) if failures.len() == surveyed.len() => Err(refused(failure)),
         Some(_) | None => Ok(surveyed),
     }
+}
+
+/// As whom the changes would be made, a line for each place.
+pub(crate) async fn identities(surveyed: &[Surveyed], cloud: &CloudArgs) -> Vec<String> {
+    let aws = Aws::new(config::aws().await, &cloud_settings(cloud));
+    let places: BTreeSet<Place> = surveyed.iter().map(|one| one.pass.place()).collect();
+    let mut lines = Vec::new();
+    for place in places {
+        let region = &place.region;
+        lines.push(match aws.identity(&place).await {
+            Ok((account, arn)) => format!("in account {account}, {region}, as {arn}"),
+            Err(failure) => format!("in {region}, as nobody knows whom: {failure}"),
+        });
+    }
+    lines
 }
 
 /// What helps against failures that stop a whole command.
