@@ -11,3 +11,4 @@ mod ownership;
 mod paging;
 mod rollouts;
 mod secrets;
+mod verification;

@@ -151,6 +151,8 @@ pub enum Reason {
     DeploymentFailed,
     /// ECS returned to an older revision; the spec's is held.
     RolledBack,
+    /// The agent did not answer the smoke checks.
+    VerificationFailed,
     /// Tasks start and stop again.
     TasksFailing,
     /// Somebody else changed something.

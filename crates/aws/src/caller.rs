@@ -14,6 +14,7 @@ use tracing::Instrument as _;
 
 use crate::clients::Clients;
 use crate::error;
+use crate::http::Http;
 use crate::memory::Rereads;
 use crate::quota::{Group, Quota};
 use crate::wire::Exchange;
@@ -56,6 +57,7 @@ pub(crate) struct Caller<'a> {
     pub(crate) quota: &'a Quota,
     pub(crate) counts: &'a Counts,
     pub(crate) rereads: &'a Rereads,
+    pub(crate) http: &'a dyn Http,
 }
 
 impl Caller<'_> {

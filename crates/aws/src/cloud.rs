@@ -1,5 +1,6 @@
 //! AWS behind the controller's port: hands each look and each action to the file of its resource.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,9 +15,10 @@ use futures::future::join_all;
 
 use crate::caller::{Caller, Counts, Operation};
 use crate::clients::Factory;
+use crate::http::{Http, Network};
 use crate::memory::Rereads;
 use crate::quota::{Group, Quota};
-use crate::{image, log_group, rollout, scaling, service, target_group, task, task_definition};
+use crate::{image, log_group, probe, rollout, scaling, service, target_group, task, task_definition};
 
 const WHO: Operation = Operation::new("sts.GetCallerIdentity", Group::Identity);
 
@@ -28,11 +30,13 @@ pub struct Settings {
     /// How long facts that hardly change (log group settings, scaling policies) are believed without another read.
     /// Somebody else's change to them is noticed after this time. Default 15 minutes.
     pub believed: Duration,
+    /// How smoke checks reach agents. Default: over the network.
+    pub http: Arc<dyn Http>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { share: 0.5, believed: Duration::from_mins(15) }
+        Self { share: 0.5, believed: Duration::from_mins(15), http: Arc::new(Network::default()) }
     }
 }
 
@@ -43,6 +47,7 @@ pub struct Aws {
     quota: Quota,
     counts: Counts,
     rereads: Rereads,
+    http: Arc<dyn Http>,
     images: image::Images,
     log_groups: log_group::LogGroups,
     revisions: task_definition::Revisions,
@@ -58,6 +63,7 @@ impl Aws {
             quota: Quota::new(settings.share),
             counts: Counts::default(),
             rereads: Rereads::default(),
+            http: Arc::clone(&settings.http),
             images: image::Images::new(settings.believed),
             log_groups: log_group::LogGroups::new(settings.believed),
             revisions: task_definition::Revisions::default(),
@@ -85,6 +91,7 @@ impl Aws {
             quota: &self.quota,
             counts: &self.counts,
             rereads: &self.rereads,
+            http: self.http.as_ref(),
         }
     }
 
@@ -103,6 +110,7 @@ impl Aws {
             Look::Revisions(family) => Finding::Revisions(self.revisions.list(caller, family).await),
             Look::Verdicts { cluster, service } => Finding::Verdicts(rollout::observe(caller, cluster, service).await),
             Look::StoppedTasks { .. } => Finding::StoppedTasks(task::observe(caller, look).await),
+            Look::Probe { .. } => Finding::Probe(probe::observe(caller, look).await),
             Look::TargetGroup(arn) => Finding::TargetGroup(target_group::observe(caller, arn).await),
         }
     }

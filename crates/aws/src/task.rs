@@ -24,7 +24,7 @@ const LINES: u32 = 20;
 /// The tasks that stopped lately, newest first, with the last log lines of the newest.
 pub(crate) async fn observe(caller: &Caller<'_>, look: &Look) -> Seen<Vec<StoppedTask>> {
     let Look::StoppedTasks { cluster, service, container, logs } = look else { return Seen::NotLooked };
-    let documents = match stopped(caller, cluster, service).await {
+    let documents = match described(caller, (cluster, service), "STOPPED", TASKS).await {
         Ok(documents) => documents,
         Err(failure) => return Seen::Unknown(failure),
     };
@@ -36,9 +36,15 @@ pub(crate) async fn observe(caller: &Caller<'_>, look: &Look) -> Seen<Vec<Stoppe
     Seen::Present(tasks)
 }
 
-async fn stopped(caller: &Caller<'_>, cluster: &str, service: &str) -> Result<Vec<Value>, Failure> {
+/// Up to `most` tasks of a service that are meant to be `status`, the last to stop first.
+pub(crate) async fn described(
+    caller: &Caller<'_>,
+    (cluster, service): (&str, &str),
+    status: &str,
+    most: u32,
+) -> Result<Vec<Value>, Failure> {
     let ecs = &caller.clients.ecs;
-    let request = json!({"cluster": cluster, "serviceName": service, "desiredStatus": "STOPPED", "maxResults": TASKS});
+    let request = json!({"cluster": cluster, "serviceName": service, "desiredStatus": status, "maxResults": most});
     let send = |exchange| ecs.list_tasks().customize().interceptor(exchange).send();
     let listed = caller.json(LIST, &request, send).await?;
     let arns: Vec<&str> = items(&listed, "taskArns").iter().filter_map(Value::as_str).collect();

@@ -53,7 +53,8 @@ impl Next {
             | Reason::QuotaExceeded
             | Reason::ClusterNotFound
             | Reason::TargetGroupNotFound
-            | Reason::ImageNotFound => Self::Retry(Class::Denied),
+            | Reason::ImageNotFound
+            | Reason::VerificationFailed => Self::Retry(Class::Denied),
             Reason::FirstDeploymentFailed
             | Reason::DeploymentFailed
             | Reason::RolledBack

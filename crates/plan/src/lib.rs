@@ -28,4 +28,5 @@ pub mod status;
 pub mod tags;
 pub mod target_group;
 pub mod task_definition;
+pub mod verify;
 pub mod waves;

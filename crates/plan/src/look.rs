@@ -66,6 +66,19 @@ pub fn explaining(wanted: &Wanted, observed: &Observed, revision: Option<&str>, 
     looks
 }
 
+/// The smoke checks that are due: the spec asks for them, tasks run, and nobody looked in this pass.
+pub fn verifying(wanted: &Wanted, observed: &Observed) -> Option<Look> {
+    let check = &wanted.agent.spec.verify.as_ref()?.http;
+    let live = observed.active_service()?;
+    (observed.probe.is_unlooked() && live.count("runningCount") > 0).then(|| Look::Probe {
+        cluster: wanted.agent.spec.cluster.clone(),
+        service: wanted.agent.service_name().to_owned(),
+        port: wanted.agent.spec.container.port,
+        path: check.path.clone(),
+        invoke: check.invoke.as_ref().map(ToString::to_string),
+    })
+}
+
 fn basics(wanted: &Wanted, observed: &Observed) -> Vec<Look> {
     let agent = &wanted.agent;
     let mut looks = Vec::new();
@@ -195,7 +208,9 @@ mod tests {
                 let (arn, retention, tags) = ("arn".to_owned(), Some(30), Seen::NotLooked);
                 observed.log_group = Seen::Present(log_group::Live { arn, retention, policy_retention: false, tags });
             }
-            Look::LogGroupTags(_) | Look::Verdicts { .. } | Look::StoppedTasks { .. } => panic!("{look:?}"),
+            Look::LogGroupTags(_) | Look::Verdicts { .. } | Look::StoppedTasks { .. } | Look::Probe { .. } => {
+                panic!("{look:?}")
+            }
         }
     }
 

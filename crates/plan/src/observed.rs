@@ -9,6 +9,7 @@ use crate::image::EcrTag;
 use crate::rollout::Verdict;
 use crate::seen::Seen;
 use crate::tags::Tags;
+use crate::verify::Probe;
 use crate::{log_group, scaling, service, target_group, task_definition};
 
 /// One thing to look at.
@@ -58,6 +59,19 @@ pub enum Look {
     },
     /// The target group.
     TargetGroup(String),
+    /// The smoke checks: requests to the running tasks.
+    Probe {
+        /// Cluster.
+        cluster: String,
+        /// Service.
+        service: String,
+        /// Port the agent serves on.
+        port: u16,
+        /// Path to GET.
+        path: String,
+        /// JSON text to POST to `/invocations`, too.
+        invoke: Option<String>,
+    },
 }
 
 /// What a look found.
@@ -83,6 +97,8 @@ pub enum Finding {
     StoppedTasks(Seen<Vec<StoppedTask>>),
     /// For `Look::TargetGroup`.
     TargetGroup(Seen<target_group::Live>),
+    /// For `Look::Probe`.
+    Probe(Seen<Probe>),
 }
 
 /// Everything seen of one agent in this pass.
@@ -108,6 +124,8 @@ pub struct Observed {
     pub stopped: Seen<Vec<StoppedTask>>,
     /// The target group.
     pub target_group: Seen<target_group::Live>,
+    /// What the smoke checks found.
+    pub probe: Seen<Probe>,
 }
 
 impl Observed {
@@ -128,6 +146,7 @@ impl Observed {
             Finding::Verdicts(seen) => self.verdicts = seen,
             Finding::StoppedTasks(seen) => self.stopped = seen,
             Finding::TargetGroup(seen) => self.target_group = seen,
+            Finding::Probe(seen) => self.probe = seen,
         }
     }
 
@@ -140,7 +159,7 @@ impl Observed {
     /// the target group does where the scaling counts its requests, which only the spec knows.
     pub fn gap(&self) -> Option<&crate::failure::Failure> {
         let Self { service, image, log_group, scaling, revision, revisions, .. } = self;
-        let Self { registered: _, verdicts, stopped: _, target_group: _, .. } = self;
+        let Self { registered: _, verdicts, stopped: _, target_group: _, probe: _, .. } = self;
         let group_tags = log_group.present().and_then(|group| group.tags.failure());
         service
             .failure()

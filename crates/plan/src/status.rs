@@ -12,6 +12,7 @@ use crate::failure::{Class, Failure};
 use crate::guard::Gate;
 use crate::pass::Pass;
 use crate::rollout::Rollout;
+use crate::seen::Seen;
 use crate::{cost, diagnosis, tags};
 
 /// How many changes the history keeps.
@@ -100,7 +101,22 @@ fn outcome(pass: &Pass, result: &Result<(), Failure>) -> Outcome {
     match &pass.desired {
         Desired::Absent(..) if pass.plan.gone => Outcome::rest(Reason::Deleted, "nothing of it is left in AWS"),
         Desired::Absent(..) => Outcome::waiting(Reason::Deleting, "waits until ECS has drained the service"),
-        Desired::Present(_) | Desired::Unclear(..) => rolled(pass.plan.rollout.as_ref()),
+        Desired::Present(_) | Desired::Unclear(..) => verified(rolled(pass.plan.rollout.as_ref()), pass),
+    }
+}
+
+/// A rollout that is done counts when the smoke checks, where there are any, passed.
+fn verified(outcome: Outcome, pass: &Pass) -> Outcome {
+    if outcome.ready != Truth::True {
+        return outcome;
+    }
+    match &pass.observed.probe {
+        Seen::Present(probe) if !probe.passed() => Outcome::stalled(
+            Reason::VerificationFailed,
+            format!("the smoke checks failed: {}", probe.failures.join("; ")),
+        ),
+        Seen::Unknown(failure) => Outcome { ready: Truth::Unknown, ..failed(failure) },
+        Seen::Present(_) | Seen::NotLooked | Seen::Absent => outcome,
     }
 }
 
@@ -334,6 +350,7 @@ fn was_carried_through(previous: &AgentDeploymentStatus, generation: Option<&Gen
         Reason::FirstDeploymentFailed,
         Reason::DeploymentFailed,
         Reason::RolledBack,
+        Reason::VerificationFailed,
         Reason::DriftLeftAlone,
         Reason::Suspended,
     ];

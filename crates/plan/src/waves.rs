@@ -93,6 +93,9 @@ fn toward(wanted: &Wanted, observed: &Observed) -> Plan {
     if plan.gate.is_none() {
         plan.waves = waves(wanted, observed, &revision);
     }
+    if plan.gate.is_none() && plan.waves.is_empty() && plan.rollout == Some(Rollout::Done) {
+        plan.explaining.extend(look::verifying(wanted, observed));
+    }
     if let (Some(gate), false) = (guard::dependency(wanted), plan.waves.is_empty()) {
         return Plan { gate: Some(gate), waves: Vec::new(), ..plan };
     }

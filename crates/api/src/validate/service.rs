@@ -15,8 +15,9 @@ pub(super) fn check(agent: &AgentDeployment, found: &mut Found) {
     strategy(agent, found);
     percentages(agent, found);
     alarms(agent, found);
-    if agent.spec.verify.is_some() {
-        found.add("spec.verify", "smoke checks are not yet supported", "remove the block; the health check stands");
+    if let Some(verify) = agent.spec.verify.as_ref().filter(|verify| !verify.http.path.starts_with('/')) {
+        let problem = format!("`{}` is not an absolute path", verify.http.path);
+        found.add("spec.verify.http.path", problem, "a path that begins with `/`");
     }
 }
 

@@ -148,7 +148,7 @@ async fn parts(args: &RunArgs, simulation: Option<&Simulation>) -> Parts {
     };
     // On the simulated AWS nobody else uses the account, and somebody wants to see drift corrected soon.
     let aws = match simulation {
-        Some(_) => fargateer_aws::Settings { share: 1.0, believed: Duration::ZERO },
+        Some(_) => fargateer_aws::Settings { share: 1.0, believed: Duration::ZERO, http: Arc::new(local::Virtual) },
         None => wire::cloud_settings(&args.cloud),
     };
     let grace = if args.once {

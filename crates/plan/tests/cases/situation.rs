@@ -154,6 +154,7 @@ fn observed(world: &World) -> Observed {
         verdicts: seen(world.verdicts.as_ref(), plain),
         stopped: seen(world.stopped.as_ref(), plain),
         target_group: seen(world.target_group.as_ref(), plain),
+        probe: Seen::NotLooked,
     }
 }
 

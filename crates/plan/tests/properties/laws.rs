@@ -119,6 +119,7 @@ fn bit(look: &Look) -> u16 {
         Look::Verdicts { .. } => 7,
         Look::StoppedTasks { .. } => 8,
         Look::TargetGroup(_) => 9,
+        Look::Probe { .. } => 10,
     };
     1 << kinds
 }
@@ -135,6 +136,7 @@ fn unknown(finding: &Finding) -> Finding {
         Finding::Verdicts(_) => Finding::Verdicts(Seen::Unknown(failure())),
         Finding::StoppedTasks(_) => Finding::StoppedTasks(Seen::Unknown(failure())),
         Finding::TargetGroup(_) => Finding::TargetGroup(Seen::Unknown(failure())),
+        Finding::Probe(_) => Finding::Probe(Seen::Unknown(failure())),
     }
 }
 

@@ -7,6 +7,7 @@ use fargateer_plan::echo::Done;
 use fargateer_plan::observed::{Finding, Look};
 use fargateer_plan::seen::Seen;
 use fargateer_plan::tags::{self, Tags};
+use fargateer_plan::verify::Probe;
 use fargateer_plan::{log_group, rollout, scaling, service, target_group, task_definition};
 use serde_json::{Map, Value, json};
 
@@ -90,6 +91,7 @@ impl Aws {
             Look::Verdicts { .. } => Finding::Verdicts(Seen::Present(self.verdicts.clone())),
             Look::StoppedTasks { .. } => Finding::StoppedTasks(Seen::Present(Vec::new())),
             Look::TargetGroup(_) => Finding::TargetGroup(seen(self.target_group.clone())),
+            Look::Probe { .. } => Finding::Probe(Seen::Present(Probe { tried: 1, failures: Vec::new() })),
         }
     }
 
