@@ -170,6 +170,8 @@ impl View for Screen {
     fn finish(&mut self) {
         self.lines.values().for_each(ProgressBar::abandon);
         self.sum.abandon();
+        // The last line was drawn without its end.
+        output::note("");
     }
 }
 

@@ -302,7 +302,21 @@ async fn a_source_of_more_than_ten_thousand_files_is_refused_altogether() {
     assert!(!snapshot.whole && snapshot.documents.is_empty());
     assert_one_fault(&snapshot, &["too many files", "at most 10000 files"]);
     fs::remove_file(folder.path().join("0.yaml")).unwrap();
+    let snapshot = source.next().await;
+    assert_eq!(snapshot.faults.len(), 10_000, "each file is read, and told to be empty");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_was_emptied_keeps_its_agents_and_says_so() {
+    let folder = Folder::new();
+    folder.write("a.yaml", spec("agent"));
+    let mut source = folder.source();
     assert!(source.next().await.whole);
+    folder.write("a.yaml", "");
+    let snapshot = source.next().await;
+    assert!(!snapshot.whole && snapshot.faults[0].contains("holds no document"), "{:?}", snapshot.faults);
+    let kept = snapshot.documents.values().flatten().next().expect("its last good spec is kept");
+    assert!(kept.agent.is_some());
 }
 
 #[tokio::test(start_paused = true)]
