@@ -140,6 +140,15 @@ fn the_central_function_stays_small() {
     }
 }
 
+/// The README's first command is `cargo run -- ...`: cargo must know which of the binaries is meant.
+#[test]
+fn cargo_run_runs_the_product() {
+    let root = manifest(&repository().join("Cargo.toml"));
+    let members = root["workspace"]["default-members"].as_array().expect("default members");
+    let names: Vec<&str> = members.iter().filter_map(|member| member.as_str()).collect();
+    assert_eq!(names, ["crates/fargateer"]);
+}
+
 #[test]
 fn plan_is_pure() {
     let plan = crates().into_iter().find(|one| one.name == "fargateer-plan").expect("plan");
