@@ -2,10 +2,12 @@
 //!
 //! A behaviour belongs to an image, not to a task: a new deployment of a good image heals what a bad one broke.
 
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// How tasks whose main container runs a given image behave.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Behaviour {
     /// Starts and stays healthy.
     #[default]

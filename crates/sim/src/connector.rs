@@ -35,6 +35,7 @@ impl HttpConnector for Door {
             match simulation.handle(&message) {
                 Outcome::Reply(reply, headers) => respond(reply, &headers),
                 Outcome::Reset => Err(reset()),
+                Outcome::Unreachable => Err(unreachable()),
                 Outcome::Hang => std::future::pending().await,
             }
         })
@@ -64,6 +65,9 @@ fn respond(reply: Reply, headers: &Headers) -> Result<HttpResponse, ConnectorErr
     out.insert("x-amzn-requestid", headers.request_id.clone());
     out.insert("date", headers.date.clone());
     out.insert("content-type", reply.content_type);
+    if let Some(wait) = headers.retry_after {
+        out.insert("x-amz-retry-after", wait.to_string());
+    }
     if let Some(error) = reply.error.filter(|_| reply.content_type.ends_with("json-1.1")) {
         out.insert("x-amzn-errortype", error);
     }
@@ -72,6 +76,10 @@ fn respond(reply: Reply, headers: &Headers) -> Result<HttpResponse, ConnectorErr
 
 fn reset() -> ConnectorError {
     ConnectorError::io(io::Error::new(io::ErrorKind::ConnectionReset, "connection reset by peer").into())
+}
+
+fn unreachable() -> ConnectorError {
+    ConnectorError::timeout(io::Error::new(io::ErrorKind::TimedOut, "connect timed out").into())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Faults on order: which calls go wrong, and how.
 
 use crate::call;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A fault to inject into calls that come over the wire.
@@ -28,16 +29,27 @@ impl Fault {
 }
 
 /// What goes wrong with a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
     /// ThrottlingException: Rate exceeded.
     Throttle,
+    /// The same, with `x-amz-retry-after` in milliseconds.
+    ThrottleFor(u64),
     /// A 500 with the service's own error document.
     ServerError,
+    /// The call takes effect, and the answer is a 500 all the same.
+    ServerErrorAfter,
     /// A 503 with an HTML page, as a proxy in between answers.
     HtmlError,
+    /// A 502 without a body.
+    EmptyError,
+    /// The call takes effect, and its answer breaks off in the middle of a document.
+    Truncated,
     /// AccessDeniedException.
     AccessDenied,
+    /// Nobody answers at the address.
+    ConnectTimeout,
     /// The connection breaks before the call has any effect.
     ResetBefore,
     /// The call takes effect, and the connection breaks before the answer.
@@ -53,6 +65,40 @@ pub enum FaultKind {
         /// Its message.
         message: String,
     },
+    /// A read answers what was so many milliseconds ago (see `Settings::history`). No fault of a write.
+    Stale(u64),
+    /// DescribeServices leaves a service out.
+    Omit(Omission),
+    /// A list comes in awkward pages.
+    Paged(Paging),
+}
+
+/// What DescribeServices says of a service it leaves out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Omission {
+    /// A failure MISSING.
+    Missing,
+    /// A failure ACCESS_DENIED.
+    Denied,
+    /// Nothing.
+    Silent,
+}
+
+/// In which pages a list comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Paging {
+    /// One item a page.
+    Single,
+    /// The first page is empty and has a token.
+    Empty,
+    /// Items come again on the next page.
+    Repeated,
+    /// In another order than last time.
+    Shuffled,
+    /// The token of the second page has expired.
+    Expired,
 }
 
 /// The faults on order, first come first served.

@@ -95,7 +95,7 @@ async fn aws(State(mut door): State<Door>, request: Request) -> Response<Body> {
     };
     match door.simulation.handle(&message) {
         Outcome::Reply(reply, headers) => respond(reply, &headers),
-        Outcome::Reset => reset(),
+        Outcome::Reset | Outcome::Unreachable => reset(),
         Outcome::Hang => {
             // Ends with an error when the door closes, or a graceful shutdown would wait for it for ever.
             let _ = door.closed.changed().await;

@@ -29,6 +29,8 @@ pub struct Settings {
     /// Whether the service-linked role of ECS exists. Where it does not, the first CreateService makes it and is refused,
     /// since a role just made can't be assumed yet.
     pub service_linked_role: bool,
+    /// How far back a read may see (`FaultKind::Stale`); costs a copy of a region for every write. Zero for not at all.
+    pub history: Duration,
     /// How many vCPUs may run at once in a region; no limit when unset. A new account has six.
     pub vcpu_quota: Option<u32>,
 }
@@ -46,6 +48,7 @@ impl Default for Settings {
             speed: 1.0,
             strict_images: false,
             service_linked_role: true,
+            history: Duration::ZERO,
             vcpu_quota: None,
         }
     }

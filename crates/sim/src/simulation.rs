@@ -7,6 +7,7 @@ use crate::fault::Fault;
 use crate::seed::{self, Seed};
 use crate::settings::Settings;
 use crate::wire::Message;
+use crate::witness::Witness;
 use crate::world::{Outcome, World};
 use crate::{ecs, scaling};
 use serde_json::Value;
@@ -88,6 +89,11 @@ impl Simulation {
     /// Cancels all faults.
     pub fn clear_faults(&self) {
         self.world().faults.clear();
+    }
+
+    /// From now on, `witness` sees every call that comes over the wire.
+    pub fn witness(&self, witness: Box<dyn Witness>) {
+        self.world().witness = Some(witness);
     }
 
     /// From now on, tasks whose main container's image contains `pattern` behave like this, those already

@@ -8,17 +8,20 @@ use crate::bucket::Buckets;
 use crate::call::{self, Call};
 use crate::clock;
 use crate::fault::{FaultKind, Faults};
+use crate::mangle;
 use crate::refusal::{Answer, Refusal};
 use crate::settings::Settings;
 use crate::state::{Region, Timer};
 use crate::wire::{self, BODY_LIMIT, Message, Reply, Spoken};
+use crate::witness::{self, Meeting, View, Witness};
 use crate::{ecr, ecs, elb, input, logs, scaling, sts};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-type Place = (String, String);
+/// An account and a region.
+pub(crate) type Place = (String, String);
 
 /// So many calls are remembered at most: a simulation may be served for days.
 const CALLS: usize = 200_000;
@@ -32,6 +35,9 @@ pub(crate) struct World {
     behaviours: Vec<(String, Behaviour)>,
     pub(crate) faults: Faults,
     pub(crate) calls: Vec<Call>,
+    pub(crate) witness: Option<Box<dyn Witness>>,
+    /// Every region as it was right before a write, the oldest first, as far back as `Settings::history`.
+    past: BTreeMap<Place, VecDeque<(Duration, Region)>>,
     served: u64,
 }
 
@@ -42,6 +48,8 @@ pub(crate) enum Outcome {
     Reply(Reply, Headers),
     /// The connection breaks.
     Reset,
+    /// Nobody answers at the address.
+    Unreachable,
     /// Nothing, ever.
     Hang,
 }
@@ -51,6 +59,8 @@ pub(crate) enum Outcome {
 pub(crate) struct Headers {
     pub(crate) request_id: String,
     pub(crate) date: String,
+    /// In milliseconds.
+    pub(crate) retry_after: Option<u64>,
 }
 
 impl World {
@@ -62,6 +72,8 @@ impl World {
             behaviours: Vec::new(),
             faults: Faults::default(),
             calls: Vec::new(),
+            witness: None,
+            past: BTreeMap::new(),
             served: 0,
         }
     }
@@ -74,71 +86,160 @@ impl World {
         let place = (account, scope.region);
         self.served += 1;
         let request_id = format!("00000000-0000-4000-a000-{:012x}", self.served);
-        let headers = Headers { request_id, date: clock::http(self.settings.epoch, now) };
+        let headers = Headers { request_id, date: clock::http(self.settings.epoch, now), retry_after: None };
         let input = spoken.input.clone().unwrap_or_else(|_| json!({}));
-        let fault = self.faults.strike(&spoken.service, &spoken.operation, &input);
+        let meeting = Meeting {
+            number: self.served,
+            at: now,
+            caller: &scope.access_key,
+            service: &spoken.service,
+            operation: &spoken.operation,
+            mutating: call::mutating(&spoken.operation),
+            request: &input,
+        };
+        let ordered = self.faults.strike(&spoken.service, &spoken.operation, &input);
+        let fault =
+            ordered.or_else(|| self.seen(now, &place, |witness, view| witness.before(&meeting, view)).flatten());
+        let at = (&meeting, &place);
         let outcome = match fault {
-            Some(FaultKind::ResetBefore) => Outcome::Reset,
-            Some(FaultKind::HangBefore) => Outcome::Hang,
-            Some(FaultKind::HtmlError) => Outcome::Reply(html(), headers),
-            Some(FaultKind::ResetAfter) => {
-                let _ = self.answer(now, &place, &spoken, message);
-                Outcome::Reset
-            }
-            Some(FaultKind::HangAfter) => {
-                let _ = self.answer(now, &place, &spoken, message);
-                Outcome::Hang
-            }
-            Some(FaultKind::Throttle) => refuse(&spoken, throttled(&spoken), headers),
-            Some(FaultKind::ServerError) => {
-                let refusal = Refusal::server("ServerException", "Service Unavailable. Please try again later.");
-                refuse(&spoken, refusal, headers)
-            }
-            Some(FaultKind::AccessDenied) => refuse(&spoken, denied(&spoken), headers),
-            Some(FaultKind::Error { code, message }) => refuse(&spoken, Refusal::new(&code, message), headers),
+            Some(fault) => self.strike(fault, at, (&spoken, message), headers),
             None => {
-                let answer = self.answer(now, &place, &spoken, message);
-                Outcome::Reply(wire::reply(&spoken, answer, &headers.request_id), headers)
+                Outcome::Reply(wire::reply(&spoken, self.answer(at, &spoken, message), &headers.request_id), headers)
             }
         };
-        self.record(now, place.1, spoken, input, &outcome);
+        self.record(now, place.1, &spoken, input.clone(), &outcome);
         outcome
     }
 
-    fn answer(&mut self, now: Duration, place: &Place, spoken: &Spoken, message: &Message) -> Answer {
+    /// What a call comes to that something befalls.
+    fn strike(
+        &mut self,
+        fault: FaultKind,
+        at: (&Meeting<'_>, &Place),
+        (spoken, message): (&Spoken, &Message),
+        headers: Headers,
+    ) -> Outcome {
+        let respond =
+            |answer, headers: Headers| Outcome::Reply(wire::reply(spoken, answer, &headers.request_id), headers);
+        let unavailable = || Refusal::server("ServerException", "Service Unavailable. Please try again later.");
+        match fault {
+            FaultKind::ResetBefore => Outcome::Reset,
+            FaultKind::HangBefore => Outcome::Hang,
+            FaultKind::ConnectTimeout => Outcome::Unreachable,
+            FaultKind::HtmlError => Outcome::Reply(html(), headers),
+            FaultKind::EmptyError => Outcome::Reply(empty(), headers),
+            FaultKind::Throttle => respond(Err(throttled(spoken)), headers),
+            FaultKind::ThrottleFor(wait) => {
+                respond(Err(throttled(spoken)), Headers { retry_after: Some(wait), ..headers })
+            }
+            FaultKind::ServerError => respond(Err(unavailable()), headers),
+            FaultKind::AccessDenied => respond(Err(denied(spoken)), headers),
+            FaultKind::Error { code, message } => respond(Err(Refusal::new(&code, message)), headers),
+            FaultKind::ResetAfter => {
+                self.take_effect(at, spoken, message);
+                Outcome::Reset
+            }
+            FaultKind::HangAfter => {
+                self.take_effect(at, spoken, message);
+                Outcome::Hang
+            }
+            FaultKind::ServerErrorAfter => {
+                self.take_effect(at, spoken, message);
+                respond(Err(unavailable()), headers)
+            }
+            FaultKind::Truncated => {
+                let answer = self.answer(at, spoken, message);
+                let mut reply = wire::reply(spoken, answer, &headers.request_id);
+                reply.body.truncate(reply.body.len() * 2 / 3);
+                reply.error = Some("truncated".to_owned());
+                Outcome::Reply(reply, headers)
+            }
+            FaultKind::Stale(_) if at.0.mutating => respond(self.answer(at, spoken, message), headers),
+            FaultKind::Stale(lag) => respond(self.read_past(at, Duration::from_millis(lag)), headers),
+            FaultKind::Omit(omission) if spoken.operation == "DescribeServices" => {
+                let answer = self.answer(at, spoken, message);
+                respond(mangle::omit(omission, answer), headers)
+            }
+            FaultKind::Omit(_) => respond(self.answer(at, spoken, message), headers),
+            FaultKind::Paged(paging) => {
+                let paged = match mangle::request(paging, &spoken.operation, at.0.request) {
+                    Ok(input) => Spoken { input: spoken.input.clone().map(|_| input), ..spoken.clone() },
+                    Err(refusal) => return respond(Err(refusal), headers),
+                };
+                let answer = self.answer(at, &paged, message);
+                respond(mangle::answer(paging, &spoken.operation, at.0.request, answer), headers)
+            }
+        }
+    }
+
+    /// The call takes effect and nobody is told.
+    fn take_effect(&mut self, at: (&Meeting<'_>, &Place), spoken: &Spoken, message: &Message) {
+        let told = self.answer(at, spoken, message);
+        drop(told);
+    }
+
+    fn answer(&mut self, at: (&Meeting<'_>, &Place), spoken: &Spoken, message: &Message) -> Answer {
+        let (meeting, place) = at;
         if message.body.len() > BODY_LIMIT {
             return Err(Refusal::new("RequestEntityTooLarge", "The request body is larger than 1 MiB."));
         }
         let input = spoken.input.clone()?;
         if self.settings.throttle {
             let buckets = self.buckets.entry(place.clone()).or_default();
-            if !buckets.admit(now, &spoken.service, &spoken.operation) {
+            if !buckets.admit(meeting.at, &spoken.service, &spoken.operation) {
                 return Err(throttled(spoken));
             }
         }
-        self.call(now, place, (&spoken.service, &spoken.operation), &input)
+        let answer = self.call(meeting.at, place, (&spoken.service, &spoken.operation), &input);
+        self.seen(meeting.at, place, |witness, view| witness.after(meeting, witness::told(&answer), view));
+        answer
+    }
+
+    /// Shows the world to the witness, if there is one.
+    fn seen<T>(
+        &mut self,
+        now: Duration,
+        place: &Place,
+        show: impl FnOnce(&mut dyn Witness, &mut View<'_>) -> T,
+    ) -> Option<T> {
+        let mut witness = self.witness.take()?;
+        let result = show(witness.as_mut(), &mut View { world: self, now, place: place.clone() });
+        self.witness = Some(witness);
+        Some(result)
     }
 
     /// Answers an operation, past faults and buckets.
     pub(crate) fn call(&mut self, now: Duration, place: &Place, what: (&str, &str), input: &Value) -> Answer {
-        let (service, operation) = what;
+        let history = self.settings.history;
         let region = self.at(now, place);
-        let answer = match service {
-            "ecs" => ecs::handle(region, operation, input),
-            "ecr" => ecr::handle(region, operation, input),
-            "elasticloadbalancing" | "elbv2" => elb::handle(region, operation, input),
-            "application-autoscaling" => scaling::handle(region, operation, input),
-            "logs" => logs::handle(region, operation, input),
-            "sts" => sts::handle(region, operation, input),
-            _ => Err(Refusal::unknown_operation()),
-        };
-        answer.map(input::without_nulls)
+        if !history.is_zero() && call::mutating(what.1) {
+            let before = region.clone();
+            let past = self.past.entry(place.clone()).or_default();
+            past.push_back((now, before));
+            // One older than the horizon stays: what it shows was true until the one after it.
+            while past.get(1).is_some_and(|(at, _)| *at + history < now) {
+                past.pop_front();
+            }
+        }
+        answer(self.at(now, place), what, input)
     }
 
-    fn record(&mut self, at: Duration, region: String, spoken: Spoken, request: Value, outcome: &Outcome) {
+    /// Answers a read with what was true `lag` ago.
+    fn read_past(&mut self, (meeting, place): (&Meeting<'_>, &Place), lag: Duration) -> Answer {
+        let then = meeting.at.saturating_sub(lag);
+        let what = (meeting.service, meeting.operation);
+        let past = self.past.get(place).and_then(|past| past.iter().find(|(at, _)| *at >= then));
+        match past {
+            Some((_, region)) => answer(&mut region.clone(), what, meeting.request),
+            None => self.call(meeting.at, place, what, meeting.request),
+        }
+    }
+
+    fn record(&mut self, at: Duration, region: String, spoken: &Spoken, request: Value, outcome: &Outcome) {
         let error = match outcome {
             Outcome::Reply(reply, _) => reply.error.clone(),
             Outcome::Reset => Some("reset".to_owned()),
+            Outcome::Unreachable => Some("unreachable".to_owned()),
             Outcome::Hang => Some("hang".to_owned()),
         };
         if self.calls.len() >= CALLS {
@@ -149,8 +250,8 @@ impl World {
             region,
             mutating: call::mutating(&spoken.operation),
             resource: call::resource(&request),
-            service: spoken.service,
-            operation: spoken.operation,
+            service: spoken.service.clone(),
+            operation: spoken.operation.clone(),
             error,
             request,
         });
@@ -239,8 +340,18 @@ fn advance(region: &mut Region, now: Duration) {
     region.now = region.now.max(now);
 }
 
-fn refuse(spoken: &Spoken, refusal: Refusal, headers: Headers) -> Outcome {
-    Outcome::Reply(wire::reply(spoken, Err(refusal), &headers.request_id), headers)
+/// Answers an operation in a region that is up to date.
+fn answer(region: &mut Region, (service, operation): (&str, &str), input: &Value) -> Answer {
+    let answer = match service {
+        "ecs" => ecs::handle(region, operation, input),
+        "ecr" => ecr::handle(region, operation, input),
+        "elasticloadbalancing" | "elbv2" => elb::handle(region, operation, input),
+        "application-autoscaling" => scaling::handle(region, operation, input),
+        "logs" => logs::handle(region, operation, input),
+        "sts" => sts::handle(region, operation, input),
+        _ => Err(Refusal::unknown_operation()),
+    };
+    answer.map(input::without_nulls)
 }
 
 fn throttled(spoken: &Spoken) -> Refusal {
@@ -266,4 +377,8 @@ fn denied(spoken: &Spoken) -> Refusal {
 fn html() -> Reply {
     let body = "<html><body><b>Http/1.1 Service Unavailable</b></body></html>";
     Reply { status: 503, content_type: "text/html", error: Some("503".to_owned()), body: body.as_bytes().to_vec() }
+}
+
+fn empty() -> Reply {
+    Reply { status: 502, content_type: "text/plain", error: Some("502".to_owned()), body: Vec::new() }
 }

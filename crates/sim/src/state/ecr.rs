@@ -5,12 +5,12 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Everything of ECR in one region: repositories by name.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Ecr {
     pub(crate) repositories: BTreeMap<String, Repository>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Repository {
     /// As DescribeRepositories returns it.
     pub(crate) body: Value,
@@ -20,7 +20,7 @@ pub(crate) struct Repository {
     pub(crate) images: BTreeMap<String, Image>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Image {
     pub(crate) tags: Vec<String>,
     pub(crate) manifest: String,

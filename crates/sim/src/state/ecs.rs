@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// Everything of ECS in one region.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Ecs {
     pub(crate) clusters: BTreeMap<String, Cluster>,
     pub(crate) families: BTreeMap<String, Family>,
@@ -19,7 +19,7 @@ pub(crate) struct Ecs {
     pub(crate) owners: BTreeMap<String, (String, String)>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Cluster {
     pub(crate) name: String,
     pub(crate) arn: String,
@@ -30,7 +30,7 @@ pub(crate) struct Cluster {
     pub(crate) tags: Tags,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Family {
     /// The highest revision ever given; deregistering and deleting never give a number back.
     pub(crate) last: u32,
@@ -51,7 +51,7 @@ pub(crate) enum ServiceStatus {
     Inactive,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Service {
     pub(crate) cluster: String,
     pub(crate) name: String,
@@ -155,7 +155,7 @@ pub(crate) enum Verdict {
     Exits(i32, Option<&'static str>),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Task {
     pub(crate) id: String,
     pub(crate) arn: String,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Everything of Elastic Load Balancing in one region, by ARN.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Elb {
     pub(crate) balancers: BTreeMap<String, LoadBalancer>,
     pub(crate) groups: BTreeMap<String, TargetGroup>,
@@ -14,7 +14,7 @@ pub(crate) struct Elb {
     pub(crate) rules: BTreeMap<String, Rule>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct LoadBalancer {
     /// As DescribeLoadBalancers returns it.
     pub(crate) body: Value,
@@ -22,7 +22,7 @@ pub(crate) struct LoadBalancer {
     pub(crate) tags: Tags,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct TargetGroup {
     /// As DescribeTargetGroups returns it, but for `LoadBalancerArns`, which follows from listeners and rules.
     pub(crate) body: Value,
@@ -43,13 +43,13 @@ pub(crate) struct Target {
     pub(crate) draining: Option<Duration>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Listener {
     pub(crate) body: Value,
     pub(crate) tags: Tags,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Rule {
     pub(crate) listener: String,
     pub(crate) body: Value,

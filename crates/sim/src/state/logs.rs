@@ -4,12 +4,12 @@ use crate::tag::Tags;
 use std::collections::BTreeMap;
 
 /// Everything of CloudWatch Logs in one region: log groups by name.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Logs {
     pub(crate) groups: BTreeMap<String, Group>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Group {
     pub(crate) arn: String,
     pub(crate) created: i64,
@@ -20,7 +20,7 @@ pub(crate) struct Group {
     pub(crate) streams: BTreeMap<String, Stream>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Stream {
     pub(crate) created: i64,
     pub(crate) lines: Vec<Line>,

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// One account's part of one region.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Region {
     pub(crate) account: String,
     pub(crate) name: String,

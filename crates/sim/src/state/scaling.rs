@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Everything of Application Auto Scaling in one region: targets by resource id (`service/<cluster>/<service>`).
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Scaling {
     pub(crate) targets: BTreeMap<String, ScalableTarget>,
     /// What CloudWatch reports of a service's CPU, by resource id.
@@ -15,7 +15,7 @@ pub(crate) struct Scaling {
     pub(crate) activities: Vec<Value>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ScalableTarget {
     pub(crate) arn: String,
     pub(crate) minimum: u32,
