@@ -69,9 +69,8 @@ fn token(input: &Value) -> Option<(&'static str, String)> {
 fn moved_back(token: &str) -> String {
     let at = token.strip_prefix("page-").and_then(|digits| usize::from_str_radix(digits, 16).ok());
     match at {
-        Some(1) => token.to_owned(),
-        Some(at) => format!("page-{:08x}", if at % 2 == 0 { at - 1 } else { at }),
-        None => token.to_owned(),
+        Some(at) if at != 1 => format!("page-{:08x}", if at % 2 == 0 { at - 1 } else { at }),
+        Some(_) | None => token.to_owned(),
     }
 }
 
