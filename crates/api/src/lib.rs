@@ -13,6 +13,7 @@ mod outline;
 mod path;
 pub mod request;
 pub mod schema;
+pub mod seeded;
 mod shape;
 pub mod spec;
 pub mod status;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_sdk_ecs::config::Region;
-use aws_smithy_runtime::client::retries::RetryPartition;
+use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use fargateer_plan::desired::Place;
@@ -83,21 +83,34 @@ impl Factory {
                 config.credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(provider));
         }
         let config = config.build();
-        let writes =
-            aws_sdk_ecs::config::Builder::from(&config).retry_partition(RetryPartition::new("fargateer-writes"));
-        let reads = aws_sdk_ecs::config::Builder::from(&config).retry_partition(RetryPartition::new("fargateer-reads"));
+        let (reads, writes) = (partition("fargateer-reads"), partition("fargateer-writes"));
+        macro_rules! client {
+            ($service:ident, $partition:expr) => {{
+                let builder = $service::config::Builder::from(&config).retry_partition($partition.clone());
+                $service::Client::from_conf(builder.build())
+            }};
+        }
         Clients {
-            ecs: aws_sdk_ecs::Client::from_conf(reads.build()),
-            ecs_writes: aws_sdk_ecs::Client::from_conf(writes.build()),
-            ecr: aws_sdk_ecr::Client::new(&config),
-            scaling: aws_sdk_applicationautoscaling::Client::new(&config),
-            logs: aws_sdk_cloudwatchlogs::Client::new(&config),
-            elb: aws_sdk_elasticloadbalancingv2::Client::new(&config),
-            sts: aws_sdk_sts::Client::new(&config),
+            ecs: client!(aws_sdk_ecs, reads),
+            ecs_writes: client!(aws_sdk_ecs, writes),
+            ecr: client!(aws_sdk_ecr, reads),
+            scaling: client!(aws_sdk_applicationautoscaling, writes),
+            logs: client!(aws_sdk_cloudwatchlogs, writes),
+            elb: client!(aws_sdk_elasticloadbalancingv2, reads),
+            sts: client!(aws_sdk_sts, reads),
         }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Place, Arc<Clients>>> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A retry budget of its own: 100 retries (5 tokens each), half a retry a second more.
+///
+/// The SDK's default partition is one static bucket a process that hardly refills: an account-wide throttle would drain it,
+/// and the SDK would then retry nothing at all.
+fn partition(name: &'static str) -> RetryPartition {
+    let bucket = TokenBucket::builder().capacity(500).refill_rate(2.5).build();
+    RetryPartition::custom(name).token_bucket(bucket).build()
 }

@@ -1,0 +1,321 @@
+//! One process of Fargateer in the simulation: built as the binary builds it, killed by being dropped.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use fargateer_api::status::{ConditionType, Truth as Known};
+use fargateer_api::{AgentDeploymentStatus, Key};
+use fargateer_aws::Aws;
+use fargateer_aws::http::Http;
+use fargateer_controller::board::Board;
+use fargateer_controller::fleet::Fleet;
+use fargateer_controller::metrics::Metrics;
+use fargateer_controller::port::{Cloud, LocalLease, Snapshot, Source, Statuses};
+use fargateer_controller::{Controller, Reconciler, Settings};
+use fargateer_plan::action::Action;
+use fargateer_plan::desired::Place;
+use fargateer_plan::echo::Done;
+use fargateer_plan::failure::Failure;
+use fargateer_plan::observed::{Finding, Look};
+use fargateer_plan::prune::Policy;
+use fargateer_sim::Simulation;
+use fargateer_store::status::memory::MemoryStatuses;
+use prometheus_client::registry::Registry;
+use serde_json::Value;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{VirtualClock, pass};
+use crate::invariants::OWNER;
+use crate::overseer::{Records, Signals};
+use crate::plan::Slipping;
+use crate::source::Fed;
+use crate::state;
+use crate::wiring::{self, REGION};
+
+/// The access key by which the calls of the process are known.
+pub(crate) const ACCESS_KEY: &str = "AKIAFARGATEER";
+/// Time between two sweeps.
+pub(crate) const RESYNC: Duration = Duration::from_mins(5);
+/// From the death of a process to the next one's start.
+const RESTART: Duration = Duration::from_secs(3);
+/// A Ready that was true so long ago may still be told: reads lag, and a pass takes time (I8).
+const LAG: Duration = Duration::from_secs(90);
+
+/// Where a process runs: what outlives it.
+#[derive(Clone)]
+pub(crate) struct Host {
+    pub(crate) sim: Simulation,
+    pub(crate) records: Records,
+    pub(crate) signals: Signals,
+    pub(crate) clock: VirtualClock,
+    pub(crate) snapshots: watch::Receiver<Option<Snapshot>>,
+    pub(crate) statuses: Arc<Disk>,
+    pub(crate) gate: Gate,
+    /// The process that runs at the moment, if any.
+    pub(crate) running: Arc<Mutex<Option<Running>>>,
+    /// How often a process was started.
+    pub(crate) starts: Arc<Mutex<u32>>,
+}
+
+/// A process that runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Running {
+    pub(crate) controller: Arc<Controller>,
+    pub(crate) aws: Arc<Aws>,
+    pub(crate) registry: Arc<Registry>,
+}
+
+impl Host {
+    /// The process that runs at the moment.
+    pub(crate) fn running(&self) -> Option<Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Starts processes, one after the other, for ever.
+    pub(crate) async fn keep_running(self) {
+        loop {
+            *self.starts.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+            let stop = CancellationToken::new();
+            let process = self.process(stop.clone());
+            let told = async {
+                self.signals.stop.notified().await;
+                stop.cancel();
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                biased;
+                () = self.signals.kill.notified() => {}
+                () = process => {}
+                () = told => {}
+            }
+            *self.running.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            pass(RESTART).await;
+        }
+    }
+
+    async fn process(&self, stop: CancellationToken) {
+        let clock = Arc::new(self.clock.clone());
+        let statuses: Arc<dyn Statuses> = self.statuses.clone();
+        let Ok(board) = Board::load(statuses, clock.clone()).await else { return };
+        let board = Arc::new(board);
+        let policy = Policy { grace: Duration::from_mins(2), reads: 2, ..Policy::default() };
+        let fleet = Arc::new(Fleet::new(Arc::clone(&board), OWNER, policy, 1));
+        let settings = fargateer_aws::Settings { http: Arc::new(Healthy), ..fargateer_aws::Settings::default() };
+        let aws = Arc::new(Aws::new(self.config(), &settings));
+        let cloud = Arc::new(Poisonable { aws: Arc::clone(&aws), records: self.records.clone() });
+        let reconciler = Reconciler { fleet, cloud, board, lease: Arc::new(LocalLease), clock };
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let settings = Settings { workers: 8, resync: RESYNC, ..Settings::default() };
+        let controller = Arc::new(Controller::new(reconciler, settings, metrics));
+        let running = Running { controller: Arc::clone(&controller), aws, registry: Arc::new(registry) };
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
+        let source: Box<dyn Source> = Box::new(Fed::new(self.snapshots.clone()));
+        controller.run(vec![source], stop).await;
+    }
+}
+
+impl Host {
+    fn config(&self) -> SdkConfig {
+        let client = Gated { inner: self.sim.connector(), gate: self.gate.clone() };
+        wiring::config(&self.sim, ACCESS_KEY, &self.clock).into_builder().http_client(client).build()
+    }
+}
+
+/// While it is closed nothing leaves the process and nothing reaches it, as if it did not run (F13).
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Gate(Arc<Mutex<Option<Instant>>>);
+
+impl Gate {
+    /// Closes for so many seconds.
+    pub(crate) fn close_for(&self, seconds: u64) {
+        let until = Instant::now() + Duration::from_secs(seconds);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+    }
+
+    async fn opened(&self) {
+        let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(until) = until {
+            pass(until.saturating_duration_since(Instant::now())).await;
+        }
+    }
+}
+
+/// The HTTP client of a process that may stand still.
+#[derive(Debug)]
+struct Gated {
+    inner: SharedHttpClient,
+    gate: Gate,
+}
+
+impl HttpClient for Gated {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        let inner = self.inner.http_connector(settings, components);
+        SharedHttpConnector::new(GatedConnector { inner, gate: self.gate.clone() })
+    }
+}
+
+#[derive(Debug)]
+struct GatedConnector {
+    inner: SharedHttpConnector,
+    gate: Gate,
+}
+
+impl HttpConnector for GatedConnector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let (inner, gate) = (self.inner.clone(), self.gate.clone());
+        HttpConnectorFuture::new(async move {
+            gate.opened().await;
+            let answer = inner.call(request).await;
+            gate.opened().await;
+            answer
+        })
+    }
+}
+
+/// Agents that answer every smoke check.
+#[derive(Debug)]
+struct Healthy;
+
+#[async_trait]
+impl Http for Healthy {
+    async fn ask(&self, _url: &str, _body: Option<&str>) -> Result<u16, String> {
+        Ok(200)
+    }
+}
+
+/// AWS, but passes over poisoned agents panic (F22).
+struct Poisonable {
+    aws: Arc<Aws>,
+    records: Records,
+}
+
+#[async_trait]
+impl Cloud for Poisonable {
+    async fn look(&self, place: &Place, looks: &[Look]) -> Vec<Finding> {
+        let poisoned = self.records.lock().truth.poisoned.clone();
+        let names = |look: &Look| {
+            let text = format!("{look:?}");
+            poisoned.iter().any(|name| text.contains(&format!("\"{name}\"")))
+        };
+        assert!(!looks.iter().any(names), "a poisoned agent");
+        self.aws.look(place, looks).await
+    }
+
+    async fn act(&self, place: &Place, action: &Action) -> Result<Done, Failure> {
+        self.aws.act(place, action).await
+    }
+}
+
+/// The state folder of a process: outlives it, fails where the plan says, and checks what is told (I8).
+pub(crate) struct Disk {
+    inner: Mutex<Arc<MemoryStatuses>>,
+    sim: Simulation,
+    records: Records,
+    kill: Arc<Notify>,
+}
+
+impl Disk {
+    pub(crate) fn new(sim: Simulation, records: Records, kill: Arc<Notify>) -> Self {
+        Self { inner: Mutex::default(), sim, records, kill }
+    }
+
+    /// Everything on it is lost.
+    pub(crate) fn wipe(&self) {
+        *self.inner.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
+    }
+
+    fn statuses(&self) -> Arc<MemoryStatuses> {
+        Arc::clone(&self.inner.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A status that says Ready must be true (I8).
+    fn check(&self, key: &Key, status: &AgentDeploymentStatus) {
+        let now = self.sim.now();
+        let Some(ready) = status.condition(ConditionType::Ready) else { return };
+        let mut record = self.records.lock();
+        if ready.message.len() > 1024 {
+            record.violate(now, "I8 statuses are short", &format!("{key}: {} bytes", ready.message.len()));
+        }
+        let generation = status.observed_generation.as_ref().map(ToString::to_string).unwrap_or_default();
+        let wording = record.truth.wording(key.as_str(), &generation).cloned();
+        let quiet = now.saturating_sub(record.disturbed) > LAG;
+        drop(record);
+        if ready.status != Known::True || !quiet {
+            return;
+        }
+        let Some(agent) = wording else { return };
+        let mut aws = asking(&self.sim);
+        if let Some(why) = state::unsatisfied(&mut aws, &agent) {
+            self.records.lock().violate(now, "I8 Ready is true", &format!("{key} is told Ready: {why}"));
+        }
+    }
+}
+
+/// A way to ask `sim` past all faults.
+pub(crate) fn asking(sim: &Simulation) -> impl FnMut(&str, &str, &Value) -> Value {
+    let sim = sim.clone();
+    move |service, operation, request| sim.call(REGION, service, operation, request.clone()).unwrap_or_default()
+}
+
+#[async_trait]
+impl Statuses for Disk {
+    async fn load(&self) -> Result<BTreeMap<Key, AgentDeploymentStatus>, String> {
+        self.statuses().load().await
+    }
+
+    async fn save(&self, key: &Key, status: &AgentDeploymentStatus) -> Result<(), String> {
+        self.check(key, status);
+        let text = serde_json::to_string(status).unwrap_or_default();
+        let slip = {
+            let mut record = self.records.lock();
+            record.trace.add(&text);
+            record.slip()
+        };
+        match slip.map(|slip| slip.how) {
+            Some(Slipping::CrashBefore) => self.die().await,
+            Some(Slipping::Fails) => return Err("no space left on device".to_owned()),
+            Some(Slipping::CrashAfter) => {
+                self.statuses().save(key, status).await?;
+                self.die().await;
+            }
+            None => {}
+        }
+        self.statuses().save(key, status).await
+    }
+
+    async fn remove(&self, key: &Key) -> Result<(), String> {
+        let slip = self.records.lock().slip();
+        match slip.map(|slip| slip.how) {
+            Some(Slipping::CrashBefore) => self.die().await,
+            Some(Slipping::Fails) => return Err("no space left on device".to_owned()),
+            Some(Slipping::CrashAfter) => {
+                self.statuses().remove(key).await?;
+                self.die().await;
+            }
+            None => {}
+        }
+        self.statuses().remove(key).await
+    }
+}
+
+impl Disk {
+    async fn die(&self) {
+        self.kill.notify_one();
+        std::future::pending::<()>().await;
+    }
+}

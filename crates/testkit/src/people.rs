@@ -1,0 +1,197 @@
+//! What people and the world do in a scenario, carried out: specs are edited, AWS is changed by hand, agents misbehave.
+
+use std::collections::BTreeMap;
+
+use fargateer_api::Key;
+use fargateer_controller::controller::Force;
+use fargateer_controller::port::Snapshot;
+use fargateer_sim::Simulation;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::operator::{Host, asking};
+use crate::plan::{Act, Meddling, Outage};
+use crate::source::snapshot;
+use crate::state::{self, Ask as _};
+use crate::wiring::REGION;
+
+/// The people of a scenario: what they wrote, and what the source shows of it.
+pub(crate) struct People {
+    host: Host,
+    feed: watch::Sender<Option<Snapshot>>,
+    specs: BTreeMap<String, Value>,
+    outage: Option<Outage>,
+}
+
+impl People {
+    pub(crate) fn new(host: Host, feed: watch::Sender<Option<Snapshot>>) -> Self {
+        Self { host, feed, specs: BTreeMap::new(), outage: None }
+    }
+
+    /// The source is read again.
+    pub(crate) fn read(&self) {
+        let shown = match self.outage {
+            None => snapshot(&self.specs, true),
+            Some(Outage::Unreadable) => snapshot(&BTreeMap::new(), false),
+            Some(Outage::Empty) => snapshot(&BTreeMap::new(), true),
+        };
+        // Nobody listens while no process runs; the next one reads the newest.
+        self.feed.send_replace(Some(shown));
+    }
+
+    /// Does one thing.
+    pub(crate) fn act(&mut self, act: &Act) {
+        let now = self.host.sim.now();
+        self.host.records.lock().disturbed = now;
+        match act {
+            Act::Write(_) | Act::Garble(_) | Act::Delete(_) | Act::Lose(_) | Act::Restore => self.edit(act),
+            Act::Meddle(name, meddling) => self.meddle(name, *meddling),
+            Act::Behave(pattern, behaviour) => self.host.sim.behave(pattern, behaviour.clone()),
+            Act::Load(name, percent) => {
+                let cluster = self.home(name).0;
+                self.host.sim.metric(REGION, &cluster, name, f64::from(*percent));
+            }
+            Act::Interrupt(name) => self.host.sim.interrupt(REGION, &self.home(name).0, name),
+            Act::Stop => self.host.signals.stop.notify_one(),
+            Act::Kill => self.host.signals.kill.notify_one(),
+            Act::KillAndForget => {
+                self.host.statuses.wipe();
+                self.host.signals.kill.notify_one();
+            }
+            Act::Freeze(seconds) => self.host.gate.close_for(*seconds),
+            Act::Skew(seconds) => self.host.clock.set_skew(*seconds),
+            Act::Poison(name) => self.host.records.lock().truth.poisoned.push(name.clone()),
+            Act::Retry(name) => {
+                if let Some(running) = self.host.running() {
+                    running.controller.request(&Key::new(name), Some(Force));
+                }
+            }
+        }
+    }
+
+    fn edit(&mut self, act: &Act) {
+        match act {
+            Act::Write(document) => {
+                let name = document["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+                self.host.records.lock().truth.write(&name, document);
+                self.specs.insert(name, document.clone());
+            }
+            Act::Garble(name) => {
+                self.specs.insert(name.clone(), json!("not a spec"));
+            }
+            Act::Delete(name) => {
+                self.specs.remove(name);
+                self.host.records.lock().truth.delete(name);
+            }
+            Act::Lose(outage) => self.outage = Some(*outage),
+            Act::Restore => self.outage = None,
+            _ => {}
+        }
+        self.read();
+    }
+
+    /// Cluster and service of an agent.
+    fn home(&self, name: &str) -> (String, String) {
+        let record = self.host.records.lock();
+        let agent = record.truth.present(name);
+        agent.map_or_else(
+            || ("agents".to_owned(), name.to_owned()),
+            |agent| (agent.cluster_name().to_owned(), agent.service_name().to_owned()),
+        )
+    }
+
+    fn meddle(&self, name: &str, meddling: Meddling) {
+        let (cluster, service) = self.home(name);
+        let mut aws = asking(&self.host.sim);
+        let live = state::service(&mut aws, &cluster, &service);
+        if meddling == Meddling::Disown && !live.is_null() {
+            self.host.records.lock().truth.disowned.push(name.to_owned());
+        }
+        let resource = format!("service/{cluster}/{service}");
+        let target = |more: Value| {
+            let mut request = json!({"ServiceNamespace": "ecs", "ResourceId": resource,
+                "ScalableDimension": "ecs:service:DesiredCount"});
+            merge(&mut request, more);
+            request
+        };
+        let update = |more: Value| {
+            let mut request = json!({"cluster": cluster, "service": service});
+            merge(&mut request, more);
+            ("ecs", "UpdateService", request)
+        };
+        let arn = live["serviceArn"].clone();
+        let scaling = "application-autoscaling";
+        let call = match meddling {
+            Meddling::Count(count) => update(json!({"desiredCount": count})),
+            Meddling::Revision => match foreign_revision(&self.host.sim, &live) {
+                Some(arn) => update(json!({"taskDefinition": arn})),
+                None => return,
+            },
+            Meddling::Exec => update(json!({"enableExecuteCommand": true})),
+            Meddling::Detach => update(json!({"loadBalancers": []})),
+            Meddling::DeleteService => {
+                ("ecs", "DeleteService", json!({"cluster": cluster, "service": service, "force": true}))
+            }
+            Meddling::Deregister => (scaling, "DeregisterScalableTarget", target(json!({}))),
+            Meddling::Range(min, max) => {
+                if state::target(&mut aws, &cluster, &service).is_null() {
+                    return;
+                }
+                (scaling, "RegisterScalableTarget", target(json!({"MinCapacity": min, "MaxCapacity": max})))
+            }
+            Meddling::Policy => match state::policies(&mut aws, &cluster, &service).first() {
+                Some(policy) => {
+                    let mut configuration = policy["TargetTrackingScalingPolicyConfiguration"].clone();
+                    configuration["TargetValue"] = json!(33.0);
+                    let more = json!({"PolicyName": policy["PolicyName"], "PolicyType": "TargetTrackingScaling",
+                        "TargetTrackingScalingPolicyConfiguration": configuration});
+                    (scaling, "PutScalingPolicy", target(more))
+                }
+                None => return,
+            },
+            Meddling::Untag => ("ecs", "UntagResource", json!({"resourceArn": arn, "tagKeys": ["team"]})),
+            Meddling::Disown => ("ecs", "UntagResource", json!({"resourceArn": arn, "tagKeys": ["fargateer:owner"]})),
+            Meddling::Retention(days) => {
+                ("logs", "PutRetentionPolicy", json!({"logGroupName": format!("/ecs/{name}"), "retentionInDays": days}))
+            }
+            Meddling::DeleteLogs => ("logs", "DeleteLogGroup", json!({"logGroupName": format!("/ecs/{name}")})),
+            Meddling::Deregistered => {
+                ("ecs", "DeregisterTaskDefinition", json!({"taskDefinition": live["taskDefinition"]}))
+            }
+        };
+        aws.ask(call.0, call.1, &call.2);
+    }
+}
+
+/// A revision somebody registered by hand: like the one that runs, with a variable more, and no tags.
+fn foreign_revision(sim: &Simulation, live: &Value) -> Option<Value> {
+    let mut aws = asking(sim);
+    let answer = aws.ask("ecs", "DescribeTaskDefinition", &json!({"taskDefinition": live["taskDefinition"]}));
+    let mut definition = answer["taskDefinition"].clone();
+    let fields = definition.as_object_mut()?;
+    let server_owned = [
+        "taskDefinitionArn",
+        "revision",
+        "status",
+        "requiresAttributes",
+        "compatibilities",
+        "registeredAt",
+        "registeredBy",
+        "deregisteredAt",
+    ];
+    for key in server_owned {
+        fields.remove(key);
+    }
+    let environment = definition["containerDefinitions"][0]["environment"].as_array_mut()?;
+    environment.push(json!({"name": "BY_HAND", "value": "1"}));
+    let registered = aws.ask("ecs", "RegisterTaskDefinition", &definition);
+    let arn = registered["taskDefinition"]["taskDefinitionArn"].clone();
+    (!arn.is_null()).then_some(arn)
+}
+
+fn merge(request: &mut Value, more: Value) {
+    let Value::Object(more) = more else { return };
+    for (key, value) in more {
+        request[key] = value;
+    }
+}

@@ -1,0 +1,356 @@
+//! Plays a plan: time passes, people act, calls fail, the process dies and comes back; then everything calms down, and what
+//! was promised must hold.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, Once};
+use std::time::Duration;
+
+use fargateer_api::Key;
+use fargateer_api::status::{ConditionType, Reason, Truth as Known};
+use fargateer_sim::{Behaviour, FaultKind, Settings, Simulation};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::clock::{VirtualClock, pass};
+use crate::effects::Counts;
+use crate::leaks::{Said, canary};
+use crate::operator::{ACCESS_KEY, Disk, Gate, Host, RESYNC, asking};
+use crate::overseer::{Overseer, Record, Records, Signals};
+use crate::people::People;
+use crate::plan::{Act, Blow, Plan};
+use crate::state;
+use crate::truth::Want;
+use crate::wiring;
+
+/// The source is read again so often.
+const POLL: Duration = Duration::from_mins(1);
+/// A world without faults is as people want it after so long: ten minutes and a rollout (I1).
+const PATIENCE: Duration = Duration::from_mins(25);
+/// Where something was denied or failed for good, the next try may be this far off: a slow re-probe, 1 h and a fifth.
+const LONG_PATIENCE: Duration = Duration::from_mins(110);
+/// Tasks of the runtime at most, while one process runs: workers, sweep, feed, and who keeps it running.
+const TASKS: usize = 24;
+
+/// What came of a plan.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Outcome {
+    /// Broken invariants.
+    pub violations: Vec<String>,
+    /// Calls of the product until all was as it should be.
+    pub calls: u64,
+    /// Writes among them.
+    pub writes: u64,
+    /// How many statuses were written until then.
+    pub statuses: u64,
+    /// Virtual time of the whole run, in seconds.
+    pub seconds: u64,
+    /// A hash of all that happened.
+    pub trace: u64,
+    /// Which faults struck, and how often.
+    pub faults: BTreeMap<String, u64>,
+    /// Which calls had an effect, and how often.
+    pub effects: BTreeMap<String, u64>,
+    /// What there was in the end, without times and identities.
+    #[serde(skip)]
+    pub end: Value,
+    /// Answers of RegisterTaskDefinition that were lost.
+    pub lost_registrations: u64,
+}
+
+impl Outcome {
+    /// Whether no invariant was broken.
+    pub fn is_good(&self) -> bool {
+        self.violations.is_empty()
+    }
+}
+
+thread_local! {
+    static PANICS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Panics are counted, not printed: those of poisoned agents are meant, and all others are violations.
+fn count_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let others = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            PANICS.set(PANICS.get() + 1);
+            let meant = panic.payload().downcast_ref::<&str>().is_some_and(|text| *text == "a poisoned agent");
+            if !meant {
+                others(panic);
+            }
+        }));
+    });
+}
+
+/// Plays `plan`. The same plan always has the same outcome.
+pub fn run(plan: &Plan) -> Outcome {
+    count_panics();
+    PANICS.set(0);
+    fastrand::seed(plan.seed);
+    #[cfg(feature = "seeded-bugs")]
+    fargateer_api::seeded::plant(plan.bug);
+    // Listening costs as much as all the rest: every sixteenth run is listened to.
+    let said = Said::default();
+    let listening = plan.seed.is_multiple_of(16).then(|| said.listen());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let mut outcome = runtime.expect("a runtime of one thread").block_on(play(plan));
+    drop(listening);
+    if said.text().contains(&canary(plan.seed)) {
+        outcome.violations.push("I15 no secret is told: it stands in the log".to_owned());
+    }
+    outcome
+}
+
+async fn play(plan: &Plan) -> Outcome {
+    let stage = Stage::new(plan);
+    let host = stage.host.clone();
+    let process = tokio::spawn(host.clone().keep_running());
+    let mut people = People::new(host.clone(), stage.feed);
+    people.read();
+    let begun = Instant::now();
+    for step in &plan.steps {
+        wait_until(begun + Duration::from_secs(step.at), &people).await;
+        people.act(&step.act);
+    }
+    wait_until(begun + Duration::from_secs(plan.end()), &people).await;
+    let mut outcome = Outcome::default();
+    settle(plan, &host, &people).await;
+    {
+        let mut record = host.records.lock();
+        record.calm = true;
+        (outcome.calls, outcome.writes, outcome.statuses) = (record.calls, record.writes, record.statuses);
+    }
+    if host.records.lock().violations.is_empty() {
+        stay_calm(plan, &host, &people).await;
+        tell_no_secret(plan, &host).await;
+    }
+    let truth = host.records.lock().truth.clone();
+    outcome.end = state::masked(&mut asking(&host.sim), &truth);
+    process.abort();
+    drop(process.await);
+    outcome.seconds = begun.elapsed().as_secs();
+    let mut record = host.records.lock();
+    leave_nothing(plan, &mut record);
+    let Record { violations, faults, effects, trace, lost_registrations, .. } = &*record;
+    outcome.trace = trace.value();
+    (outcome.faults, outcome.effects) = (faults.clone(), effects.clone());
+    outcome.violations.clone_from(violations);
+    outcome.lost_registrations = *lost_registrations;
+    outcome
+}
+
+/// Everything a run needs, set up.
+struct Stage {
+    host: Host,
+    feed: watch::Sender<Option<fargateer_controller::port::Snapshot>>,
+}
+
+impl Stage {
+    fn new(plan: &Plan) -> Self {
+        let settings = Settings {
+            throttle: true,
+            seed: plan.seed,
+            history: Duration::from_secs(40),
+            ..Settings::default()
+        };
+        let sim = Simulation::new(settings);
+        sim.seed(wiring::seed());
+        let records = Records::of(plan);
+        let signals = Signals::default();
+        let known = BTreeMap::from([(ACCESS_KEY.to_owned(), signals.clone())]);
+        sim.witness(Box::new(Overseer::new(records.clone(), known, plan.seed)));
+        let (feed, snapshots) = watch::channel(None);
+        let statuses = Arc::new(Disk::new(sim.clone(), records.clone(), Arc::clone(&signals.kill)));
+        let host = Host {
+            sim,
+            records,
+            signals,
+            clock: VirtualClock::default(),
+            snapshots,
+            statuses,
+            gate: Gate::default(),
+            running: Arc::default(),
+            starts: Arc::new(Mutex::new(0)),
+        };
+        Self { host, feed }
+    }
+}
+
+/// Time passes until `then`; the source is read now and again.
+async fn wait_until(then: Instant, people: &People) {
+    while Instant::now() < then {
+        let left = then.saturating_duration_since(Instant::now());
+        pass(left.min(POLL)).await;
+        if left > POLL {
+            people.read();
+        }
+    }
+}
+
+/// Waits until all is as people want it, or notes that it never gets there (I1).
+async fn settle(plan: &Plan, host: &Host, people: &People) {
+    let begun = Instant::now();
+    let patience = if needs_patience(plan) { LONG_PATIENCE } else { PATIENCE };
+    let mut read = Instant::now();
+    pass(Duration::from_secs(1)).await;
+    while let Some(why) = missing(plan, host) {
+        if begun.elapsed() > patience {
+            let now = host.sim.now();
+            host.records.lock().violate(now, "I1 what is wanted comes to be", &why);
+            return;
+        }
+        pass(Duration::from_secs(3)).await;
+        if read.elapsed() >= POLL {
+            read = Instant::now();
+            people.read();
+        }
+    }
+}
+
+/// Nothing is written any more, over several sweeps and a new process (I1), and little is read (I6).
+async fn stay_calm(plan: &Plan, host: &Host, people: &People) {
+    let (writes, calls) = {
+        let record = host.records.lock();
+        (record.writes, record.calls)
+    };
+    let sweeps = RESYNC * 2 + Duration::from_secs(90);
+    wait_until(Instant::now() + sweeps, people).await;
+    // Every other run loses the state folder with the process: nothing needed may live there alone.
+    let leaving = host.records.lock().truth.all().any(|(_, want)| matches!(want, Want::Absent(_)));
+    if plan.seed.is_multiple_of(2) && !leaving {
+        host.statuses.wipe();
+    }
+    host.signals.kill.notify_one();
+    wait_until(Instant::now() + sweeps, people).await;
+    let now = host.sim.now();
+    let agents = u64::try_from(host.records.lock().truth.all().count()).unwrap_or(u64::MAX);
+    let mut record = host.records.lock();
+    if record.writes != writes {
+        let last = host.sim.calls().into_iter().rev().find(|call| call.mutating);
+        let what = last.map(|call| format!("{} {}", call.operation, call.request)).unwrap_or_default();
+        let number = record.writes - writes;
+        record.violate(now, "I1 nothing is written without need", &format!("{number} writes, the last {what}"));
+    }
+    // 23 minutes: at most two calls an agent and minute, and what a new process reads.
+    let bound = agents * 46 + 40;
+    if record.calls - calls > bound {
+        let number = record.calls - calls;
+        record.violate(now, "I6 calls are bounded", &format!("{number} calls, {bound} at most"));
+    }
+    drop(record);
+    if let Some(why) = missing(plan, host) {
+        host.records.lock().violate(now, "I1 what is so stays so", &why);
+    }
+    let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    if tasks > TASKS {
+        host.records.lock().violate(now, "I14 no task is leaked", &format!("{tasks} tasks"));
+    }
+}
+
+/// What the process says holds no secret (I15).
+async fn tell_no_secret(plan: &Plan, host: &Host) {
+    let Some(running) = host.running() else { return };
+    let reconciler = &running.controller.reconciler;
+    let mut said = String::new();
+    drop(prometheus_client::encoding::text::encode(&mut said, &running.registry));
+    said += &format!("{:?}", reconciler.board.events().list(None));
+    said += &serde_json::to_string(&reconciler.board.all().into_iter().collect::<Vec<_>>()).unwrap_or_default();
+    let poisoned = host.records.lock().truth.poisoned.clone();
+    for key in reconciler.fleet.keys().iter().filter(|key| !poisoned.iter().any(|name| *name == key.to_string())) {
+        let mut pass = reconciler.fleet.pass(key, fargateer_controller::port::Clock::now(&host.clock));
+        // A spec that differs in everything that may be secret: its plan names fields, never values.
+        drop(fargateer_controller::reconcile::survey(running.aws.as_ref(), &mut pass).await);
+        said += &serde_json::to_string(&pass.plan.differences).unwrap_or_default();
+        for action in pass.plan.waves.iter().flat_map(|wave| &wave.actions) {
+            said += &action.to_string();
+        }
+    }
+    if said.contains(&canary(plan.seed)) {
+        let now = host.sim.now();
+        host.records.lock().violate(now, "I15 no secret is told", "it stands in statuses, events, metrics or plans");
+    }
+}
+
+/// A process that ended left no task, and nothing panicked but what was poisoned (I14).
+fn leave_nothing(plan: &Plan, record: &mut Record) {
+    let poisoned = plan.steps.iter().any(|step| matches!(step.act, Act::Poison(_)));
+    let panics = PANICS.get();
+    if panics > 0 && !poisoned {
+        record.violate(Duration::ZERO, "I14 no panic", &format!("{panics} panics"));
+    }
+}
+
+/// Whether something in the plan may make the product wait long before it tries again.
+fn needs_patience(plan: &Plan) -> bool {
+    let slow = |kind: &FaultKind| matches!(kind, FaultKind::AccessDenied | FaultKind::Error { .. });
+    plan.steps.iter().any(|step| matches!(step.act, Act::Behave(..) | Act::Meddle(..) | Act::Skew(_)))
+        || plan.spells.iter().any(|spell| slow(&spell.fault))
+        || plan.strikes.iter().any(|strike| matches!(&strike.blow, Blow::Fault(kind) if slow(kind)))
+}
+
+/// What is not yet as people want it, or told otherwise than it is; none when all is well.
+fn missing(plan: &Plan, host: &Host) -> Option<String> {
+    let Some(running) = host.running() else { return Some("no process runs".to_owned()) };
+    let truth = host.records.lock().truth.clone();
+    let board = &running.controller.reconciler.board;
+    let mut aws = asking(&host.sim);
+    for (name, want) in truth.all() {
+        let status = board.status(&Key::new(name));
+        let ready = status.condition(ConditionType::Ready);
+        let told = || format!("{name}: {:?}", ready.map(|ready| (ready.status, ready.reason, &ready.message)));
+        let (truly, reason) =
+            ready.map_or((Known::Unknown, Reason::NotObserved), |ready| (ready.status, ready.reason));
+        let why = match want {
+            Want::Present(_) if truth.is_hands_off(name) => {
+                (reason != Reason::NotOurs).then(|| format!("{} is not told as disowned", told()))
+            }
+            Want::Present(_) if truth.poisoned.contains(name) => {
+                (reason != Reason::InternalError).then(|| format!("{} is not told as poisoned", told()))
+            }
+            Want::Present(agent) if is_doomed(plan, agent) => {
+                let failed = [
+                    Reason::RolledBack,
+                    Reason::FirstDeploymentFailed,
+                    Reason::DeploymentFailed,
+                    Reason::TasksFailing,
+                ];
+                (!failed.contains(&reason)).then(|| format!("{} is not told as failed", told()))
+            }
+            Want::Present(agent) => {
+                let generation = fargateer_api::Generation::of(&agent.spec);
+                let current = status.observed_generation.as_ref() == Some(&generation);
+                let well_told = truly == Known::True && current;
+                (!well_told).then(told).or_else(|| state::unsatisfied(&mut aws, agent))
+            }
+            Want::Absent(agent) => {
+                let forgotten = !running.controller.reconciler.fleet.keys().contains(&Key::new(name))
+                    || agent.spec.deletion_policy == fargateer_api::spec::DeletionPolicy::Retain;
+                (!forgotten).then(told).or_else(|| state::left_over(&mut aws, agent))
+            }
+        };
+        if let Some(why) = why {
+            return Some(format!("{name}: {why}"));
+        }
+    }
+    None
+}
+
+/// Whether the image of `agent` can't run, by the last word on it.
+fn is_doomed(plan: &Plan, agent: &fargateer_api::AgentDeployment) -> bool {
+    let image = agent.spec.image.uri.clone().unwrap_or_default();
+    let said = plan.steps.iter().rev().find_map(|step| match &step.act {
+        Act::Behave(pattern, behaviour) if image.contains(pattern.as_str()) => Some(behaviour.clone()),
+        _ => None,
+    });
+    !matches!(said, None | Some(Behaviour::Healthy | Behaviour::SlowStart(_)))
+}
+
+/// Adds what struck and what was done in `outcome` to sums over many runs.
+pub fn tally(outcome: &Outcome, faults: &mut Counts, effects: &mut Counts) {
+    crate::effects::add(faults, &outcome.faults);
+    crate::effects::add(effects, &outcome.effects);
+}

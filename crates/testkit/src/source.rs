@@ -1,0 +1,59 @@
+//! A source that says what the scenario says.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use fargateer_api::status::SourceStatus;
+use fargateer_api::{AgentDeployment, Key};
+use fargateer_controller::port::{Document, Snapshot, Source};
+use serde_json::Value;
+use tokio::sync::watch;
+
+/// Answers the newest snapshot, and again each time one is sent.
+#[derive(Debug)]
+pub struct Fed {
+    snapshots: watch::Receiver<Option<Snapshot>>,
+    begun: bool,
+}
+
+impl Fed {
+    /// A source fed through the other end of `snapshots`.
+    pub fn new(snapshots: watch::Receiver<Option<Snapshot>>) -> Self {
+        Self { snapshots, begun: false }
+    }
+}
+
+#[async_trait]
+impl Source for Fed {
+    async fn next(&mut self) -> Snapshot {
+        let mut known = !std::mem::replace(&mut self.begun, true);
+        loop {
+            if !known && self.snapshots.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+            known = false;
+            if let Some(snapshot) = self.snapshots.borrow_and_update().clone() {
+                return snapshot;
+            }
+        }
+    }
+}
+
+/// A snapshot of `specs` by name. A spec that cannot be read, or is refused, is a document with its faults.
+pub fn snapshot(specs: &BTreeMap<String, Value>, whole: bool) -> Snapshot {
+    let documents = specs.iter().map(|(name, spec)| (Key::new(name), vec![document(name, spec)]));
+    Snapshot { source: "scenario".to_owned(), whole, documents: documents.collect(), faults: Vec::new() }
+}
+
+fn document(name: &str, spec: &Value) -> Document {
+    let source = SourceStatus { location: format!("scenario/{name}.yaml:1"), ..SourceStatus::default() };
+    match serde_json::from_value::<AgentDeployment>(spec.clone()) {
+        Ok(agent) => {
+            let violations = fargateer_api::validate::check(&agent);
+            let faults: Vec<String> = violations.iter().map(|violation| format!("{violation:?}")).collect();
+            let agent = faults.is_empty().then(|| Box::new(agent));
+            Document { agent, faults, source }
+        }
+        Err(error) => Document { agent: None, faults: vec![error.to_string()], source },
+    }
+}

@@ -1,0 +1,103 @@
+//! What people want, whatever the sources say of it at the moment: the yardstick of every invariant.
+
+use std::collections::BTreeMap;
+
+use fargateer_api::AgentDeployment;
+use serde_json::Value;
+
+/// What people want of one agent.
+#[derive(Debug, Clone)]
+pub(crate) enum Want {
+    /// It should run like this.
+    Present(Box<AgentDeployment>),
+    /// It should be gone.
+    Absent(Box<AgentDeployment>),
+}
+
+/// What people want.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Truth {
+    agents: BTreeMap<String, Want>,
+    /// Every wording an agent ever had, by its generation: a status speaks of one of them.
+    wordings: BTreeMap<(String, String), AgentDeployment>,
+    /// Agents somebody took the owner tag from: hands off.
+    pub(crate) disowned: Vec<String>,
+    /// Agents whose passes panic.
+    pub(crate) poisoned: Vec<String>,
+}
+
+impl Truth {
+    /// Somebody wrote a spec. One that is refused changes nothing: the last good wording stays.
+    pub(crate) fn write(&mut self, name: &str, document: &Value) {
+        let Ok(agent) = serde_json::from_value::<AgentDeployment>(document.clone()) else { return };
+        if !fargateer_api::validate::check(&agent).is_empty() {
+            return;
+        }
+        let generation = fargateer_api::Generation::of(&agent.spec).to_string();
+        self.wordings.insert((name.to_owned(), generation), agent.clone());
+        self.agents.insert(name.to_owned(), Want::Present(Box::new(agent)));
+    }
+
+    /// Somebody deleted a spec.
+    pub(crate) fn delete(&mut self, name: &str) {
+        if let Some(Want::Present(agent)) = self.agents.get(name).cloned() {
+            self.agents.insert(name.to_owned(), Want::Absent(agent));
+        }
+    }
+
+    /// What is wanted of `name`.
+    pub(crate) fn of(&self, name: &str) -> Option<&Want> {
+        self.agents.get(name)
+    }
+
+    /// The agent that should run under `name`.
+    pub(crate) fn present(&self, name: &str) -> Option<&AgentDeployment> {
+        match self.agents.get(name) {
+            Some(Want::Present(agent)) => Some(agent),
+            Some(Want::Absent(_)) | None => None,
+        }
+    }
+
+    /// The wording of `generation`.
+    pub(crate) fn wording(&self, name: &str, generation: &str) -> Option<&AgentDeployment> {
+        self.wordings.get(&(name.to_owned(), generation.to_owned()))
+    }
+
+    /// All agents.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&String, &Want)> {
+        self.agents.iter()
+    }
+
+    /// The agent whose service this is, present or absent.
+    pub(crate) fn of_service(&self, cluster: &str, service: &str) -> Option<(&String, &Want)> {
+        let name_of = |text: &str| text.rsplit('/').next().unwrap_or(text).to_owned();
+        let (cluster, service) = (name_of(cluster), name_of(service));
+        self.agents.iter().find(|(_, want)| {
+            let (Want::Present(agent) | Want::Absent(agent)) = want;
+            agent.cluster_name() == cluster && agent.service_name() == service
+        })
+    }
+
+    /// Whether anything may touch the agent at all.
+    pub(crate) fn is_hands_off(&self, name: &str) -> bool {
+        self.disowned.iter().any(|other| other == name)
+    }
+}
+
+impl Truth {
+    /// Whether any wording of the agent asked for so many tasks, or nobody fixed the number.
+    pub(crate) fn ever_counted(&self, name: &str, count: u64) -> bool {
+        let mut wordings = self.wordings.range((name.to_owned(), String::new())..);
+        wordings.by_ref().take_while(|((agent, _), _)| agent == name).any(|(_, agent)| {
+            u64::from(agent.spec.desired_count) == count
+                || (agent.spec.autoscaling.enabled
+                    && (u64::from(agent.spec.autoscaling.min)..=u64::from(agent.spec.autoscaling.max)).contains(&count))
+        })
+    }
+
+    /// The lowest minimumHealthyPercent any wording of the agent asked for.
+    pub(crate) fn lowest_minimum(&self, name: &str) -> u64 {
+        let wordings = self.wordings.iter().filter(|((agent, _), _)| agent == name);
+        wordings.map(|(_, agent)| u64::from(agent.spec.rollout.minimum_healthy_percent)).min().unwrap_or(0)
+    }
+}
