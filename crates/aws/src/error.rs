@@ -83,6 +83,8 @@ pub fn classify(code: &str, message: &str, status: u16) -> (Class, Reason) {
         Some((_, _, class, reason)) => (*class, *reason),
         None if status >= 500 || status == 0 => (Class::Transient, Reason::Unavailable),
         None if status == 429 => (Class::Throttled, Reason::Throttled),
+        // Told to have worked, in words nobody can read: an answer that broke off on its way.
+        None if (200..300).contains(&status) => (Class::Transient, Reason::Unavailable),
         None => (Class::Invalid, Reason::InvalidRequest),
     }
 }
@@ -93,8 +95,10 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     if let SdkError::ServiceError(service) = error {
-        let (code, message) = (error.code().unwrap_or("Unknown"), error.message().unwrap_or_default());
-        let (class, reason) = classify(code, message, service.raw().status().as_u16());
+        let status = service.raw().status().as_u16();
+        let code = error.code().unwrap_or(if (200..300).contains(&status) { "UnreadableAnswer" } else { "Unknown" });
+        let message = error.message().unwrap_or_default();
+        let (class, reason) = classify(code, message, status);
         return of(operation, class, reason, (code, message));
     }
     let text = DisplayErrorContext(error).to_string();
@@ -149,5 +153,6 @@ mod tests {
         assert_eq!(classify("Novelty", "x", 400).0, Class::Invalid);
         assert_eq!(classify("Novelty", "x", 503).0, Class::Transient);
         assert_eq!(classify("Novelty", "x", 429).0, Class::Throttled);
+        assert_eq!(classify("UnreadableAnswer", "", 200).0, Class::Transient);
     }
 }

@@ -1,12 +1,16 @@
 //! All that a spec implies, and what it means when a spec is gone: a desire like any other.
 
+use std::sync::Arc;
+
 use fargateer_api::status::{Inventory, SourceStatus};
 use fargateer_api::{AgentDeployment, Generation, Key, Reason};
 use serde::{Deserialize, Serialize};
 
 use crate::image::Reference;
 use crate::log_group;
+use crate::memo::Memo;
 use crate::tags::{self, Tags};
+use crate::task_definition;
 
 /// What the sources say about one key.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,6 +100,8 @@ pub struct Wanted {
     pub tags: Tags,
     /// Why a newer wording of the spec could not be used.
     pub faults: Vec<String>,
+    /// The task definition for an image beside the revision that runs.
+    pub(crate) definition: Memo<(String, Option<String>), Arc<task_definition::Wanted>>,
 }
 
 impl Desired {
@@ -131,7 +137,7 @@ impl Wanted {
         let image = Reference::parse(agent.spec.image.uri.as_deref().unwrap_or_default());
         let log_group = log_group::from_spec(&agent);
         let tags = tags::owned(&circumstances.owner, &agent.metadata.name, &agent.spec.tags);
-        Self { agent, generation, circumstances, image, log_group, tags, faults }
+        Self { agent, generation, circumstances, image, log_group, tags, faults, definition: Memo::default() }
     }
 
     /// Where the calls go.

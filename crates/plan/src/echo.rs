@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     fn revision(arn: &str) -> task_definition::Live {
-        task_definition::Live { arn: arn.to_owned(), document: json!({"family": arn}), tags: Tags::new() }
+        task_definition::Live::new(arn.to_owned(), json!({"family": arn}), Tags::new())
     }
 
     fn live(document: &Value) -> service::Live {

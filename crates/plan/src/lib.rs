@@ -14,6 +14,7 @@ pub mod guard;
 pub mod image;
 pub mod log_group;
 pub mod look;
+mod memo;
 mod merge;
 pub mod normal;
 pub mod observed;

@@ -198,8 +198,8 @@ mod tests {
             Look::Image(_) => observed.image = Seen::Present("sha256:ab".to_owned()),
             Look::Scaling { .. } => observed.scaling = Seen::Absent,
             Look::Revision(arn) => {
-                let document = Revision::wanted(wanted, observed).document;
-                let live = task_definition::Live { arn: arn.clone(), document, tags: tags::Tags::new() };
+                let document = Revision::wanted(wanted, observed).document.clone();
+                let live = task_definition::Live::new(arn.clone(), document, tags::Tags::new());
                 observed.revision = Seen::Present(live);
             }
             Look::Revisions(_) => observed.revisions = Seen::Present(Vec::new()),

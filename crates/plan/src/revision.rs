@@ -1,5 +1,7 @@
 //! Which revision of the task definition the service should run: the running one, an older one that fits, or a new one.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::desired::Wanted;
@@ -19,9 +21,11 @@ pub enum Revision {
 
 impl Revision {
     /// What `wanted` asks for, given what is live.
-    pub fn wanted(wanted: &Wanted, observed: &Observed) -> task_definition::Wanted {
+    pub fn wanted(wanted: &Wanted, observed: &Observed) -> Arc<task_definition::Wanted> {
         let image = wanted.image.pinned(observed.image.present().map(String::as_str));
-        task_definition::from_spec(&wanted.agent, &image, observed.revision.present())
+        let live = observed.revision.present();
+        let key = (image.clone(), live.map(|live| live.arn.clone()));
+        wanted.definition.get(key, || Arc::new(task_definition::from_spec(&wanted.agent, &image, live)))
     }
 
     /// The running revision, if it fits.

@@ -21,14 +21,22 @@ pub struct Live {
     pub document: Value,
     /// Its tags.
     pub tags: Tags,
+    /// Digest of its canonical form.
+    canonical: String,
 }
 
 impl Live {
+    /// The revision `arn` with this document.
+    pub fn new(arn: String, document: Value, tags: Tags) -> Self {
+        let canonical = normal::digest(&normal::task_definition(&document));
+        Self { arn, document, tags, canonical }
+    }
+
     /// Reads a DescribeTaskDefinition or RegisterTaskDefinition answer (`{taskDefinition, tags}`).
     pub fn from_answer(answer: &Value) -> Option<Self> {
         let document = answer.get("taskDefinition")?.clone();
         let arn = document.get("taskDefinitionArn")?.as_str()?.to_owned();
-        Some(Self { arn, document, tags: tags::from_list(answer.get("tags")) })
+        Some(Self::new(arn, document, tags::from_list(answer.get("tags"))))
     }
 
     /// Whether this revision is what `wanted` asks for.
@@ -37,9 +45,9 @@ impl Live {
     /// made of it (echo tag). So a default AWS fills that we do not know cannot make us register for ever, and a
     /// revision somebody copied together with its tags and edited is still seen.
     pub fn matches(&self, wanted: &Wanted) -> bool {
-        let live = normal::digest(&normal::task_definition(&self.document));
-        let echoed = self.tags.get(tags::DIGEST) == Some(&wanted.digest) && self.tags.get(tags::ECHO) == Some(&live);
-        live == wanted.digest || echoed
+        let live = &self.canonical;
+        let echoed = self.tags.get(tags::DIGEST) == Some(&wanted.digest) && self.tags.get(tags::ECHO) == Some(live);
+        *live == wanted.digest || echoed
     }
 
     /// Whether it carries the owner and the agent that `tags` carry.
@@ -57,9 +65,8 @@ impl Live {
 
     /// The echo tag this revision needs: present when AWS made something else of what we asked for.
     pub fn echo(&self) -> Option<String> {
-        let live = normal::digest(&normal::task_definition(&self.document));
         let asked = self.tags.get(tags::DIGEST)?;
-        (*asked != live).then_some(live)
+        (*asked != self.canonical).then(|| self.canonical.clone())
     }
 }
 
@@ -274,7 +281,7 @@ mod tests {
     }
 
     fn revision(number: u32, owner: &str, agent: &str) -> Live {
-        Live { arn: format!("arn/bot:{number}"), document: json!({}), tags: tags::owned(owner, agent, &Tags::new()) }
+        Live::new(format!("arn/bot:{number}"), json!({}), tags::owned(owner, agent, &Tags::new()))
     }
 
     #[test]
@@ -314,7 +321,7 @@ mod tests {
         let wanted = Wanted { document: asked.clone(), digest: digest.clone() };
         let mut made = asked;
         made["novelty"] = json!(1);
-        let mut live = Live { arn: "arn".to_owned(), document: made, tags: Tags::new() };
+        let mut live = Live::new("arn".to_owned(), made, Tags::new());
         assert!(!live.matches(&wanted));
         assert_eq!(live.echo(), None, "nobody knows what was asked for");
         live.tags.insert(tags::DIGEST.to_owned(), digest);

@@ -33,8 +33,12 @@ pub(crate) fn before_a_write(record: &mut Record, call: &Meeting<'_>, world: &mu
         "DeleteService" => deletion(record, call, &mut world),
         "TagResource" | "UntagResource" => tagging(call, &mut world),
         "DeregisterTaskDefinition" => deregistration(call, &mut world),
-        "RegisterScalableTarget" | "PutScalingPolicy" | "DeleteScalingPolicy" | "DeregisterScalableTarget"
-        | "PutScheduledAction" | "DeleteScheduledAction" => scaling(record, call, &mut world),
+        "RegisterScalableTarget"
+        | "PutScalingPolicy"
+        | "DeleteScalingPolicy"
+        | "DeregisterScalableTarget"
+        | "PutScheduledAction"
+        | "DeleteScheduledAction" => scaling(record, call, &mut world),
         "DeleteLogGroup" => logs(record, call),
         _ => None,
     };
@@ -188,9 +192,9 @@ fn policies_of_one_metric(call: &Meeting<'_>, world: &mut dyn Ask) -> Option<Str
     let (cluster, name) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let mut metrics: BTreeMap<String, usize> = BTreeMap::new();
     for policy in state::policies(world, cluster, name) {
-        let metric = policy["TargetTrackingScalingPolicyConfiguration"]["PredefinedMetricSpecification"]
-            ["PredefinedMetricType"]
-            .to_string();
+        let metric =
+            policy["TargetTrackingScalingPolicyConfiguration"]["PredefinedMetricSpecification"]["PredefinedMetricType"]
+                .to_string();
         *metrics.entry(metric).or_default() += 1;
     }
     metrics.iter().find(|(_, count)| **count > 1).map(|(metric, count)| format!("{count} policies for {metric}"))

@@ -20,9 +20,14 @@ pub(crate) struct Said(Arc<Mutex<Vec<u8>>>);
 impl Said {
     /// From now on, what this thread logs is kept here, as much as the product ever logs.
     pub(crate) fn listen(&self) -> DefaultGuard {
-        let filter = EnvFilter::new("debug,aws=warn,aws_config=warn,aws_smithy_runtime=warn,aws_runtime=warn,hyper=warn");
-        let subscriber =
-            tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(self.clone()).with_ansi(false).finish();
+        let filter =
+            EnvFilter::new("debug,aws=warn,aws_config=warn,aws_smithy_runtime=warn,aws_runtime=warn,hyper=warn");
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .with_env_filter(filter)
+            .with_writer(self.clone())
+            .with_ansi(false)
+            .finish();
         tracing::subscriber::set_default(subscriber)
     }
 

@@ -13,6 +13,7 @@ pub mod bugs;
 pub mod clock;
 pub mod enumerate;
 pub mod plan;
+pub mod play;
 pub mod report;
 pub mod run;
 pub mod shrink;

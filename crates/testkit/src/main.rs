@@ -1,13 +1,194 @@
-//! t
-fn main() {
-    let mut plan = fargateer_testkit::Plan::default();
-    plan.seed = 1;
-    plan.steps = vec![fargateer_testkit::plan::Step { at: 0, act: fargateer_testkit::plan::Act::Write(fargateer_testkit::Agent::named("bot").scaled(1,3).behind_the_load_balancer().document()) }];
-    let t = std::time::Instant::now();
-    let mut o = fargateer_testkit::run(&plan);
-    println!("{:?} {:?}", t.elapsed(), o.violations);
-    let t = std::time::Instant::now();
-    for i in 0..200 { plan.seed = i; o = fargateer_testkit::run(&plan); if !o.is_good() {println!("{i} {:?}", o.violations)} }
-    println!("{:?}", t.elapsed());
-    println!("{}", serde_json::to_string(&o).unwrap());
+//! Plays simulations: `cargo xtask simulate` builds this program in the right profile and runs it.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for developers")]
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use fargateer_testkit::plan::Plan;
+use fargateer_testkit::report::Report;
+use fargateer_testkit::run::tell as tell_all;
+use fargateer_testkit::{enumerate, play, shrink, swarm, workload};
+
+/// A simulation is mostly small JSON documents: half of its time goes into allocating them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Plays simulations of Fargateer against the simulated AWS.
+#[derive(Debug, Parser)]
+#[command(name = "simulate")]
+struct Args {
+    /// Seeds of the swarm, `A..B`.
+    #[arg(long, default_value = "0..2000", value_parser = seeds)]
+    seeds: std::ops::Range<u64>,
+    /// What is played.
+    #[arg(long, value_enum, default_value = "gate")]
+    level: LevelName,
+    /// Plays one plan, from a file or as it was printed, and tells all of it.
+    #[arg(long)]
+    replay: Option<String>,
+    /// Only workloads whose name contains this.
+    #[arg(long)]
+    workload: Option<String>,
+    /// Lists the workloads with the numbers of their calls.
+    #[arg(long)]
+    list: bool,
+    /// So many failures are shrunk and told.
+    #[arg(long, default_value_t = 5)]
+    tell: usize,
+    /// Threads.
+    #[arg(long, default_value_t = 2)]
+    jobs: usize,
+    /// Where the figures go.
+    #[arg(long, default_value = "sim-report.json")]
+    report: PathBuf,
+    /// Where plans that once found a bug stand.
+    #[arg(long, default_value = "regressions")]
+    regressions: PathBuf,
+    /// How often each fault and each write must have happened, or the simulation proves nothing.
+    #[arg(long, default_value_t = 0)]
+    at_least: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LevelName {
+    /// The workloads without any fault.
+    References,
+    /// Every call with every fault, once.
+    Singles,
+    /// The process killed at every two calls.
+    Pairs,
+    /// Random plans.
+    Swarm,
+    /// Plans that once found a bug.
+    Regressions,
+    /// Every planted bug must be found.
+    Bugs,
+    /// The same seed has the same trace.
+    Determinism,
+    /// Singles, swarm, regressions, determinism and bugs: what must pass before a change lands.
+    Gate,
+    /// All of it.
+    All,
+}
+
+fn seeds(text: &str) -> Result<std::ops::Range<u64>, String> {
+    let wrong = || format!("{text}: not of the form A..B");
+    let (from, to) = text.split_once("..").ok_or_else(wrong)?;
+    Ok(from.parse().map_err(|_| wrong())?..to.parse().map_err(|_| wrong())?)
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let result = match &args.replay {
+        Some(plan) => replay(plan),
+        None => simulate(&args),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Plays one plan and tells all of it.
+fn replay(given: &str) -> Result<bool, String> {
+    let plan = if given.trim_start().starts_with('{') {
+        serde_json::from_str(given).map_err(|error| format!("the plan: {error}"))?
+    } else {
+        Plan::read(Path::new(given))?
+    };
+    let outcome = tell_all(&plan);
+    println!("{}", serde_json::to_string_pretty(&outcome).unwrap_or_default());
+    Ok(outcome.is_good())
+}
+
+fn simulate(args: &Args) -> Result<bool, String> {
+    let wants = |level: LevelName| {
+        let in_gate = !matches!(level, LevelName::Pairs);
+        args.level == level || args.level == LevelName::All || (args.level == LevelName::Gate && in_gate)
+    };
+    let mut report = Report::default();
+    let mut found = Vec::new();
+    let chosen = |name: &str| args.workload.as_deref().is_none_or(|part| name.contains(part));
+    let workloads: Vec<_> = workload::all().into_iter().filter(|workload| chosen(workload.name)).collect();
+    if wants(LevelName::References) || wants(LevelName::Singles) || wants(LevelName::Pairs) {
+        let references = play::references(&workloads, args.jobs);
+        found.extend(play::failures_of_references(&references));
+        if args.list {
+            for reference in &references {
+                println!(
+                    "{}: calls {}..={}, {} s",
+                    reference.plan.name, reference.first, reference.outcome.calls, reference.outcome.seconds
+                );
+            }
+        }
+        if wants(LevelName::Singles) {
+            found.extend(play::level(
+                &mut report,
+                "singles",
+                args.jobs,
+                play::against(&references, enumerate::singles),
+            ));
+        }
+        if wants(LevelName::Pairs) {
+            found.extend(play::level(
+                &mut report,
+                "crash pairs",
+                args.jobs,
+                play::against(&references, enumerate::pairs),
+            ));
+        }
+    }
+    if wants(LevelName::Swarm) {
+        let plans = args.seeds.clone().map(|seed| play::Task { plan: swarm::plan(seed), reference: None });
+        found.extend(play::level(&mut report, "swarm", args.jobs, plans));
+    }
+    if wants(LevelName::Regressions) {
+        let plans = play::regressions(&args.regressions)?;
+        found.extend(play::level(&mut report, "regressions", args.jobs, plans.into_iter()));
+    }
+    if wants(LevelName::Determinism) {
+        let plans = args.seeds.clone().take(100).map(swarm::plan);
+        found.extend(play::twice(&mut report, plans));
+    }
+    for failure in found.iter().take(300) {
+        eprintln!("{}: {}", failure.plan.name, failure.what);
+    }
+    for (number, failure) in found.iter().take(args.tell).enumerate() {
+        tell(failure, &args.report.with_file_name(format!("sim-failure-{number}.json")));
+    }
+    let mut good = found.is_empty();
+    if args.at_least > 0 {
+        let vacuous = report.vacuous(args.at_least);
+        if !vacuous.is_empty() {
+            eprintln!("I18 not vacuous: fewer than {} times: {}", args.at_least, vacuous.join(", "));
+            good = false;
+        }
+    }
+    let text = serde_json::to_string_pretty(&report).unwrap_or_default();
+    std::fs::write(&args.report, text + "\n").map_err(|error| format!("{}: {error}", args.report.display()))?;
+    println!("{}", report.line());
+    Ok(good)
+}
+
+/// Tells what broke, as small as it can be made, and how to play it again.
+fn tell(failure: &play::Failure, file: &Path) {
+    let (plan, runs) =
+        if failure.shrinks { shrink::shrink(&failure.plan, &failure.what) } else { (failure.plan.clone(), 0) };
+    let text = serde_json::to_string_pretty(&plan).unwrap_or_default();
+    match std::fs::write(file, text + "\n") {
+        Ok(()) => eprintln!(
+            "\n{}: {}\nshrunk in {runs} runs to {} parts: cargo xtask simulate --replay {}",
+            failure.plan.name,
+            failure.what,
+            plan.size(),
+            file.display()
+        ),
+        Err(_) => eprintln!("cargo xtask simulate --replay '{}'", plan.line()),
+    }
 }

@@ -159,11 +159,7 @@ struct Gated {
 }
 
 impl HttpClient for Gated {
-    fn http_connector(
-        &self,
-        settings: &HttpConnectorSettings,
-        components: &RuntimeComponents,
-    ) -> SharedHttpConnector {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         let inner = self.inner.http_connector(settings, components);
         SharedHttpConnector::new(GatedConnector { inner, gate: self.gate.clone() })
     }
@@ -260,7 +256,7 @@ impl Disk {
         }
         let Some(agent) = wording else { return };
         let mut aws = asking(&self.sim);
-        if let Some(why) = state::unsatisfied(&mut aws, &agent) {
+        if let Some(why) = state::unsatisfied_but_believed(&mut aws, &agent) {
             self.records.lock().violate(now, "I8 Ready is true", &format!("{key} is told Ready: {why}"));
         }
     }

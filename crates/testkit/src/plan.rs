@@ -202,6 +202,13 @@ impl Plan {
         steps.chain(self.spells.iter().map(|spell| spell.until)).max().unwrap_or(0)
     }
 
+    /// Whether a read may see the past: only then is the past kept.
+    pub(crate) fn looks_back(&self) -> bool {
+        let is_stale = |fault: &FaultKind| matches!(fault, FaultKind::Stale(_));
+        self.spells.iter().any(|spell| is_stale(&spell.fault))
+            || self.strikes.iter().any(|strike| matches!(&strike.blow, Blow::Fault(fault) if is_stale(fault)))
+    }
+
     /// How many parts it has: what shrinking makes smaller.
     pub fn size(&self) -> usize {
         self.steps.len() + self.strikes.len() + self.spells.len() + self.slips.len()

@@ -15,7 +15,6 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::clock::{VirtualClock, pass};
-use crate::effects::Counts;
 use crate::leaks::{Said, canary};
 use crate::operator::{ACCESS_KEY, Disk, Gate, Host, RESYNC, asking};
 use crate::overseer::{Overseer, Record, Records, Signals};
@@ -58,6 +57,9 @@ pub struct Outcome {
     pub end: Value,
     /// Answers of RegisterTaskDefinition that were lost.
     pub lost_registrations: u64,
+    /// Every call, where it was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub timeline: Vec<String>,
 }
 
 impl Outcome {
@@ -88,6 +90,15 @@ fn count_panics() {
 
 /// Plays `plan`. The same plan always has the same outcome.
 pub fn run(plan: &Plan) -> Outcome {
+    told(plan, false)
+}
+
+/// Plays `plan` and tells every call.
+pub fn tell(plan: &Plan) -> Outcome {
+    told(plan, true)
+}
+
+fn told(plan: &Plan, timeline: bool) -> Outcome {
     count_panics();
     PANICS.set(0);
     fastrand::seed(plan.seed);
@@ -95,9 +106,9 @@ pub fn run(plan: &Plan) -> Outcome {
     fargateer_api::seeded::plant(plan.bug);
     // Listening costs as much as all the rest: every sixteenth run is listened to.
     let said = Said::default();
-    let listening = plan.seed.is_multiple_of(16).then(|| said.listen());
+    let listening = lot(plan).is_multiple_of(16).then(|| said.listen());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    let mut outcome = runtime.expect("a runtime of one thread").block_on(play(plan));
+    let mut outcome = runtime.expect("a runtime of one thread").block_on(play(plan, timeline));
     drop(listening);
     if said.text().contains(&canary(plan.seed)) {
         outcome.violations.push("I15 no secret is told: it stands in the log".to_owned());
@@ -105,7 +116,7 @@ pub fn run(plan: &Plan) -> Outcome {
     outcome
 }
 
-async fn play(plan: &Plan) -> Outcome {
+async fn play(plan: &Plan, timeline: bool) -> Outcome {
     let stage = Stage::new(plan);
     let host = stage.host.clone();
     let process = tokio::spawn(host.clone().keep_running());
@@ -133,6 +144,9 @@ async fn play(plan: &Plan) -> Outcome {
     process.abort();
     drop(process.await);
     outcome.seconds = begun.elapsed().as_secs();
+    if timeline {
+        outcome.timeline = host.sim.calls().iter().map(line).collect();
+    }
     let mut record = host.records.lock();
     leave_nothing(plan, &mut record);
     let Record { violations, faults, effects, trace, lost_registrations, .. } = &*record;
@@ -141,6 +155,13 @@ async fn play(plan: &Plan) -> Outcome {
     outcome.violations.clone_from(violations);
     outcome.lost_registrations = *lost_registrations;
     outcome
+}
+
+/// A call on one line.
+fn line(call: &fargateer_sim::Call) -> String {
+    let request = if call.mutating { call.request.to_string() } else { call.resource.clone().unwrap_or_default() };
+    let error = call.error.as_deref().map(|error| format!(" -> {error}")).unwrap_or_default();
+    format!("{:9.3} {}{error} {request}", call.at.as_secs_f64(), call.operation)
 }
 
 /// Everything a run needs, set up.
@@ -154,7 +175,7 @@ impl Stage {
         let settings = Settings {
             throttle: true,
             seed: plan.seed,
-            history: Duration::from_secs(40),
+            history: if plan.looks_back() { Duration::from_secs(40) } else { Duration::ZERO },
             ..Settings::default()
         };
         let sim = Simulation::new(settings);
@@ -221,7 +242,7 @@ async fn stay_calm(plan: &Plan, host: &Host, people: &People) {
     wait_until(Instant::now() + sweeps, people).await;
     // Every other run loses the state folder with the process: nothing needed may live there alone.
     let leaving = host.records.lock().truth.all().any(|(_, want)| matches!(want, Want::Absent(_)));
-    if plan.seed.is_multiple_of(2) && !leaving {
+    if lot(plan).is_multiple_of(2) && !leaving {
         host.statuses.wipe();
     }
     host.signals.kill.notify_one();
@@ -256,7 +277,7 @@ async fn tell_no_secret(plan: &Plan, host: &Host) {
     let Some(running) = host.running() else { return };
     let reconciler = &running.controller.reconciler;
     let mut said = String::new();
-    drop(prometheus_client::encoding::text::encode(&mut said, &running.registry));
+    prometheus_client::encoding::text::encode(&mut said, &running.registry).expect("metrics are text");
     said += &format!("{:?}", reconciler.board.events().list(None));
     said += &serde_json::to_string(&reconciler.board.all().into_iter().collect::<Vec<_>>()).unwrap_or_default();
     let poisoned = host.records.lock().truth.poisoned.clone();
@@ -295,16 +316,21 @@ fn needs_patience(plan: &Plan) -> bool {
 /// What is not yet as people want it, or told otherwise than it is; none when all is well.
 fn missing(plan: &Plan, host: &Host) -> Option<String> {
     let Some(running) = host.running() else { return Some("no process runs".to_owned()) };
-    let truth = host.records.lock().truth.clone();
+    // The record is held while AWS is asked past the witness: nobody else runs in this thread meanwhile.
+    let record = host.records.lock();
+    let truth = &record.truth;
     let board = &running.controller.reconciler.board;
+    if running.controller.queue.depth().running > 0 {
+        return Some("a pass runs".to_owned());
+    }
     let mut aws = asking(&host.sim);
     for (name, want) in truth.all() {
         let status = board.status(&Key::new(name));
         let ready = status.condition(ConditionType::Ready);
         let told = || format!("{name}: {:?}", ready.map(|ready| (ready.status, ready.reason, &ready.message)));
-        let (truly, reason) =
-            ready.map_or((Known::Unknown, Reason::NotObserved), |ready| (ready.status, ready.reason));
+        let (truly, reason) = ready.map_or((Known::Unknown, Reason::NotObserved), |ready| (ready.status, ready.reason));
         let why = match want {
+            Want::Absent(_) if truth.is_hands_off(name) || truth.poisoned.contains(name) => None,
             Want::Present(_) if truth.is_hands_off(name) => {
                 (reason != Reason::NotOurs).then(|| format!("{} is not told as disowned", told()))
             }
@@ -312,12 +338,8 @@ fn missing(plan: &Plan, host: &Host) -> Option<String> {
                 (reason != Reason::InternalError).then(|| format!("{} is not told as poisoned", told()))
             }
             Want::Present(agent) if is_doomed(plan, agent) => {
-                let failed = [
-                    Reason::RolledBack,
-                    Reason::FirstDeploymentFailed,
-                    Reason::DeploymentFailed,
-                    Reason::TasksFailing,
-                ];
+                let failed =
+                    [Reason::RolledBack, Reason::FirstDeploymentFailed, Reason::DeploymentFailed, Reason::TasksFailing];
                 (!failed.contains(&reason)).then(|| format!("{} is not told as failed", told()))
             }
             Want::Present(agent) => {
@@ -349,8 +371,7 @@ fn is_doomed(plan: &Plan, agent: &fargateer_api::AgentDeployment) -> bool {
     !matches!(said, None | Some(Behaviour::Healthy | Behaviour::SlowStart(_)))
 }
 
-/// Adds what struck and what was done in `outcome` to sums over many runs.
-pub fn tally(outcome: &Outcome, faults: &mut Counts, effects: &mut Counts) {
-    crate::effects::add(faults, &outcome.faults);
-    crate::effects::add(effects, &outcome.effects);
+/// A number that differs from plan to plan, for what is done with some of them only.
+fn lot(plan: &Plan) -> u64 {
+    plan.strikes.iter().map(|strike| strike.call).sum::<u64>() + plan.seed
 }

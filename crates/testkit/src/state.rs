@@ -62,6 +62,11 @@ pub(crate) fn policies(aws: &mut dyn Ask, cluster: &str, name: &str) -> Vec<Valu
 
 /// Why the world does not satisfy `agent`; none when it does.
 pub(crate) fn unsatisfied(aws: &mut dyn Ask, agent: &AgentDeployment) -> Option<String> {
+    unsatisfied_but_believed(aws, agent).or_else(|| logs_differ(aws, agent)).or_else(|| policies_differ(aws, agent))
+}
+
+/// The same without what the product believes for a while and does not look at in every pass.
+pub(crate) fn unsatisfied_but_believed(aws: &mut dyn Ask, agent: &AgentDeployment) -> Option<String> {
     let (cluster, name) = (agent.cluster_name().to_owned(), agent.service_name().to_owned());
     let live = service(aws, &cluster, &name);
     if live["status"] != "ACTIVE" {
@@ -73,7 +78,6 @@ pub(crate) fn unsatisfied(aws: &mut dyn Ask, agent: &AgentDeployment) -> Option<
         definition_differs(&definition["taskDefinition"], agent),
         rollout_differs(&live),
         scaling_differs(aws, agent, &live),
-        logs_differ(aws, agent),
     ];
     reasons.into_iter().flatten().next()
 }
@@ -132,15 +136,20 @@ fn scaling_differs(aws: &mut dyn Ask, agent: &AgentDeployment, live: &Value) -> 
         return (!target.is_null() || !count).then(|| format!("count {} or target {target}", live["desiredCount"]));
     }
     let range = (target["MinCapacity"] == json!(scaling.min)) && (target["MaxCapacity"] == json!(scaling.max));
+    (!range).then(|| format!("target {target}"))
+}
+
+fn policies_differ(aws: &mut dyn Ask, agent: &AgentDeployment) -> Option<String> {
+    let (cluster, name, scaling) = (agent.cluster_name(), agent.service_name(), &agent.spec.autoscaling);
     let wanted = [scaling.target_cpu, scaling.target_memory, scaling.requests_per_target].into_iter().flatten();
-    let mut wanted: Vec<u32> = wanted.collect();
+    let mut wanted: Vec<u32> = wanted.filter(|_| scaling.enabled).collect();
     wanted.sort_unstable();
     let policies = policies(aws, cluster, name);
     let value = |policy: &Value| policy["TargetTrackingScalingPolicyConfiguration"]["TargetValue"].as_f64();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "target values of specs are small")]
     let mut values: Vec<u32> = policies.iter().filter_map(value).map(|value| value.round() as u32).collect();
     values.sort_unstable();
-    (!range || values != wanted).then(|| format!("target {target}, policies {values:?} for {wanted:?}"))
+    (values != wanted).then(|| format!("policies {values:?} instead of {wanted:?}"))
 }
 
 fn logs_differ(aws: &mut dyn Ask, agent: &AgentDeployment) -> Option<String> {
@@ -180,8 +189,7 @@ pub(crate) fn masked(aws: &mut dyn Ask, truth: &Truth) -> Value {
         let (cluster, service_name) = (agent.cluster_name().to_owned(), agent.service_name().to_owned());
         let live = service(aws, &cluster, &service_name);
         let definition = definition_of(aws, &live);
-        let kept: Map<String, Value> =
-            DECIDED.iter().map(|key| ((*key).to_owned(), live[*key].clone())).collect();
+        let kept: Map<String, Value> = DECIDED.iter().map(|key| ((*key).to_owned(), live[*key].clone())).collect();
         let target = target(aws, &cluster, &service_name);
         let policies: Vec<Value> = policies(aws, &cluster, &service_name)
             .iter()

@@ -1,1 +1,257 @@
-//! x
+//! Plans drawn at random from a seed. Each seed draws its own mix: some kinds of trouble often, others not at all, so that
+//! rare combinations come up, too.
+
+use std::time::Duration;
+
+use fargateer_sim::{Behaviour, FaultKind, Omission, Paging};
+use fastrand::Rng;
+use serde_json::json;
+
+use crate::agent::Agent;
+use crate::leaks::canary;
+use crate::plan::{Act, Blow, Meddling, Outage, Plan, Slip, Slipping, Spell, Step, Strike};
+
+/// The plan of `seed`.
+pub fn plan(seed: u64) -> Plan {
+    let mut drawing = Drawing { random: Rng::with_seed(seed), seed, steps: Vec::new() };
+    drawing.people();
+    let (strikes, spells, slips) = (drawing.strikes(), drawing.spells(), drawing.slips());
+    let mut steps = drawing.steps;
+    steps.sort_by_key(|step| step.at);
+    Plan { name: "swarm".to_owned(), seed, steps, strikes, spells, slips, bug: None }
+}
+
+struct Drawing {
+    random: Rng,
+    seed: u64,
+    steps: Vec<Step>,
+}
+
+impl Drawing {
+    fn at(&mut self, at: u64, act: Act) {
+        self.steps.push(Step { at, act });
+    }
+
+    fn one_in(&mut self, number: u32) -> bool {
+        self.random.u32(0..number) == 0
+    }
+
+    /// One to four agents, each with a life of its own, and what happens to them all.
+    fn people(&mut self) {
+        let count = self.random.usize(1..=4);
+        self.at(0, Act::Behave(":bad".to_owned(), Behaviour::Healthy));
+        let bad = self.bad_behaviour();
+        self.at(0, Act::Behave(":bad".to_owned(), bad));
+        let length = self.random.u64(300..3600);
+        for number in 0..count {
+            self.life(&format!("bot-{number}"), length, count > 2 && number == 0);
+        }
+        self.process(length);
+        if self.one_in(4) {
+            let begin = self.random.u64(60..length);
+            let outage = if self.random.bool() { Outage::Empty } else { Outage::Unreadable };
+            let end = begin + self.random.u64(30..600);
+            self.at(begin, Act::Lose(outage));
+            self.at(end, Act::Restore);
+        }
+    }
+
+    fn bad_behaviour(&mut self) -> Behaviour {
+        match self.random.u32(0..4) {
+            0 => Behaviour::CrashLoop { exit_code: 1 },
+            1 => Behaviour::PullFailure,
+            2 => Behaviour::NeverHealthy,
+            _ => Behaviour::SlowStart(Duration::from_secs(40)),
+        }
+    }
+
+    /// A spec is written, edited, perhaps deleted; somebody meddles with its service.
+    fn life(&mut self, name: &str, length: u64, may_end: bool) {
+        let mut agent = self.agent(name);
+        let mut now = self.random.u64(0..30);
+        self.at(now, Act::Write(agent.clone().document()));
+        for _ in 0..self.random.u32(0..8) {
+            now += self.pause(length);
+            match self.random.u32(0..10) {
+                0..=5 => {
+                    agent = self.edited(agent, name);
+                    self.at(now, Act::Write(agent.clone().document()));
+                }
+                6..=7 => {
+                    let meddling = self.meddling();
+                    self.at(now, Act::Meddle(name.to_owned(), meddling));
+                }
+                8 => {
+                    let load = self.random.u32(5..250);
+                    self.at(now, Act::Load(name.to_owned(), load));
+                }
+                _ => {
+                    let back = now + self.random.u64(20..400);
+                    self.at(now, Act::Garble(name.to_owned()));
+                    self.at(back, Act::Write(agent.clone().document()));
+                    now = back;
+                }
+            }
+        }
+        self.ending(name, &agent, (now, length), may_end);
+    }
+
+    /// How it ends with an agent: deleted (where others stay), deleted and written again, disowned, poisoned, or as it is.
+    fn ending(&mut self, name: &str, agent: &Agent, (now, length): (u64, u64), may_end: bool) {
+        let now = now + self.pause(length);
+        match self.random.u32(0..12) {
+            0..=3 if may_end => self.at(now, Act::Delete(name.to_owned())),
+            4..=5 if may_end => {
+                self.at(now, Act::Delete(name.to_owned()));
+                let back = now + self.random.u64(10..500);
+                self.at(back, Act::Write(agent.clone().document()));
+            }
+            6 => self.at(now, Act::Meddle(name.to_owned(), Meddling::Disown)),
+            7 => self.at(now, Act::Poison(name.to_owned())),
+            8 => self.at(now, Act::Retry(name.to_owned())),
+            _ => {}
+        }
+    }
+
+    fn pause(&mut self, length: u64) -> u64 {
+        if self.one_in(3) { self.random.u64(1..15) } else { self.random.u64(1..(length / 6).max(2)) }
+    }
+
+    fn agent(&mut self, name: &str) -> Agent {
+        let mut agent = Agent::named(name).with_env("API_TOKEN", &canary(self.seed));
+        for _ in 0..self.random.u32(0..5) {
+            agent = self.edited(agent, name);
+        }
+        agent
+    }
+
+    /// One change to a spec.
+    fn edited(&mut self, agent: Agent, name: &str) -> Agent {
+        match self.random.u32(0..14) {
+            0..=2 => agent.with_env("N", &self.random.u32(0..4).to_string()),
+            3..=4 => agent.with_tasks(self.random.u32(0..4)),
+            5 => agent.scaled(self.random.u32(1..3), self.random.u32(3..7)),
+            6 => agent.without("autoscaling"),
+            7 => agent.behind_the_load_balancer(),
+            8 => agent.without("loadBalancer"),
+            9 => agent.with_image(&format!("public.example.com/{name}:{}", self.random.u32(1..4))),
+            10 => agent.with_image(&format!("public.example.com/{name}:bad")),
+            11 => agent.with("tags", json!({"team": self.random.u32(0..3).to_string()})),
+            12 => agent.with("logging", json!({"retentionDays": 7})),
+            _ => agent.with("resources", json!({"cpu": 512, "memory": 1024 * self.random.u32(1..4)})),
+        }
+    }
+
+    fn meddling(&mut self) -> Meddling {
+        let all = [
+            Meddling::Count(self.random.u32(0..5)),
+            Meddling::Revision,
+            Meddling::Exec,
+            Meddling::Detach,
+            Meddling::DeleteService,
+            Meddling::Deregister,
+            Meddling::Range(1, 9),
+            Meddling::Policy,
+            Meddling::Untag,
+            Meddling::Retention(1),
+            Meddling::DeleteLogs,
+            Meddling::Deregistered,
+        ];
+        self.random.choice(all).unwrap_or(Meddling::Exec)
+    }
+
+    /// What befalls the process itself.
+    fn process(&mut self, length: u64) {
+        for _ in 0..self.random.u32(0..4) {
+            let now = self.random.u64(1..length);
+            let act = match self.random.u32(0..8) {
+                0..=2 => Act::Kill,
+                3 => Act::Stop,
+                4 => Act::Freeze(self.random.u64(5..300)),
+                5 => Act::Skew(self.random.i64(-3600..3600)),
+                _ => Act::Kill,
+            };
+            let skewed = matches!(act, Act::Skew(_));
+            self.at(now, act);
+            if skewed {
+                let back = now + self.random.u64(10..600);
+                self.at(back, Act::Skew(0));
+            }
+        }
+    }
+
+    /// Single calls that fail.
+    fn strikes(&mut self) -> Vec<Strike> {
+        let number = self.random.u32(0..6);
+        let mut strikes: Vec<Strike> = (0..number)
+            .map(|_| {
+                let call = self.random.u64(1..160);
+                let blow = match self.random.u32(0..6) {
+                    0 => Blow::CrashBefore,
+                    1 => Blow::CrashAfter,
+                    2 => Blow::Stop,
+                    _ => Blow::Fault(self.fault()),
+                };
+                Strike { call, blow }
+            })
+            .collect();
+        strikes.sort_by_key(|strike| strike.call);
+        strikes.dedup_by_key(|strike| strike.call);
+        strikes
+    }
+
+    /// Bad times.
+    fn spells(&mut self) -> Vec<Spell> {
+        let number = self.random.u32(0..5);
+        let spell = |drawing: &mut Self| {
+            let from = drawing.random.u64(0..3000);
+            let percent = drawing.random.choice([3, 10, 30, 100]).unwrap_or(10);
+            let long = if percent == 100 { 90 } else { 900 };
+            let until = from + drawing.random.u64(5..long);
+            Spell { from, until, percent, fault: drawing.fault() }
+        };
+        (0..number).map(|_| spell(self)).collect()
+    }
+
+    fn slips(&mut self) -> Vec<Slip> {
+        let number = if self.one_in(3) { self.random.u32(1..4) } else { 0 };
+        let how = [Slipping::CrashBefore, Slipping::CrashAfter, Slipping::Fails];
+        let slip =
+            |random: &mut Rng| Slip { write: random.u64(1..40), how: random.choice(how).unwrap_or(Slipping::Fails) };
+        (0..number).map(|_| slip(&mut self.random)).collect()
+    }
+
+    fn fault(&mut self) -> FaultKind {
+        let error = |code: &str| FaultKind::Error { code: code.to_owned(), message: "simulated".to_owned() };
+        let all = [
+            FaultKind::Throttle,
+            FaultKind::ThrottleFor(self.random.u64(100..8000)),
+            FaultKind::ServerError,
+            FaultKind::ServerErrorAfter,
+            FaultKind::HtmlError,
+            FaultKind::EmptyError,
+            FaultKind::Truncated,
+            FaultKind::AccessDenied,
+            FaultKind::ConnectTimeout,
+            FaultKind::ResetBefore,
+            FaultKind::ResetAfter,
+            FaultKind::HangBefore,
+            FaultKind::HangAfter,
+            FaultKind::Stale(self.random.u64(500..30_000)),
+            FaultKind::Stale(self.random.u64(500..30_000)),
+            FaultKind::Omit(Omission::Missing),
+            FaultKind::Omit(Omission::Denied),
+            FaultKind::Omit(Omission::Silent),
+            FaultKind::Paged(Paging::Single),
+            FaultKind::Paged(Paging::Empty),
+            FaultKind::Paged(Paging::Repeated),
+            FaultKind::Paged(Paging::Shuffled),
+            FaultKind::Paged(Paging::Expired),
+            error("ExpiredTokenException"),
+            error("UnrecognizedClientException"),
+            error("LimitExceededException"),
+            error("ServiceQuotaExceededException"),
+        ];
+        self.random.choice(all).unwrap_or(FaultKind::Throttle)
+    }
+}

@@ -1,1 +1,245 @@
-//! x
+//! What people do with Fargateer, one thing at a time: each workload is played without faults first, then with every fault
+//! at every call. The numbers in brackets are those of the lessons from other tools.
+
+use std::time::Duration;
+
+use fargateer_sim::Behaviour;
+use serde_json::json;
+
+use crate::agent::Agent;
+use crate::plan::{Act, Meddling, Outage, Plan, Step};
+
+/// A workload: what is there at first, and what then happens.
+#[derive(Debug, Clone)]
+pub struct Workload {
+    /// Its name.
+    pub name: &'static str,
+    steps: Vec<Step>,
+    /// Calls before this second are of no interest: they belong to what is there at first.
+    pub change: u64,
+    /// So large that only its deaths are enumerated, and only in singles.
+    pub is_large: bool,
+}
+
+/// When the change comes: long after all that was there at first is settled.
+const CHANGE: u64 = 240;
+
+impl Workload {
+    /// The plan of the workload without faults. The canary of its seed stands in every spec.
+    pub fn plan(&self) -> Plan {
+        Plan { name: self.name.to_owned(), seed: 1, steps: self.steps.clone(), ..Plan::default() }
+    }
+}
+
+fn at(at: u64, act: Act) -> Step {
+    Step { at, act }
+}
+
+fn write(agent: &Agent) -> Act {
+    Act::Write(agent.clone().document())
+}
+
+/// Something made from nothing.
+fn first(name: &'static str, agents: &[Agent]) -> Workload {
+    Workload { name, steps: agents.iter().map(|agent| at(0, write(agent))).collect(), change: 0, is_large: false }
+}
+
+/// Something that is there, and what then happens, with the seconds since the change.
+fn then(name: &'static str, before: &[Agent], acts: Vec<(u64, Act)>) -> Workload {
+    let steps = before.iter().map(|agent| at(0, write(agent)));
+    let change = acts.into_iter().map(|(after, act)| at(CHANGE + after, act));
+    Workload { name, steps: steps.chain(change).collect(), change: CHANGE, is_large: false }
+}
+
+/// The same after one more word about behaviours.
+fn with_behaviour(mut workload: Workload, pattern: &str, behaviour: Behaviour) -> Workload {
+    workload.steps.insert(0, at(0, Act::Behave(pattern.to_owned(), behaviour)));
+    workload
+}
+
+/// An agent of every workload; the canary stands where a secret may stand.
+pub fn bot(name: &str) -> Agent {
+    Agent::named(name).with_env("API_TOKEN", &crate::leaks::canary(1))
+}
+
+fn full(name: &str) -> Agent {
+    bot(name).with_tasks(2).scaled(2, 5).behind_the_load_balancer().with("tags", json!({"team": "support"}))
+}
+
+/// All workloads.
+pub fn all() -> Vec<Workload> {
+    [making(), changing(), ending(), failing(), drifting()].concat()
+}
+
+fn making() -> Vec<Workload> {
+    let many: Vec<Agent> = (0..6).map(|number| bot(&format!("bot-{number}"))).collect();
+    let batch: Vec<Agent> = (0..25).map(|number| bot(&format!("bot-{number:02}"))).collect();
+    let mut failover = first("batch of 25 and a failover", &batch);
+    failover.steps.push(at(4, Act::KillAndForget));
+    failover.is_large = true;
+    vec![
+        first("create minimal", &[bot("bot")]),
+        first("create full", &[full("bot")]),
+        first("create without logs", &[bot("bot").with("logging", json!({"enabled": false}))]),
+        first("create nothing running (7)", &[bot("bot").with_tasks(0)]),
+        first("batch of 6", &many),
+        failover,
+    ]
+}
+
+fn changing() -> Vec<Workload> {
+    let spot = json!({"strategy": [{"provider": "FARGATE_SPOT", "weight": 1}, {"provider": "FARGATE", "base": 1}]});
+    let image = |agent: Agent| write(&agent.with_image("public.example.com/bot:2"));
+    let reordered = bot("bot").with("network/subnets", json!(["subnet-0b2", "subnet-0a1"]));
+    vec![
+        then("image update", &[full("bot")], vec![(0, image(full("bot")))]),
+        then(
+            "two updates in a row",
+            &[bot("bot")],
+            vec![(0, write(&bot("bot").with_env("A", "1"))), (7, write(&bot("bot").with_env("A", "2")))],
+        ),
+        then(
+            "there and back again",
+            &[bot("bot")],
+            vec![(0, write(&bot("bot").with_env("A", "1"))), (9, write(&bot("bot")))],
+        ),
+        then(
+            "resize",
+            &[bot("bot")],
+            vec![(0, write(&bot("bot").with("resources", json!({"cpu": 512, "memory": 2048}))))],
+        ),
+        then("scale", &[bot("bot")], vec![(0, write(&bot("bot").with_tasks(3)))]),
+        then("scale to nothing (7)", &[bot("bot")], vec![(0, write(&bot("bot").with_tasks(0)))]),
+        then("scaling on", &[bot("bot").with_tasks(2)], vec![(0, write(&bot("bot").with_tasks(2).scaled(2, 5)))]),
+        then("scaling off (6)", &[full("bot")], vec![(0, write(&full("bot").without("autoscaling")))]),
+        then(
+            "another range and target",
+            &[full("bot")],
+            vec![(0, write(&full("bot").scaled(2, 7).with("autoscaling/targetMemory", json!(60))))],
+        ),
+        then(
+            "scaled out, then an update (4)",
+            &[full("bot")],
+            vec![
+                (0, Act::Load("bot".to_owned(), 180)),
+                (120, Act::Load("bot".to_owned(), 70)),
+                (130, image(full("bot"))),
+            ],
+        ),
+        then("load balancer on (17)", &[bot("bot")], vec![(0, write(&bot("bot").behind_the_load_balancer()))]),
+        then("load balancer off (18)", &[bot("bot").behind_the_load_balancer()], vec![(0, write(&bot("bot")))]),
+        then("Spot on", &[bot("bot")], vec![(0, write(&bot("bot").with("capacity", spot.clone())))]),
+        then("Spot off (18)", &[bot("bot").with("capacity", spot)], vec![(0, write(&bot("bot")))]),
+        then("other words, same meaning (2, 15)", &[bot("bot")], vec![(0, write(&reordered))]),
+        then(
+            "tags and retention (16)",
+            &[full("bot")],
+            vec![(
+                0,
+                write(&full("bot").with("tags", json!({"tier": "2"})).with("logging", json!({"retentionDays": 7}))),
+            )],
+        ),
+        then(
+            "many revisions (21)",
+            &[bot("bot")],
+            (0..13).map(|number| (number * 90, write(&bot("bot").with_env("N", &number.to_string())))).collect(),
+        ),
+    ]
+}
+
+fn ending() -> Vec<Workload> {
+    let keeper = || bot("keeper");
+    let gone = |name: &str| Act::Delete(name.to_owned());
+    vec![
+        then("delete", &[full("bot"), keeper()], vec![(0, gone("bot"))]),
+        then("delete with its data", &[bot("bot").with("retainData", json!(false)), keeper()], vec![(0, gone("bot"))]),
+        then(
+            "delete and keep running",
+            &[bot("bot").with("deletionPolicy", json!("Retain")), keeper()],
+            vec![(0, gone("bot"))],
+        ),
+        then("rename", &[bot("bot"), keeper()], vec![(0, gone("bot")), (0, write(&bot("robot")))]),
+        then("delete and change one's mind", &[bot("bot"), keeper()], vec![(0, gone("bot")), (90, write(&bot("bot")))]),
+        then("delete and recreate (22)", &[full("bot"), keeper()], vec![(0, gone("bot")), (186, write(&full("bot")))]),
+        then(
+            "delete while rolling out",
+            &[bot("bot"), keeper()],
+            vec![(0, write(&bot("bot").with_env("A", "1"))), (5, gone("bot"))],
+        ),
+        then("an empty source (24)", &[bot("bot"), keeper()], vec![(0, Act::Lose(Outage::Empty)), (400, Act::Restore)]),
+        then(
+            "a source that can't be read (24)",
+            &[bot("bot"), keeper()],
+            vec![(0, Act::Lose(Outage::Unreadable)), (400, Act::Restore)],
+        ),
+        then(
+            "a garbled spec (24)",
+            &[bot("bot"), keeper()],
+            vec![(0, Act::Garble("bot".to_owned())), (400, write(&bot("bot").with_env("A", "1")))],
+        ),
+    ]
+}
+
+fn failing() -> Vec<Workload> {
+    let bad = |agent: Agent| agent.with_image("public.example.com/bot:bad");
+    let crash = Behaviour::CrashLoop { exit_code: 1 };
+    let slow = Behaviour::SlowStart(Duration::from_secs(50));
+    vec![
+        with_behaviour(
+            then(
+                "a bad image, rolled back, mended (8)",
+                &[bot("bot")],
+                vec![(0, write(&bad(bot("bot")))), (200, write(&bot("bot").with_image("public.example.com/bot:2")))],
+            ),
+            "bot:bad",
+            crash.clone(),
+        ),
+        with_behaviour(
+            then("a bad image stays (8)", &[full("bot")], vec![(0, write(&bad(full("bot"))))]),
+            "bot:bad",
+            crash.clone(),
+        ),
+        with_behaviour(first("the first deployment fails (10)", &[bad(bot("bot"))]), "bot:bad", crash),
+        with_behaviour(
+            then(
+                "never healthy behind a load balancer",
+                &[full("bot")],
+                vec![(0, write(&bad(full("bot")))), (900, write(&full("bot")))],
+            ),
+            "bot:bad",
+            Behaviour::UnhealthyTarget,
+        ),
+        with_behaviour(
+            then("a slow start (11, 12)", &[bot("bot")], vec![(0, write(&bad(bot("bot"))))]),
+            "bot:bad",
+            slow,
+        ),
+    ]
+}
+
+fn drifting() -> Vec<Workload> {
+    let meddle = |meddling: Meddling| vec![(0, Act::Meddle("bot".to_owned(), meddling))];
+    vec![
+        then("drift: count", &[bot("bot")], meddle(Meddling::Count(3))),
+        then("drift: revision", &[bot("bot")], meddle(Meddling::Revision)),
+        then("drift: load balancer", &[full("bot")], meddle(Meddling::Detach)),
+        then("drift: service deleted", &[full("bot")], meddle(Meddling::DeleteService)),
+        then("drift: tags (16)", &[full("bot")], meddle(Meddling::Untag)),
+        then("drift: scaling deregistered", &[full("bot")], meddle(Meddling::Deregister)),
+        then("drift: range", &[full("bot")], meddle(Meddling::Range(1, 9))),
+        then("drift: policy", &[full("bot")], meddle(Meddling::Policy)),
+        then("drift: retention", &[full("bot")], meddle(Meddling::Retention(1))),
+        then("drift: revision deregistered (21)", &[bot("bot")], meddle(Meddling::Deregistered)),
+        then("disowned (3)", &[full("bot")], meddle(Meddling::Disown)),
+        then(
+            "Spot interruption",
+            &[bot("bot").with("capacity", json!({"provider": "FARGATE_SPOT"}))],
+            vec![(0, Act::Interrupt("bot".to_owned()))],
+        ),
+        then(
+            "a poisoned neighbour",
+            &[bot("bot"), full("other")],
+            vec![(0, Act::Poison("bot".to_owned())), (1, write(&full("other").with_env("A", "1")))],
+        ),
+    ]
+}
