@@ -102,6 +102,7 @@ impl Aws {
             }
             Look::Image(tag) => Finding::Image(self.images.observe(caller, tag).await),
             Look::LogGroup(name) => Finding::LogGroup(self.log_groups.observe(caller, name).await),
+            Look::LogGroupNow(name) => Finding::LogGroup(self.log_groups.observe_now(caller, name).await),
             Look::LogGroupTags(arn) => Finding::LogGroupTags(log_group::tags(caller, arn).await),
             Look::Scaling { resource, scheduled } => {
                 Finding::Scaling(self.scaling.observe(caller, (resource.clone(), *scheduled)).await)

@@ -54,18 +54,25 @@ impl LogGroups {
         Self { batch: Batch::new(BATCH, WINDOW), known: Memory::new(believed * SLOWER) }
     }
 
-    /// The log group `name`.
+    /// The log group `name`, perhaps as it was a while ago.
     pub(crate) async fn observe(&self, caller: &Caller<'_>, name: &str) -> Seen<Live> {
         let key = (caller.place.clone(), name.to_owned());
-        if let Some(live) = self.known.get(&key) {
-            return Seen::Present(live);
+        match self.known.get(&key) {
+            Some(live) => Seen::Present(Live { believed: true, ..live }),
+            None => self.observe_now(caller, name).await,
         }
+    }
+
+    /// The log group `name`, as it is.
+    pub(crate) async fn observe_now(&self, caller: &Caller<'_>, name: &str) -> Seen<Live> {
+        let key = (caller.place.clone(), name.to_owned());
         caller.rereads.mark(caller.place);
         let fetch = |names: Vec<String>| describe(caller, names);
         let seen = self.batch.get(caller.place, name.to_owned(), fetch).await;
         let seen = seen.unwrap_or_else(|| Seen::Unknown(abandoned()));
-        if let Some(live) = seen.present() {
-            self.known.put(key, live.clone());
+        match seen.present() {
+            Some(live) => self.known.put(key, live.clone()),
+            None => self.known.forget(&key),
         }
         seen
     }
@@ -181,6 +188,7 @@ fn live(group: &Value) -> Live {
         arn: text(group, "arn").trim_end_matches(":*").to_owned(),
         retention: days.and_then(|days| u32::try_from(days).ok()),
         policy_retention: !text(group, "retentionPolicyName").is_empty(),
+        believed: false,
         tags: Seen::NotLooked,
     }
 }

@@ -1,4 +1,4 @@
-//! Task definitions: revisions are immutable, so each is read once and believed for ever.
+//! Task definitions: revisions are immutable, so each is read once a day: only its status can change.
 
 use std::time::Duration;
 
@@ -35,8 +35,8 @@ const DEREGISTER: Operation = Operation::new("ecs.DeregisterTaskDefinition", Gro
 const NEWEST: usize = 12;
 /// Pages of ListTaskDefinitions: its prefix also matches longer family names.
 const PAGES: usize = 20;
-/// Immutable facts are believed for as long as any process lives.
-const FOR_EVER: Duration = Duration::from_hours(24 * 365);
+/// Nothing but its status ever changes: that somebody deregistered a revision that runs is noticed after this time.
+const BELIEVED: Duration = Duration::from_hours(24);
 
 /// Revisions that were read.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ pub(crate) struct Revisions {
 
 impl Default for Revisions {
     fn default() -> Self {
-        Self { known: Memory::new(FOR_EVER) }
+        Self { known: Memory::new(BELIEVED) }
     }
 }
 

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::backoff::{Backoff, jitter};
 use crate::metrics::Metrics;
-use crate::next::Next;
+use crate::next::{Next, POLL};
 use crate::port::Source;
 use crate::queue::{Queue, Turn, Wake};
 use crate::reconcile::Reconciler;
@@ -53,6 +53,8 @@ pub struct Controller {
     settings: Settings,
     metrics: Metrics,
     backoffs: Mutex<BTreeMap<Key, Backoff>>,
+    /// Since when an agent waits for the same kind of progress.
+    waiting: Mutex<BTreeMap<Key, Instant>>,
     started: Instant,
 }
 
@@ -60,7 +62,8 @@ impl Controller {
     /// A controller that runs `reconciler`.
     pub fn new(reconciler: Reconciler, settings: Settings, metrics: Metrics) -> Self {
         let backoffs = Mutex::new(BTreeMap::new());
-        Self { reconciler, queue: Queue::default(), settings, metrics, backoffs, started: Instant::now() }
+        let waiting = Mutex::default();
+        Self { reconciler, queue: Queue::default(), settings, metrics, backoffs, waiting, started: Instant::now() }
     }
 
     /// Runs until `stop`: then takes nothing new on, lets passes under way end (for `drain` at most) and returns.
@@ -202,18 +205,30 @@ impl Controller {
             return Some(backoff.wait());
         }
         backoffs.remove(key);
+        let waited = self.waited(key, next);
         match next {
-            Next::Wait(period) => Some(self.aligned(period)),
+            Next::Wait(period) => Some(self.aligned(period, patience(waited))),
             Next::Slow => Some(jitter(Duration::from_hours(1), 0.2)),
             Next::Resync | Next::Forget | Next::Retry(_) => None,
         }
     }
 
-    /// To the next multiple of `period`: agents that wait look together and share their reads.
-    fn aligned(&self, period: Duration) -> Duration {
+    /// For how long `key` has been waiting for progress without a break.
+    fn waited(&self, key: &Key, next: Next) -> Duration {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(next, Next::Wait(_)) {
+            return waiting.entry(key.clone()).or_insert_with(Instant::now).elapsed();
+        }
+        waiting.remove(key);
+        Duration::ZERO
+    }
+
+    /// To a multiple of `period` at least `least` away: agents that wait look together and share their reads.
+    fn aligned(&self, period: Duration, least: Duration) -> Duration {
         let period_ms = period.as_millis().max(1);
-        let past = self.started.elapsed().as_millis() % period_ms;
-        Duration::from_millis(u64::try_from(period_ms - past).unwrap_or(u64::MAX))
+        let now = self.started.elapsed().as_millis();
+        let periods = (now + least.as_millis()) / period_ms + 1;
+        Duration::from_millis(u64::try_from(periods * period_ms - now).unwrap_or(u64::MAX))
     }
 
     fn next_look(&self, wait: Option<Duration>, next: Next) -> Option<NextLook> {
@@ -221,6 +236,14 @@ impl Controller {
         let at: Option<Timestamp> = SignedDuration::try_from(wait).ok().map(|wait| self.reconciler.clock.now() + wait);
         at.map(|at| NextLook { at: at.to_string(), why: next.words().to_owned() })
     }
+}
+
+/// The pause of an agent that has waited this long: what takes long may well take an eighth longer, and what takes for ever
+/// (tasks that fail again and again) must not be looked at every few seconds for ever.
+fn patience(waited: Duration) -> Duration {
+    let pause = (waited / 8).min(Duration::from_mins(5));
+    // Below the shortest poll, alignment alone decides.
+    pause.saturating_sub(POLL)
 }
 
 /// A person's wish to try a held revision again.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fargateer_api::status::{Reason, SourceStatus};
 use fargateer_api::{AgentDeployment, Key};
-use fargateer_plan::desired::{Circumstances, Departure, Spec};
+use fargateer_plan::desired::{Circumstances, Departure, Desired, Spec};
 use fargateer_plan::pass::Pass;
 use fargateer_plan::prune::{self, Missing, Policy};
 use jiff::Timestamp;
@@ -92,6 +92,16 @@ impl Fleet {
         };
         let force = self.lock().forced.remove(key);
         Pass::toward(key.clone(), spec, Circumstances { owner: self.owner.clone(), unready, now, force })
+    }
+
+    /// Whether what `pass` brings about is still what the sources say.
+    pub fn still_wants(&self, pass: &Pass) -> bool {
+        match (self.spec(&pass.key), &pass.desired) {
+            (Spec::Present { agent, .. }, Desired::Present(wanted)) => *agent == wanted.agent,
+            (Spec::Gone(now), Desired::Absent(then, _)) => now.held.is_none() == then.held.is_none(),
+            (Spec::Broken { .. }, Desired::Unclear(..)) => true,
+            (Spec::Present { .. } | Spec::Gone(_) | Spec::Broken { .. }, _) => false,
+        }
     }
 
     /// What the sources say about `key`.

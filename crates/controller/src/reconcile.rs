@@ -53,7 +53,7 @@ impl Reconciler {
                 Step::Look(looks) => pass.see(self.cloud.look(&place, &looks).await),
                 Step::Act(actions) => {
                     for action in actions {
-                        self.may_write(&pass.key)?;
+                        self.may_write(pass)?;
                         let done = self.cloud.act(&place, &action).await?;
                         pass.did(action, done);
                     }
@@ -63,17 +63,25 @@ impl Reconciler {
         }
     }
 
-    fn may_write(&self, key: &Key) -> Result<(), Failure> {
-        if self.lease.holds(key) {
-            return Ok(());
+    /// Whether a write may start now: we hold the lease, and nobody changed their mind since the pass began.
+    fn may_write(&self, pass: &Pass) -> Result<(), Failure> {
+        let refused = |class, reason, operation: &str, code: &str, message: &str| Failure {
+            class,
+            reason,
+            operation: operation.to_owned(),
+            code: code.to_owned(),
+            message: message.to_owned(),
+        };
+        if !self.lease.holds(&pass.key) {
+            let message = "another replica took this agent over";
+            return Err(refused(Class::Transient, Reason::Unavailable, "lease", "LeaseLost", message));
         }
-        Err(Failure {
-            class: Class::Transient,
-            reason: Reason::Unavailable,
-            operation: "lease".to_owned(),
-            code: "LeaseLost".to_owned(),
-            message: "another replica took this agent over".to_owned(),
-        })
+        if !self.fleet.still_wants(pass) {
+            // Whoever changed it has woken the agent again: the next pass follows at once.
+            let message = "the spec changed in the middle of a pass; the newest one is brought about next";
+            return Err(refused(Class::Conflict, Reason::Applying, "spec", "Superseded", message));
+        }
+        Ok(())
     }
 }
 

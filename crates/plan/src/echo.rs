@@ -36,8 +36,13 @@ pub fn log_group(seen: &mut Seen<log_group::Live>, change: &log_group::Change) {
     match change {
         log_group::Change::Create { name, tags } => {
             let tags = Seen::Present(tags.clone());
-            *seen =
-                Seen::Present(log_group::Live { arn: name.clone(), retention: None, policy_retention: false, tags });
+            *seen = Seen::Present(log_group::Live {
+                arn: name.clone(),
+                retention: None,
+                policy_retention: false,
+                believed: false,
+                tags,
+            });
         }
         log_group::Change::Retention { days, name: _ } => {
             if let Some(live) = seen.present_mut() {

@@ -20,6 +20,8 @@ pub struct Live {
     pub retention: Option<u32>,
     /// Set by an account-wide policy, which wins over the group's own setting.
     pub policy_retention: bool,
+    /// Read a while ago and not again since.
+    pub believed: bool,
     /// Tags, looked for only when something is to be changed (5 calls a second).
     pub tags: Seen<Tags>,
 }

@@ -18,6 +18,7 @@ pub fn needed(wanted: &Wanted, observed: &Observed) -> Vec<Look> {
         return second;
     }
     let mut looks = revisions(wanted, observed);
+    looks.extend(log_group_now(wanted, observed));
     looks.extend(log_group_tags(wanted, observed));
     looks
 }
@@ -136,6 +137,14 @@ fn revisions(wanted: &Wanted, observed: &Observed) -> Vec<Look> {
     Vec::new()
 }
 
+/// Tasks of a new revision do not start where their log group is missing, and ECS then gives the revision up: what was read
+/// a while ago is not good enough before a rollout.
+fn log_group_now(wanted: &Wanted, observed: &Observed) -> Option<Look> {
+    let live = observed.log_group.present().filter(|live| live.believed)?;
+    let group = wanted.log_group_beside(Some(live))?;
+    Revision::running(wanted, observed).is_none().then_some(Look::LogGroupNow(group.name))
+}
+
 fn log_group_tags(wanted: &Wanted, observed: &Observed) -> Option<Look> {
     let live = observed.log_group.present()?;
     let group = wanted.log_group_beside(Some(live))?;
@@ -204,9 +213,10 @@ mod tests {
             }
             Look::Revisions(_) => observed.revisions = Seen::Present(Vec::new()),
             Look::TargetGroup(_) => observed.target_group = Seen::Absent,
-            Look::LogGroup(_) => {
+            Look::LogGroup(_) | Look::LogGroupNow(_) => {
                 let (arn, retention, tags) = ("arn".to_owned(), Some(30), Seen::NotLooked);
-                observed.log_group = Seen::Present(log_group::Live { arn, retention, policy_retention: false, tags });
+                observed.log_group =
+                    Seen::Present(log_group::Live { arn, retention, policy_retention: false, believed: false, tags });
             }
             Look::LogGroupTags(_) | Look::Verdicts { .. } | Look::StoppedTasks { .. } | Look::Probe { .. } => {
                 panic!("{look:?}")

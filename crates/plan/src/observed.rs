@@ -57,6 +57,8 @@ pub enum Look {
         /// Log group and stream prefix.
         logs: Option<(String, String)>,
     },
+    /// The log group as it is now, not as it was a while ago.
+    LogGroupNow(String),
     /// The target group.
     TargetGroup(String),
     /// The smoke checks: requests to the running tasks.
@@ -81,7 +83,7 @@ pub enum Finding {
     Service(Seen<service::Live>),
     /// For `Look::Image`: the digest.
     Image(Seen<String>),
-    /// For `Look::LogGroup`.
+    /// For `Look::LogGroup` and `Look::LogGroupNow`.
     LogGroup(Seen<log_group::Live>),
     /// For `Look::LogGroupTags`.
     LogGroupTags(Seen<Tags>),

@@ -17,7 +17,7 @@ use crate::{merge, normal};
 pub struct Live {
     /// ARN with the revision number.
     pub arn: String,
-    /// The described document.
+    /// The described document; another one is another `Live::new`.
     pub document: Value,
     /// Its tags.
     pub tags: Tags,
@@ -328,7 +328,9 @@ mod tests {
         let echo = live.echo().unwrap();
         live.tags.insert(tags::ECHO.to_owned(), echo);
         assert!(live.matches(&wanted));
-        live.document["novelty"] = json!(2);
+        let mut edited = live.document.clone();
+        edited["novelty"] = json!(2);
+        let live = Live::new(live.arn, edited, live.tags);
         assert!(!live.matches(&wanted));
         assert!(!diff(&live, &wanted).is_empty());
     }

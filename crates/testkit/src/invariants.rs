@@ -104,6 +104,7 @@ fn deletion(record: &Record, call: &Meeting<'_>, world: &mut dyn Ask) -> Broken 
         return Some((OURS, broken));
     }
     match record.truth.of_service(&cluster, &name) {
+        Some((agent, Want::Present(_))) if record.truth.is_news(agent, call.at) => None,
         Some((agent, Want::Present(_))) => Some((DELETES, format!("{agent} is wanted"))),
         None => Some((DELETES, format!("{name} is nobody's"))),
         Some((_, Want::Absent(_))) => None,

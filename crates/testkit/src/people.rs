@@ -73,7 +73,8 @@ impl People {
         match act {
             Act::Write(document) => {
                 let name = document["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-                self.host.records.lock().truth.write(&name, document);
+                let now = self.host.sim.now();
+                self.host.records.lock().truth.write(&name, document, now);
                 self.specs.insert(name, document.clone());
             }
             Act::Garble(name) => {
@@ -104,7 +105,7 @@ impl People {
         let (cluster, service) = self.home(name);
         let mut aws = asking(&self.host.sim);
         let live = state::service(&mut aws, &cluster, &service);
-        if meddling == Meddling::Disown && !live.is_null() {
+        if meddling == Meddling::Disown && live["status"] == "ACTIVE" {
             self.host.records.lock().truth.disowned.push(name.to_owned());
         }
         let resource = format!("service/{cluster}/{service}");

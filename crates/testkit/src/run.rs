@@ -340,7 +340,8 @@ fn missing(plan: &Plan, host: &Host) -> Option<String> {
             Want::Present(agent) if is_doomed(plan, agent) => {
                 let failed =
                     [Reason::RolledBack, Reason::FirstDeploymentFailed, Reason::DeploymentFailed, Reason::TasksFailing];
-                (!failed.contains(&reason)).then(|| format!("{} is not told as failed", told()))
+                let not_told = || format!("{} is not told as failed", told());
+                (!failed.contains(&reason)).then(not_told).or_else(|| state::logs_differ(&mut aws, agent))
             }
             Want::Present(agent) => {
                 let generation = fargateer_api::Generation::of(&agent.spec);
@@ -363,6 +364,9 @@ fn missing(plan: &Plan, host: &Host) -> Option<String> {
 
 /// Whether the image of `agent` can't run, by the last word on it.
 fn is_doomed(plan: &Plan, agent: &fargateer_api::AgentDeployment) -> bool {
+    if agent.spec.desired_count == 0 && !agent.spec.autoscaling.enabled {
+        return false;
+    }
     let image = agent.spec.image.uri.clone().unwrap_or_default();
     let said = plan.steps.iter().rev().find_map(|step| match &step.act {
         Act::Behave(pattern, behaviour) if image.contains(pattern.as_str()) => Some(behaviour.clone()),

@@ -1,6 +1,7 @@
 //! What people want, whatever the sources say of it at the moment: the yardstick of every invariant.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use fargateer_api::AgentDeployment;
 use serde_json::Value;
@@ -24,11 +25,19 @@ pub(crate) struct Truth {
     pub(crate) disowned: Vec<String>,
     /// Agents whose passes panic.
     pub(crate) poisoned: Vec<String>,
+    /// When people last changed their mind, by agent: a call that is under way may still be of the old one.
+    changed: BTreeMap<String, Duration>,
 }
 
 impl Truth {
-    /// Somebody wrote a spec. One that is refused changes nothing: the last good wording stays.
-    pub(crate) fn write(&mut self, name: &str, document: &Value) {
+    /// Whether people changed their mind about `name` so lately that a call under way can't know.
+    pub(crate) fn is_news(&self, name: &str, now: Duration) -> bool {
+        self.changed.get(name).is_some_and(|at| now.saturating_sub(*at) < Duration::from_secs(1))
+    }
+
+    /// Somebody wrote a spec at `now`. One that is refused changes nothing: the last good wording stays.
+    pub(crate) fn write(&mut self, name: &str, document: &Value, now: Duration) {
+        self.changed.insert(name.to_owned(), now);
         let Ok(agent) = serde_json::from_value::<AgentDeployment>(document.clone()) else { return };
         if !fargateer_api::validate::check(&agent).is_empty() {
             return;

@@ -229,7 +229,12 @@ fn drifting() -> Vec<Workload> {
         then("drift: range", &[full("bot")], meddle(Meddling::Range(1, 9))),
         then("drift: policy", &[full("bot")], meddle(Meddling::Policy)),
         then("drift: retention", &[full("bot")], meddle(Meddling::Retention(1))),
-        then("drift: revision deregistered (21)", &[bot("bot")], meddle(Meddling::Deregistered)),
+        // A revision's status is believed for a day: a new process sees it at once.
+        then(
+            "drift: revision deregistered (21)",
+            &[bot("bot")],
+            vec![(0, Act::Meddle("bot".to_owned(), Meddling::Deregistered)), (1, Act::Kill)],
+        ),
         then("disowned (3)", &[full("bot")], meddle(Meddling::Disown)),
         then(
             "Spot interruption",

@@ -59,6 +59,8 @@ struct LogGroup {
     #[serde(default)]
     policy_retention: bool,
     #[serde(default)]
+    believed: bool,
+    #[serde(default)]
     tags: Option<Value>,
 }
 
@@ -178,9 +180,9 @@ fn revision(answer: &Value) -> task_definition::Live {
 }
 
 fn log_group(value: &Value) -> log_group::Live {
-    let LogGroup { retention, policy_retention, tags } = plain(value);
+    let LogGroup { retention, policy_retention, believed, tags } = plain(value);
     let arn = "arn:aws:logs:us-east-1:111122223333:log-group:x".to_owned();
-    log_group::Live { arn, retention, policy_retention, tags: seen(tags.as_ref(), plain) }
+    log_group::Live { arn, retention, policy_retention, believed, tags: seen(tags.as_ref(), plain) }
 }
 
 fn scaling(value: &Value) -> scaling::Live {

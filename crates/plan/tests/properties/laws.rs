@@ -111,7 +111,7 @@ fn bit(look: &Look) -> u16 {
     let kinds = match look {
         Look::Service { .. } => 0,
         Look::Image(_) => 1,
-        Look::LogGroup(_) => 2,
+        Look::LogGroup(_) | Look::LogGroupNow(_) => 2,
         Look::LogGroupTags(_) => 3,
         Look::Scaling { .. } => 4,
         Look::Revision(_) => 5,

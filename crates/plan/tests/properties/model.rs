@@ -64,7 +64,7 @@ impl Aws {
                 Finding::Service(seen(document.map(|document| service::Live { document })))
             }
             Look::Image(_) => Finding::Image(seen(self.image.clone())),
-            Look::LogGroup(name) => {
+            Look::LogGroup(name) | Look::LogGroupNow(name) => {
                 let group = self.log_groups.get(name).cloned();
                 Finding::LogGroup(seen(group.map(|group| log_group::Live { tags: Seen::NotLooked, ..group })))
             }
@@ -140,6 +140,7 @@ impl Aws {
                     arn,
                     retention: None,
                     policy_retention: false,
+                    believed: false,
                     tags: Seen::Present(tags.clone()),
                 };
                 assert!(self.log_groups.insert(name.clone(), live).is_none(), "{name} already exists");
