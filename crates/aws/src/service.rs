@@ -60,7 +60,7 @@ impl Default for Services {
 }
 
 impl Services {
-    /// The service, with tags. INACTIVE is absent: its name is free.
+    /// The service, with tags.
     pub(crate) async fn observe(&self, caller: &Caller<'_>, cluster: &str, service: &str) -> Seen<Live> {
         let group = (caller.place.clone(), cluster.to_owned());
         let fetch = |names: Vec<String>| describe(caller, cluster, names);
@@ -105,7 +105,8 @@ impl Services {
 
     /// A read that cannot know yet what we did a moment ago says nothing.
     fn believable(&self, name: &Name, seen: Seen<Live>) -> Seen<Live> {
-        if seen.is_absent() && self.created.get(name).is_some() {
+        let gone = seen.is_absent() || seen.present().is_some_and(Live::is_inactive);
+        if gone && self.created.get(name).is_some() {
             return Seen::Unknown(unanswered("the service was created a moment ago and is not visible yet"));
         }
         let (Some(deployment), Some(live)) = (self.deployed.get(name), seen.present()) else { return seen };
@@ -136,7 +137,8 @@ async fn describe(caller: &Caller<'_>, cluster: &str, names: Vec<String>) -> BTr
 fn found(answer: &Value, name: &str) -> Seen<Live> {
     let described = items(answer, "services").iter().filter(|service| text(service, "serviceName") == name);
     // ECS may list an INACTIVE service beside its successor of the same name.
-    if let Some(service) = described.clone().find(|service| text(service, "status") != "INACTIVE") {
+    let living = described.clone().find(|service| text(service, "status") != "INACTIVE");
+    if let Some(service) = living.or_else(|| described.clone().next()) {
         return service.as_object().cloned().map_or(Seen::Absent, |document| Seen::Present(Live { document }));
     }
     let is_named = |failure: &&Value| text(failure, "arn").rsplit(['/', ':']).next() == Some(name);
@@ -144,7 +146,6 @@ fn found(answer: &Value, name: &str) -> Seen<Live> {
     match failure.map(|failure| text(failure, "reason")) {
         Some("MISSING") => Seen::Absent,
         Some(reason) => Seen::Unknown(unanswered(reason)),
-        None if described.count() > 0 => Seen::Absent,
         None => Seen::Unknown(unanswered("DescribeServices did not mention the service")),
     }
 }
@@ -162,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_missing_or_inactive_service_is_absent() {
+    fn only_a_missing_service_is_absent() {
         let answer = json!({
             "services": [{"serviceName": "a", "status": "ACTIVE"}, {"serviceName": "old", "status": "INACTIVE"},
                 {"serviceName": "twice", "status": "INACTIVE"}, {"serviceName": "twice", "status": "ACTIVE"}],
@@ -170,8 +171,8 @@ mod tests {
                 {"arn": "arn:aws:ecs:us-east-1:1:service/secret", "reason": "ACCESS_DENIED"}],
         });
         assert!(found(&answer, "a").present().is_some());
-        assert!(found(&answer, "old").is_absent());
-        assert!(found(&answer, "twice").present().is_some());
+        assert!(found(&answer, "old").present().is_some_and(Live::is_inactive));
+        assert!(found(&answer, "twice").present().is_some_and(Live::is_active));
         assert!(found(&answer, "gone").is_absent());
         assert!(found(&answer, "secret").failure().is_some());
         assert!(found(&answer, "unmentioned").failure().is_some());

@@ -1,12 +1,14 @@
 //! Tasks that stopped: read only to explain why a rollout does not get on.
 
+use fargateer_api::Reason;
 use fargateer_plan::diagnosis::StoppedTask;
-use fargateer_plan::failure::Failure;
+use fargateer_plan::failure::{Class, Failure};
 use fargateer_plan::observed::Look;
 use fargateer_plan::seen::Seen;
 use serde_json::{Value, json};
 
 use crate::caller::{Caller, Operation, items, text};
+use crate::error;
 use crate::quota::Group;
 
 /// What this file calls.
@@ -34,6 +36,23 @@ pub(crate) async fn observe(caller: &Caller<'_>, look: &Look) -> Seen<Vec<Stoppe
         task.log = log_lines(caller, group, &format!("{prefix}/{container}/{id}")).await;
     }
     Seen::Present(tasks)
+}
+
+/// Whether ECS knows no service of this name: ListTasks refuses it. A second opinion on DescribeServices' MISSING.
+pub(crate) async fn of_nobody(caller: &Caller<'_>, cluster: &str, service: &str) -> Seen<()> {
+    let request = json!({"cluster": cluster, "serviceName": service, "maxResults": 1});
+    let send = |exchange| caller.clients.ecs.list_tasks().customize().interceptor(exchange).send();
+    match caller.json(LIST, &request, send).await {
+        Err(failure) if matches!(failure.code.as_str(), "ServiceNotFoundException" | "ClusterNotFoundException") => {
+            Seen::Absent
+        }
+        Err(failure) => Seen::Unknown(failure),
+        Ok(_) => {
+            let message = "DescribeServices calls the service MISSING, ListTasks knows it";
+            let told = ("Contradiction", message);
+            Seen::Unknown(error::of(LIST.name, Class::NotYetVisible, Reason::NotYetVisible, told))
+        }
+    }
 }
 
 /// Up to `most` tasks of a service that are meant to be `status`, the last to stop first.

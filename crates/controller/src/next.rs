@@ -7,6 +7,8 @@ use fargateer_plan::failure::Class;
 
 /// How often a rollout is looked at. Reads of all rolling agents coincide and share calls.
 pub const POLL: Duration = Duration::from_secs(5);
+/// How often tasks that fail again and again, outside of any rollout, are looked at.
+pub const PULSE: Duration = Duration::from_secs(30);
 /// How often something that waits for other agents or for time is looked at (no AWS call is spent on it).
 pub const PAUSE: Duration = Duration::from_secs(2);
 
@@ -40,9 +42,8 @@ impl Next {
             | Reason::Drifted
             | Reason::DriftLeftAlone
             | Reason::Suspended => Self::Resync,
-            Reason::Applying | Reason::RollingOut | Reason::WaitingForHealthy | Reason::TasksFailing => {
-                Self::Wait(POLL)
-            }
+            Reason::Applying | Reason::RollingOut | Reason::WaitingForHealthy => Self::Wait(POLL),
+            Reason::TasksFailing => Self::Wait(PULSE),
             Reason::WaitingForDependency | Reason::PruneGrace | Reason::PruneBlocked => Self::Wait(PAUSE),
             Reason::WaitingForQuota | Reason::Throttled => Self::Retry(Class::Throttled),
             Reason::WaitingForConflict | Reason::Deleting => Self::Retry(Class::Conflict),

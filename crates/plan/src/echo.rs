@@ -27,8 +27,20 @@ pub fn apply(observed: &mut Observed, action: &Action, done: Done) {
         Action::LogGroup(change) => log_group(&mut observed.log_group, change),
         Action::TaskDefinition(change) => revisions(observed, change, done),
         Action::Service(change) => service(observed, change, done),
-        Action::Scaling(change) => scaling(&mut observed.scaling, change),
+        Action::Scaling(change) => {
+            scaling(&mut observed.scaling, change);
+            into_range(&mut observed.service, change);
+        }
     }
+}
+
+/// RegisterScalableTarget moves the count into its range at once: what was read before it is not true any more.
+fn into_range(seen: &mut Seen<service::Live>, change: &scaling::Change) {
+    let (scaling::Change::Register(request), Some(live)) = (change, seen.present_mut()) else { return };
+    let bound = |key: &str| request.get(key).and_then(Value::as_u64).and_then(|count| u32::try_from(count).ok());
+    let (least, most) = (bound("MinCapacity").unwrap_or(0), bound("MaxCapacity").unwrap_or(u32::MAX));
+    let count = live.count("desiredCount").max(least).min(most);
+    live.document.insert("desiredCount".to_owned(), json!(count));
 }
 
 /// What `change` makes of the log group that was `seen`.
@@ -86,7 +98,7 @@ fn service(observed: &mut Observed, change: &service::Change, done: Done) {
             before
         };
         running_revision(observed, live.text("taskDefinition"));
-        let existed = observed.service.present().is_some();
+        let existed = observed.service.present().is_some_and(|live| !live.is_inactive());
         if !existed {
             observed.scaling = Seen::Absent;
         }

@@ -27,8 +27,14 @@ pub fn needed(wanted: &Wanted, observed: &Observed) -> Vec<Look> {
 pub fn needed_to_leave(departure: &Departure, observed: &Observed) -> Vec<Look> {
     let inventory = &departure.inventory;
     let mut looks = Vec::new();
+    if observed.gone.failure().is_some() {
+        return looks;
+    }
     if observed.service.is_unlooked() {
         looks.push(Look::Service { cluster: inventory.cluster.clone(), service: inventory.service.clone() });
+    } else if observed.service.is_absent() && observed.gone.is_unlooked() {
+        // One answer MISSING is not enough to forget an agent whose tasks may go on and cost money.
+        looks.push(Look::Gone { cluster: inventory.cluster.clone(), service: inventory.service.clone() });
     } else if observed.service.is_absent() || observed.service.present().is_some_and(service::Live::is_inactive) {
         if observed.revisions.is_unlooked() {
             looks.push(Look::Revisions(inventory.task_family.clone()));
@@ -218,7 +224,11 @@ mod tests {
                 observed.log_group =
                     Seen::Present(log_group::Live { arn, retention, policy_retention: false, believed: false, tags });
             }
-            Look::LogGroupTags(_) | Look::Verdicts { .. } | Look::StoppedTasks { .. } | Look::Probe { .. } => {
+            Look::LogGroupTags(_)
+            | Look::Gone { .. }
+            | Look::Verdicts { .. }
+            | Look::StoppedTasks { .. }
+            | Look::Probe { .. } => {
                 panic!("{look:?}")
             }
         }

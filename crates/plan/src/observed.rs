@@ -57,6 +57,13 @@ pub enum Look {
         /// Log group and stream prefix.
         logs: Option<(String, String)>,
     },
+    /// Whether a service that DescribeServices calls MISSING is gone, by a second opinion.
+    Gone {
+        /// Cluster.
+        cluster: String,
+        /// Service.
+        service: String,
+    },
     /// The log group as it is now, not as it was a while ago.
     LogGroupNow(String),
     /// The target group.
@@ -81,6 +88,8 @@ pub enum Look {
 pub enum Finding {
     /// For `Look::Service`.
     Service(Seen<service::Live>),
+    /// For `Look::Gone`: absent, or unknown where the two opinions differ.
+    Gone(Seen<()>),
     /// For `Look::Image`: the digest.
     Image(Seen<String>),
     /// For `Look::LogGroup` and `Look::LogGroupNow`.
@@ -108,6 +117,8 @@ pub enum Finding {
 pub struct Observed {
     /// The ECS service.
     pub service: Seen<service::Live>,
+    /// The second opinion on a service that is MISSING.
+    pub gone: Seen<()>,
     /// Digest of the image's tag.
     pub image: Seen<String>,
     /// The log group.
@@ -135,6 +146,7 @@ impl Observed {
     pub fn note(&mut self, finding: Finding) {
         match finding {
             Finding::Service(seen) => self.service = seen,
+            Finding::Gone(seen) => self.gone = seen,
             Finding::Image(seen) => self.image = seen,
             Finding::LogGroup(seen) => self.log_group = seen,
             Finding::LogGroupTags(seen) => {
@@ -160,11 +172,12 @@ impl Observed {
     /// The first failed look that every decision needs. Looks that only explain (stopped tasks) never stand in the way;
     /// the target group does where the scaling counts its requests, which only the spec knows.
     pub fn gap(&self) -> Option<&crate::failure::Failure> {
-        let Self { service, image, log_group, scaling, revision, revisions, .. } = self;
+        let Self { service, gone, image, log_group, scaling, revision, revisions, .. } = self;
         let Self { registered: _, verdicts, stopped: _, target_group: _, probe: _, .. } = self;
         let group_tags = log_group.present().and_then(|group| group.tags.failure());
         service
             .failure()
+            .or_else(|| gone.failure())
             .or_else(|| image.failure())
             .or_else(|| log_group.failure())
             .or(group_tags)

@@ -302,8 +302,9 @@ fn live_facts(status: &mut AgentDeploymentStatus, pass: &Pass) {
     if pass.plan.revision.is_some() {
         status.task_definition_arn.clone_from(&pass.plan.revision);
     }
-    let Some(live) = pass.observed.service.present() else {
-        if pass.observed.service.is_absent() {
+    let gone = pass.observed.service.present().is_some_and(crate::service::Live::is_inactive);
+    let Some(live) = pass.observed.service.present().filter(|_| !gone) else {
+        if pass.observed.service.is_absent() || gone {
             (status.running_count, status.pending_count, status.desired_count) = (0, 0, 0);
         }
         return;

@@ -33,6 +33,8 @@ pub(crate) struct Record {
     pub(crate) calls: u64,
     /// Writes of the product that reached AWS, refused ones included.
     pub(crate) writes: u64,
+    /// Those among them that start tasks or end them.
+    pub(crate) service_writes: u64,
     /// All that happened.
     pub(crate) trace: Trace,
     /// Answers of RegisterTaskDefinition that were lost: each may cost a revision (I2).
@@ -177,6 +179,7 @@ impl Witness for Overseer {
         record.trace.add(&line);
         if call.mutating {
             record.writes += 1;
+            record.service_writes += u64::from(call.operation.ends_with("Service"));
             record.note_alike(call);
             invariants::before_a_write(&mut record, call, world);
         }

@@ -161,6 +161,10 @@ impl People {
             }
         };
         aws.ask(call.0, call.1, &call.2);
+        if meddling == Meddling::Deregistered {
+            // A revision's status is believed for a day; a new process sees it at once.
+            self.host.signals.kill.notify_one();
+        }
     }
 }
 

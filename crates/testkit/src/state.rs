@@ -152,7 +152,7 @@ fn policies_differ(aws: &mut dyn Ask, agent: &AgentDeployment) -> Option<String>
     (values != wanted).then(|| format!("policies {values:?} instead of {wanted:?}"))
 }
 
-pub(crate) fn logs_differ(aws: &mut dyn Ask, agent: &AgentDeployment) -> Option<String> {
+fn logs_differ(aws: &mut dyn Ask, agent: &AgentDeployment) -> Option<String> {
     let logging = &agent.spec.logging;
     if !logging.enabled {
         return None;

@@ -80,10 +80,6 @@ impl Drawing {
                 6..=7 => {
                     let meddling = self.meddling();
                     self.at(now, Act::Meddle(name.to_owned(), meddling));
-                    if meddling == Meddling::Deregistered {
-                        // Its status is believed for a day: a new process sees it at once.
-                        self.at(now + 1, Act::Kill);
-                    }
                 }
                 8 => {
                     let load = self.random.u32(5..250);
@@ -158,7 +154,6 @@ impl Drawing {
             Meddling::Policy,
             Meddling::Untag,
             Meddling::Retention(1),
-            Meddling::DeleteLogs,
             Meddling::Deregistered,
         ];
         self.random.choice(all).unwrap_or(Meddling::Exec)

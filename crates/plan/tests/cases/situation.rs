@@ -42,6 +42,7 @@ struct World {
     verdicts: Option<Value>,
     stopped: Option<Value>,
     target_group: Option<Value>,
+    confirmed: Option<Value>,
 }
 
 /// The spec was removed.
@@ -147,6 +148,7 @@ fn fill_in(text: &str, agent: &AgentDeployment) -> String {
 fn observed(world: &World) -> Observed {
     Observed {
         service: seen(world.service.as_ref(), plain),
+        gone: seen(world.confirmed.as_ref(), |_| ()),
         image: seen(world.image.as_ref(), plain),
         log_group: seen(world.log_group.as_ref(), log_group),
         scaling: seen(world.scaling.as_ref(), scaling),

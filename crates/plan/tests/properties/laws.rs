@@ -120,6 +120,7 @@ fn bit(look: &Look) -> u16 {
         Look::StoppedTasks { .. } => 8,
         Look::TargetGroup(_) => 9,
         Look::Probe { .. } => 10,
+        Look::Gone { .. } => 11,
     };
     1 << kinds
 }
@@ -127,6 +128,7 @@ fn bit(look: &Look) -> u16 {
 fn unknown(finding: &Finding) -> Finding {
     match finding {
         Finding::Service(_) => Finding::Service(Seen::Unknown(failure())),
+        Finding::Gone(_) => Finding::Gone(Seen::Unknown(failure())),
         Finding::Image(_) => Finding::Image(Seen::Unknown(failure())),
         Finding::LogGroup(_) => Finding::LogGroup(Seen::Unknown(failure())),
         Finding::LogGroupTags(_) => Finding::LogGroupTags(Seen::Unknown(failure())),

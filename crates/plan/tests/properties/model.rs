@@ -63,6 +63,7 @@ impl Aws {
                 let document = self.service.clone();
                 Finding::Service(seen(document.map(|document| service::Live { document })))
             }
+            Look::Gone { .. } => Finding::Gone(Seen::Absent),
             Look::Image(_) => Finding::Image(seen(self.image.clone())),
             Look::LogGroup(name) | Look::LogGroupNow(name) => {
                 let group = self.log_groups.get(name).cloned();
