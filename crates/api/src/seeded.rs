@@ -1,14 +1,94 @@
 //! Bugs planted on purpose, one of each class that operators are known for: the simulation must find every one of them,
-//! or it proves nothing. Only a build with the feature `seeded-bugs` has them; in any other build `has` is constantly false.
+//! or it proves nothing. Only a build with the feature `seeded-bugs` has them; in any other build `has` is constantly false
+//! and the compiler leaves them out.
 
 use serde::{Deserialize, Serialize};
 
-/// A planted bug.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Bug {
-    /// A placeholder.
-    None,
+macro_rules! bugs {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// A planted bug.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum Bug {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Bug {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+        }
+    };
+}
+
+bugs! {
+    /// A revision is registered without a look for one that fits.
+    RegisterWithoutFind,
+    /// The SDK retries RegisterTaskDefinition, which has no token.
+    RetriedRegistration,
+    /// A source that shows nothing is believed.
+    EmptySourceDeletes,
+    /// A source that was not read whole is believed.
+    UnreadSourceDeletes,
+    /// A spec that can't be read counts as deleted.
+    GarbledIsDeleted,
+    /// Live state is compared without the defaults AWS fills.
+    DefaultsDiffer,
+    /// All settings are sent with every update.
+    UpdatesEverything,
+    /// A read that can't know yet what was just done is trusted.
+    TrustsStaleReads,
+    /// Ready is told while the rollout is under way.
+    ReadyTooSoon,
+    /// Ready is told although scaling has just moved the count.
+    ReadyWhileScaling,
+    /// One answer MISSING is enough to forget an agent.
+    MissingIsGone,
+    /// Only the first page of a list is read.
+    FirstPageOnly,
+    /// The count is sent although an autoscaler owns it.
+    FightsTheAutoscaler,
+    /// Ownership is not looked at.
+    TouchesForeign,
+    /// The owner tag is left out at creation.
+    ForgetsTheOwner,
+    /// Old revisions are deregistered although a service runs them.
+    DeregistersInUse,
+    /// Log groups go with their agent, whatever the spec says.
+    DeletesData,
+    /// A revision that was rolled back is tried again and again.
+    RetriesRejected,
+    /// Failed calls are repeated at once, for ever.
+    HotRetries,
+    /// What was denied once is never tried again.
+    NeverAgain,
+    /// A pass goes on with the old spec when there is a new one.
+    ActsOnOldSpec,
+    /// A status quotes an environment value.
+    SecretInStatus,
+    /// A log line quotes a request.
+    SecretInLog,
+    /// An answer that can't be read ends in a panic.
+    PanicsOnOddAnswers,
+    /// An answer that can't be read counts as a refusal for good.
+    BrokenAnswerIsFinal,
+    /// What was read of the log group long ago is good enough for a rollout.
+    BelievesForEver,
+    /// What does not get on is looked at every few seconds for ever.
+    PollsForEver,
+    /// Every pass leaves a task behind.
+    LeaksTasks,
+    /// Policies are named anew with every change.
+    DoublesPolicies,
+    /// A pass that panics takes its worker with it.
+    PoisonSpreads,
+    /// What is to be deleted is known in memory alone.
+    ForgetsInventory,
+    /// Rollouts may stop all old tasks first.
+    DropsCapacity,
+    /// A failed read of scaling counts as no scaling.
+    UnknownIsAbsent,
+    /// A deletion is held to be done when it was asked for.
+    DeletionTakenForDone,
 }
 
 /// Whether `bug` is planted in this thread.
