@@ -14,6 +14,7 @@ mod bucket;
 mod call;
 mod clock;
 mod connector;
+mod dynamodb;
 mod ecr;
 mod ecs;
 mod elb;

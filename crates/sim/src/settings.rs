@@ -31,6 +31,23 @@ pub struct Settings {
     pub service_linked_role: bool,
     /// How many vCPUs may run at once in a region; no limit when unset. A new account has six.
     pub vcpu_quota: Option<u32>,
+    /// How long DynamoDB takes to make, change or delete a table.
+    pub table_delay: Duration,
+    /// How old the items are that a DynamoDB read shows which is not consistent; zero for never stale.
+    pub stale_reads: Duration,
+    /// How long after its time to live DynamoDB removes an item. AWS says "within a few days".
+    pub time_to_live_delay: Duration,
+    /// Whether a blob mount from another repository of ECR starts an upload instead (202), as without the account setting
+    /// `BLOB_MOUNTING`.
+    pub registry_refuses_mounts: bool,
+    /// Whether pushing to an immutable tag the very image it has is refused with TAG_INVALID, as ECR does.
+    pub registry_refuses_same_tag: bool,
+    /// Whether an upload in chunks loses all chunks but the first, as ECR's does; the answer to a chunk is then 201.
+    pub registry_breaks_chunks: bool,
+    /// What `GetAuthorizationToken` gives as the registry's address; the real name of the account's registry when unset.
+    pub registry_endpoint: Option<String>,
+    /// Whether only networks that were seeded exist; otherwise every well-formed id does.
+    pub strict_network: bool,
 }
 
 impl Default for Settings {
@@ -47,6 +64,14 @@ impl Default for Settings {
             strict_images: false,
             service_linked_role: true,
             vcpu_quota: None,
+            table_delay: Duration::from_secs(2),
+            stale_reads: Duration::ZERO,
+            time_to_live_delay: Duration::from_mins(10),
+            registry_refuses_mounts: true,
+            registry_refuses_same_tag: true,
+            registry_breaks_chunks: true,
+            registry_endpoint: None,
+            strict_network: false,
         }
     }
 }

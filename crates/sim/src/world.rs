@@ -11,8 +11,8 @@ use crate::fault::{FaultKind, Faults};
 use crate::refusal::{Answer, Refusal};
 use crate::settings::Settings;
 use crate::state::{Region, Timer};
-use crate::wire::{self, BODY_LIMIT, Message, Reply, Spoken};
-use crate::{ecr, ecs, elb, input, logs, scaling, sts};
+use crate::wire::{self, Message, Reply, Spoken};
+use crate::{dynamodb, ecr, ecs, elb, input, logs, scaling, sts};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -106,8 +106,8 @@ impl World {
     }
 
     fn answer(&mut self, now: Duration, place: &Place, spoken: &Spoken, message: &Message) -> Answer {
-        if message.body.len() > BODY_LIMIT {
-            return Err(Refusal::new("RequestEntityTooLarge", "The request body is larger than 1 MiB."));
+        if message.body.len() > wire::limit(&spoken.service) {
+            return Err(Refusal::new("RequestEntityTooLarge", "The request body is larger than this service takes."));
         }
         let input = spoken.input.clone()?;
         if self.settings.throttle {
@@ -130,6 +130,8 @@ impl World {
             "application-autoscaling" => scaling::handle(region, operation, input),
             "logs" => logs::handle(region, operation, input),
             "sts" => sts::handle(region, operation, input),
+            "dynamodb" => dynamodb::handle(region, operation, input),
+            "streams.dynamodb" | "dynamodbstreams" => dynamodb::handle_stream(region, operation, input),
             _ => Err(Refusal::unknown_operation()),
         };
         answer.map(input::without_nulls)

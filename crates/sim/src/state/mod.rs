@@ -3,6 +3,7 @@
 //! No rules here: each service's own module has them. Keeping the data apart lets the services look at one another's
 //! (ECS registers targets, Application Auto Scaling reads services) without the modules importing each other in a circle.
 
+pub(crate) mod dynamodb;
 pub(crate) mod ecr;
 pub(crate) mod ecs;
 pub(crate) mod elb;
@@ -31,6 +32,7 @@ pub(crate) struct Region {
     pub(crate) ecr: ecr::Ecr,
     pub(crate) logs: logs::Logs,
     pub(crate) scaling: scaling::Scaling,
+    pub(crate) dynamodb: dynamodb::Dynamodb,
     timers: BTreeMap<(Duration, u64), Timer>,
     drawn: u64,
 }
@@ -65,6 +67,7 @@ impl Region {
             ecr: ecr::Ecr::default(),
             logs: logs::Logs::default(),
             scaling: scaling::Scaling::default(),
+            dynamodb: dynamodb::Dynamodb::default(),
             timers: BTreeMap::new(),
             drawn: 0,
         }

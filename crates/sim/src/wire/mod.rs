@@ -2,12 +2,25 @@
 
 mod json;
 mod query;
+mod xml;
 
 use crate::refusal::{Answer, Refusal};
 use serde_json::Value;
 
-/// The largest body taken, as a loopback server must not be filled up.
-pub(crate) const BODY_LIMIT: usize = 1024 * 1024;
+/// The largest body the server reads: a layer of an image at most.
+pub(crate) const BODY_LIMIT: usize = 1024 * 1024 * 1024;
+
+/// The largest body a service takes, as a loopback server must not be filled up.
+pub(crate) fn limit(service: &str) -> usize {
+    const MEBIBYTE: usize = 1024 * 1024;
+    match service {
+        "dynamodb" => 16 * MEBIBYTE,
+        // A layer part of 20 MiB, in base64.
+        "ecr" => 32 * MEBIBYTE,
+        "sqs" | "events" | "monitoring" => 2 * MEBIBYTE,
+        _ => MEBIBYTE,
+    }
+}
 
 /// What matters of an HTTP request.
 #[derive(Clone, Debug, Default)]
@@ -71,7 +84,7 @@ impl Message {
 /// Speaks an answer.
 pub(crate) fn reply(spoken: &Spoken, answer: Answer, request_id: &str) -> Reply {
     match spoken.protocol {
-        Protocol::Json => json::reply(answer),
+        Protocol::Json => json::reply(spoken, answer),
         Protocol::Query => query::reply(spoken, answer, request_id),
     }
 }
