@@ -14,6 +14,7 @@ mod bucket;
 mod call;
 mod clock;
 mod connector;
+mod distribution;
 mod dynamodb;
 mod ecr;
 mod ecs;

@@ -46,6 +46,8 @@ pub struct Settings {
     pub registry_breaks_chunks: bool,
     /// What `GetAuthorizationToken` gives as the registry's address; the real name of the account's registry when unset.
     pub registry_endpoint: Option<String>,
+    /// Whether an image can be put only when its layers were uploaded.
+    pub strict_layers: bool,
     /// Whether only networks that were seeded exist; otherwise every well-formed id does.
     pub strict_network: bool,
 }
@@ -71,6 +73,7 @@ impl Default for Settings {
             registry_refuses_same_tag: true,
             registry_breaks_chunks: true,
             registry_endpoint: None,
+            strict_layers: true,
             strict_network: false,
         }
     }

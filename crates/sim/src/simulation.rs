@@ -3,10 +3,11 @@
 use crate::behaviour::Behaviour;
 use crate::call::Call;
 use crate::clock::Clock;
+use crate::distribution::Pulled;
 use crate::fault::Fault;
 use crate::seed::{self, Seed};
 use crate::settings::Settings;
-use crate::wire::Message;
+use crate::wire::{Message, Request};
 use crate::world::{Outcome, World};
 use crate::{ecs, scaling};
 use serde_json::Value;
@@ -40,6 +41,12 @@ impl Simulation {
     /// Answers a message from either door.
     pub(crate) fn handle(&self, message: &Message) -> Outcome {
         self.world().handle(self.clock.elapsed(), message)
+    }
+
+    /// Answers a request to the image registry.
+    pub(crate) fn distribute(&self, request: &Request) -> (Pulled, String) {
+        let now = self.clock.elapsed();
+        (self.world().distribute((now, self.epoch), request), Pulled::date(self.epoch, now))
     }
 
     /// How long a call through the in-process door takes.

@@ -1,10 +1,12 @@
 //! The protocols: from the bytes of a request to an operation and its members, and from an answer back to bytes.
 
 mod json;
+mod plain;
 mod query;
 mod xml;
 
 use crate::refusal::{Answer, Refusal};
+pub(crate) use plain::{Request, Response};
 use serde_json::Value;
 
 /// The largest body the server reads: a layer of an image at most.
@@ -20,6 +22,21 @@ pub(crate) fn limit(service: &str) -> usize {
         "sqs" | "events" | "monitoring" => 2 * MEBIBYTE,
         _ => MEBIBYTE,
     }
+}
+
+/// What SQS called an error when it spoke the query protocol: its clients still expect that, in a header.
+pub(crate) fn query_error(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "QueueDoesNotExist" => "AWS.SimpleQueueService.NonExistentQueue;Sender",
+        "QueueNameExists" => "QueueAlreadyExists;Sender",
+        "ReceiptHandleIsInvalid" => "ReceiptHandleIsInvalid;Sender",
+        "EmptyBatchRequest" => "AWS.SimpleQueueService.EmptyBatchRequest;Sender",
+        "TooManyEntriesInBatchRequest" => "AWS.SimpleQueueService.TooManyEntriesInBatchRequest;Sender",
+        "BatchEntryIdsNotDistinct" => "AWS.SimpleQueueService.BatchEntryIdsNotDistinct;Sender",
+        "PurgeQueueInProgress" => "AWS.SimpleQueueService.PurgeQueueInProgress;Sender",
+        "MessageNotInflight" => "AWS.SimpleQueueService.MessageNotInflight;Sender",
+        _ => return None,
+    })
 }
 
 /// What matters of an HTTP request.
