@@ -1,7 +1,8 @@
 //! A simulated AWS that speaks the real wire protocols.
 //!
 //! One pure engine ([`Simulation`] over a world of accounts and regions) answers the requests of ECS, ECR, Elastic Load
-//! Balancing v2, Application Auto Scaling, CloudWatch Logs and STS with the documented shapes, defaults, error codes and
+//! Balancing v2, Application Auto Scaling, CloudWatch and its Logs, DynamoDB and its Streams, EC2's networks, EventBridge, Secrets Manager,
+//! SQS, Systems Manager and STS with the documented shapes, defaults, error codes and
 //! texts. It has two doors: a connector for the SDK in the same process, driven by a paused clock, and a loopback HTTP
 //! server for any other client. What AWS does by itself (tasks starting, targets turning healthy, a circuit breaker
 //! tripping) is a function of simulated time, evaluated when somebody looks: there are no background tasks.
@@ -13,22 +14,28 @@ mod behaviour;
 mod bucket;
 mod call;
 mod clock;
+mod cloudwatch;
 mod connector;
 mod distribution;
 mod dynamodb;
+mod ec2;
 mod ecr;
 mod ecs;
 mod elb;
+mod eventbridge;
 mod fault;
 mod input;
 mod logs;
 mod page;
+mod parameter;
 mod refusal;
 mod scaling;
+mod secret;
 mod seed;
 mod server;
 mod settings;
 mod simulation;
+mod sqs;
 mod state;
 mod sts;
 mod tag;

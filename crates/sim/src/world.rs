@@ -12,7 +12,7 @@ use crate::refusal::{Answer, Refusal};
 use crate::settings::Settings;
 use crate::state::{Region, Timer};
 use crate::wire::{self, Message, Reply, Spoken};
-use crate::{dynamodb, ecr, ecs, elb, input, logs, scaling, sts};
+use crate::{cloudwatch, dynamodb, ec2, ecr, ecs, elb, eventbridge, input, logs, parameter, scaling, secret, sqs, sts};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -132,8 +132,15 @@ impl World {
             "sts" => sts::handle(region, operation, input),
             "dynamodb" => dynamodb::handle(region, operation, input),
             "streams.dynamodb" | "dynamodbstreams" => dynamodb::handle_stream(region, operation, input),
+            "ec2" => ec2::handle(region, operation, input),
+            "secretsmanager" => secret::handle(region, operation, input),
+            "ssm" => parameter::handle(region, operation, input),
+            "sqs" => sqs::handle(region, operation, input),
+            "events" => eventbridge::handle(region, operation, input),
+            "monitoring" | "cloudwatch" => cloudwatch::handle(region, operation, input),
             _ => Err(Refusal::unknown_operation()),
         };
+        eventbridge::observe(region);
         answer.map(input::without_nulls)
     }
 
@@ -237,6 +244,7 @@ fn advance(region: &mut Region, now: Duration) {
             Timer::Service { cluster, service } => ecs::wake(region, cluster, service),
             Timer::Alarm { resource } => scaling::evaluate(region, &resource),
         }
+        eventbridge::observe(region);
     }
     region.now = region.now.max(now);
 }
@@ -247,6 +255,7 @@ fn refuse(spoken: &Spoken, refusal: Refusal, headers: Headers) -> Outcome {
 
 fn throttled(spoken: &Spoken) -> Refusal {
     match spoken.service.as_str() {
+        "ec2" => Refusal::new("RequestLimitExceeded", "Request limit exceeded."),
         "elasticloadbalancing" | "sts" => Refusal::new("Throttling", "Rate exceeded"),
         _ => Refusal::new("ThrottlingException", "Rate exceeded"),
     }
@@ -254,6 +263,7 @@ fn throttled(spoken: &Spoken) -> Refusal {
 
 fn denied(spoken: &Spoken) -> Refusal {
     let code = match spoken.service.as_str() {
+        "ec2" => "UnauthorizedOperation",
         "elasticloadbalancing" | "sts" => "AccessDenied",
         _ => "AccessDeniedException",
     };

@@ -3,12 +3,17 @@
 //! No rules here: each service's own module has them. Keeping the data apart lets the services look at one another's
 //! (ECS registers targets, Application Auto Scaling reads services) without the modules importing each other in a circle.
 
+pub(crate) mod cloudwatch;
 pub(crate) mod dynamodb;
 pub(crate) mod ecr;
 pub(crate) mod ecs;
 pub(crate) mod elb;
+pub(crate) mod eventbridge;
 pub(crate) mod logs;
+pub(crate) mod network;
 pub(crate) mod scaling;
+pub(crate) mod sqs;
+pub(crate) mod vault;
 
 use crate::behaviour::Behaviour;
 use crate::clock;
@@ -33,6 +38,11 @@ pub(crate) struct Region {
     pub(crate) logs: logs::Logs,
     pub(crate) scaling: scaling::Scaling,
     pub(crate) dynamodb: dynamodb::Dynamodb,
+    pub(crate) network: network::Network,
+    pub(crate) vault: vault::Vault,
+    pub(crate) sqs: sqs::Sqs,
+    pub(crate) eventbridge: eventbridge::Eventbridge,
+    pub(crate) cloudwatch: cloudwatch::Cloudwatch,
     timers: BTreeMap<(Duration, u64), Timer>,
     drawn: u64,
 }
@@ -68,6 +78,11 @@ impl Region {
             logs: logs::Logs::default(),
             scaling: scaling::Scaling::default(),
             dynamodb: dynamodb::Dynamodb::default(),
+            network: network::Network::default(),
+            vault: vault::Vault::default(),
+            sqs: sqs::Sqs::default(),
+            eventbridge: eventbridge::Eventbridge::default(),
+            cloudwatch: cloudwatch::Cloudwatch::default(),
             timers: BTreeMap::new(),
             drawn: 0,
         }
