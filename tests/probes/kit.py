@@ -172,7 +172,6 @@ def refused(code, call, /, text="", **arguments):
         assert seen["Code"] in codes, f"refused with {seen['Code']} ({seen['Message']}) instead of {code}"
         assert text.lower() in seen.get("Message", "").lower(), f"the message is {seen.get('Message')!r}"
         return seen.get("Message", "")
-    answer.pop("ResponseMetadata", None)
     raise AssertionError(f"not refused with {code}: {answer}"[:300])
 
 

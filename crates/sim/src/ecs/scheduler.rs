@@ -3,7 +3,7 @@
 //! It runs whenever something it looks at has changed; it holds no state of its own. minimumHealthyPercent is rounded up and
 //! maximumPercent down, as ECS does.
 
-use super::{deployment, event, quota, task, task_step};
+use super::{deployment, event, protection, quota, task, task_step};
 use crate::input::Members;
 use crate::state::Region;
 use crate::state::ecs::{Phase, Rollout, Service, ServiceStatus, Task};
@@ -131,19 +131,28 @@ fn stop_excess(region: &mut Region, service: &mut Service) {
         .collect();
     current.sort();
     let surplus = current.len().saturating_sub(service.desired as usize);
+    current.retain(|(_, _, id)| service.tasks.get(id).is_some_and(|task| !protection::held(region, task)));
+    if surplus > current.len() {
+        let message = "was unable to reach steady state because it was unable to scale in. Reason: The number of protected \
+                       tasks are more than the desired count of tasks.";
+        event::add_once(region, service, message);
+    }
     let mut stop: Vec<String> = current.into_iter().take(surplus).map(|(_, _, id)| id).collect();
     if !failed {
-        stop.extend(outdated(service, &id, &stop));
+        stop.extend(outdated(region, service, &id, &stop));
     }
     stop_all(region, service, &stop, &reason);
 }
 
 /// Tasks of older deployments that may go: unready ones at once, ready ones while enough others are.
-fn outdated(service: &Service, primary: &str, stopping: &[String]) -> Vec<String> {
+fn outdated(region: &Region, service: &Service, primary: &str, stopping: &[String]) -> Vec<String> {
     let (least, _) = bounds(service);
     let ready = service.tasks.values().filter(|task| task.live() && task.ready && !stopping.contains(&task.id)).count();
     let mut spare = ready.saturating_sub(least);
-    let old = service.tasks.values().filter(|task| task.live() && task.deployment != primary);
+    let old = service
+        .tasks
+        .values()
+        .filter(|task| task.live() && task.deployment != primary && !protection::held(region, task));
     old.filter(|task| {
         let may_go = !task.ready || spare > 0;
         spare -= usize::from(task.ready && spare > 0);

@@ -111,6 +111,13 @@ fn summary(service: &Service, arn: &str, requested: Option<u32>) -> Value {
     })
 }
 
+/// ContinueServiceDeployment: resumes a deployment that pauses at a hook; none ever does here.
+pub(super) fn resume(region: &Region, input: &Value) -> Answer {
+    find(region, input.text("serviceDeploymentArn").unwrap_or_default()).ok_or_else(missing)?;
+    let message = "The service deployment is not paused at a lifecycle hook.";
+    Err(Refusal::new("ConflictException", message))
+}
+
 fn missing() -> Refusal {
     let message = "The service deployment was not found.";
     Refusal::new("ServiceDeploymentNotFoundException", message)

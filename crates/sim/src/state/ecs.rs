@@ -17,6 +17,10 @@ pub(crate) struct Ecs {
     pub(crate) role_made: bool,
     /// Which service a task belongs to.
     pub(crate) owners: BTreeMap<String, (String, String)>,
+    /// Account settings by principal and name; the defaults of everybody have an empty principal.
+    pub(crate) account: BTreeMap<(String, String), String>,
+    /// By client token: the RunTask that used it and the ids of its tasks.
+    pub(crate) runs: BTreeMap<String, (Value, Vec<String>)>,
 }
 
 #[derive(Debug, Default)]
@@ -27,6 +31,8 @@ pub(crate) struct Cluster {
     pub(crate) providers: Vec<String>,
     pub(crate) default_strategy: Vec<Value>,
     pub(crate) settings: Value,
+    /// Configuration and Service Connect defaults, as they were sent.
+    pub(crate) extras: Value,
     pub(crate) tags: Tags,
 }
 
@@ -172,6 +178,8 @@ pub(crate) struct Task {
     pub(crate) verdict: Option<Verdict>,
     /// Whether the scheduler counts it as healthy.
     pub(crate) ready: bool,
+    /// Until when the scheduler may not stop it.
+    pub(crate) protected: Option<Duration>,
     pub(crate) stopping: bool,
     pub(crate) stop_code: Option<&'static str>,
     pub(crate) stopped_reason: Option<String>,
