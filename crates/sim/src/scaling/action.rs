@@ -65,7 +65,9 @@ fn check(target: &ScalableTarget, name: &str, action: &Value) -> Result<(), Refu
     if let Some(zone) = action.text("Timezone").filter(|zone| !schedule::zone(zone)) {
         return Err(Refusal::validation(format!("Invalid timezone: {zone}")));
     }
-    let bounds = action.get("ScalableTargetAction").unwrap_or(&Value::Null);
+    let Some(bounds) = action.member("ScalableTargetAction") else {
+        return Ok(());
+    };
     let (minimum, maximum) = (bounds.whole("MinCapacity"), bounds.whole("MaxCapacity"));
     if minimum.or(maximum).is_none() {
         return Err(Refusal::validation("A scheduled action must set the minimum capacity, the maximum capacity, or both"));
