@@ -26,7 +26,7 @@ def rule(aws, listener, group, priority, conditions=None):
 
 def group_refused(aws, code=INVALID, **changes):
     """Asserts that a target group, changed like this, is not made, whatever the client's own model thinks of it."""
-    request = {"Name": aws.name("tg"), "Protocol": "HTTP", "Port": 80, "VpcId": VPC, "TargetType": "ip"} | changes
+    request = {"Name": aws.name("tg"), "Protocol": "HTTP", "Port": 80, "VpcId": VPC[0], "TargetType": "ip"} | changes
     return refused(code, aws.client("elbv2", validate=False).create_target_group, **request)
 
 
@@ -116,10 +116,10 @@ def check_group_defaults(aws):
     """An HTTP target group checks / over HTTP on the traffic port every 30 s: 6 s, 5 and 2 times, 200."""
     # facts 7.2
     name = aws.name("tg")
-    [group] = aws.elb.create_target_group(Name=name, Protocol="HTTP", Port=80, VpcId=VPC, TargetType="ip")["TargetGroups"]
+    [group] = aws.elb.create_target_group(Name=name, Protocol="HTTP", Port=80, VpcId=VPC[0], TargetType="ip")["TargetGroups"]
     check = {"HealthCheckProtocol": "HTTP", "HealthCheckPort": "traffic-port", "HealthCheckPath": "/", "HealthCheckEnabled": True}
     numbers = {"HealthCheckIntervalSeconds": 30, "HealthCheckTimeoutSeconds": 6, "HealthyThresholdCount": 5, "UnhealthyThresholdCount": 2}
-    contains(group, check | numbers | {"Matcher": {"HttpCode": "200"}, "ProtocolVersion": "HTTP1", "Port": 80, "VpcId": VPC})
+    contains(group, check | numbers | {"Matcher": {"HttpCode": "200"}, "ProtocolVersion": "HTTP1", "Port": 80, "VpcId": VPC[0]})
     contains(group, {"TargetGroupName": name, "TargetType": "ip", "LoadBalancerArns": [], "IpAddressType": "ipv4"})
     assert f":targetgroup/{name}/" in group["TargetGroupArn"]
 
@@ -146,7 +146,7 @@ def check_group_rules(aws):
     group_refused(aws, TargetType="toaster")
     group_refused(aws, Port=70000)
     request = {"Name": aws.name("tg"), "Protocol": "HTTP", "TargetType": "ip"}
-    refused(INVALID, aws.elb.create_target_group, VpcId=VPC, **request)
+    refused(INVALID, aws.elb.create_target_group, VpcId=VPC[0], **request)
     refused(INVALID, aws.elb.create_target_group, Port=80, **request)
 
 
