@@ -486,29 +486,34 @@ def check_delete_above_zero(aws):
     same(aws.ecs.delete_service(cluster=cluster, service=name, force=True)["service"]["status"], "DRAINING")
 
 
+def draining(aws):
+    """A deleted service whose one task is slow to leave its target group: cluster and name."""
+    cluster, group = aws.cluster(), aws.target_group()
+    aws.listener(aws.balancer(), group)
+    delay = [{"Key": "deregistration_delay.timeout_seconds", "Value": "3600"}]
+    aws.elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=delay)
+    balancers = [{"targetGroupArn": group, "containerName": "app", "containerPort": 8000}]
+    name = aws.service(cluster, desiredCount=1, loadBalancers=balancers)["serviceName"]
+    aws.steady(cluster, name)
+    same(aws.ecs.delete_service(cluster=cluster, service=name, force=True)["service"]["status"], "DRAINING")
+    return cluster, name
+
+
 def check_draining_is_described_not_listed(aws):
     """A DRAINING service is described but not listed, takes no update, and its name can't be used again yet."""
     # facts 4.8, 4.9
-    cluster = aws.cluster()
-    service = aws.service(cluster, desiredCount=1)
-    name = service["serviceName"]
-    aws.steady(cluster, name)
-    aws.ecs.delete_service(cluster=cluster, service=name, force=True)
-    if aws.seen(cluster, name)["status"] == "DRAINING":
-        refused("ServiceNotActiveException", aws.ecs.update_service, cluster=cluster, service=name, desiredCount=1)
-        refused(INVALID, aws.service, "Draining", cluster=cluster, serviceName=name)
+    cluster, name = draining(aws)
+    same(aws.seen(cluster, name)["status"], "DRAINING")
     same(aws.ecs.list_services(cluster=cluster)["serviceArns"], [])
+    refused("ServiceNotActiveException", aws.ecs.update_service, cluster=cluster, service=name, desiredCount=1)
+    refused(INVALID, aws.service, "Draining", cluster=cluster, serviceName=name)
 
 
 def check_delete_twice(aws):
     """DeleteService of a DRAINING service succeeds again."""
     # facts 4.3
-    cluster, group = aws.cluster(), aws.target_group()
-    aws.listener(aws.balancer(), group)
-    balancers = [{"targetGroupArn": group, "containerName": "app", "containerPort": 8000}]
-    name = aws.service(cluster, desiredCount=1, loadBalancers=balancers)["serviceName"]
-    for _ in range(2):
-        same(aws.ecs.delete_service(cluster=cluster, service=name, force=True)["service"]["status"], "DRAINING")
+    cluster, name = draining(aws)
+    same(aws.ecs.delete_service(cluster=cluster, service=name, force=True)["service"]["status"], "DRAINING")
 
 
 def check_deleted_becomes_inactive(aws):

@@ -82,7 +82,9 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
         let short = arn::tail(&name);
         let arn = region.arn("ecs", &format!("capacity-provider/{short}"));
         if FARGATE.contains(&short) {
-            found.push(json!({"capacityProviderArn": arn, "name": short, "status": "ACTIVE", "type": short, "tags": []}));
+            found.push(
+                json!({"capacityProviderArn": arn, "name": short, "status": "ACTIVE", "type": short, "tags": []}),
+            );
         } else {
             failures.push(json!({"arn": arn, "reason": "MISSING"}));
         }
@@ -99,5 +101,7 @@ pub(super) fn change(input: &Value) -> Answer {
         let message = "The specified capacity provider name is reserved. Names that start with aws, ecs or fargate belong to AWS.";
         return Err(Refusal::invalid(message));
     }
-    Err(Refusal::client("The specified capacity provider does not exist, or needs an Auto Scaling group that does not exist."))
+    Err(Refusal::client(
+        "The specified capacity provider does not exist, or needs an Auto Scaling group that does not exist.",
+    ))
 }

@@ -75,8 +75,7 @@ fn check_values(input: &Value) -> Check {
     Ok(())
 }
 
-const DRIVERS: [&str; 8] =
-    ["awsfirelens", "awslogs", "fluentd", "gelf", "journald", "json-file", "splunk", "syslog"];
+const DRIVERS: [&str; 8] = ["awsfirelens", "awslogs", "fluentd", "gelf", "journald", "json-file", "splunk", "syslog"];
 
 fn check_driver(container: &Value) -> Check {
     match container.get("logConfiguration").and_then(|log| log.text("logDriver")) {
@@ -162,7 +161,8 @@ fn check_dependencies(containers: &[Value]) -> Check {
     }
     // What needs nothing that is left can start; what can never start is in a circle.
     loop {
-        let free: Vec<&str> = by_name.keys().copied().filter(|name| needs.get(name).is_none_or(BTreeSet::is_empty)).collect();
+        let free: Vec<&str> =
+            by_name.keys().copied().filter(|name| needs.get(name).is_none_or(BTreeSet::is_empty)).collect();
         let before: usize = needs.values().map(BTreeSet::len).sum();
         needs.values_mut().for_each(|others| others.retain(|other| !free.contains(other)));
         let after: usize = needs.values().map(BTreeSet::len).sum();
@@ -183,9 +183,13 @@ fn check_dependency(name: &str, other: Option<&Value>, condition: &str) -> Check
     match condition {
         "START" => Ok(()),
         "HEALTHY" if other.member("healthCheck").is_some() => Ok(()),
-        "HEALTHY" => Err(Refusal::client(format!("Container '{name}' waits for the health of one that has no health check."))),
+        "HEALTHY" => {
+            Err(Refusal::client(format!("Container '{name}' waits for the health of one that has no health check.")))
+        }
         "COMPLETE" | "SUCCESS" if !essential => Ok(()),
-        "COMPLETE" | "SUCCESS" => Err(Refusal::client(format!("Container '{name}' waits for the end of an essential container."))),
+        "COMPLETE" | "SUCCESS" => {
+            Err(Refusal::client(format!("Container '{name}' waits for the end of an essential container.")))
+        }
         other => unknown("condition", other),
     }
 }

@@ -26,7 +26,8 @@ pub(super) fn execute(region: &mut Region, input: &Value) -> Answer {
         ));
     }
     let definition = task_definition::find(region, &task.definition);
-    let containers = definition.and_then(|definition| definition.body.items("containerDefinitions")).unwrap_or_default();
+    let containers =
+        definition.and_then(|definition| definition.body.items("containerDefinitions")).unwrap_or_default();
     let names: Vec<&str> = containers.iter().filter_map(|container| container.text("name")).collect();
     let wanted = input.text("container").or(names.first().copied().filter(|_| names.len() == 1));
     let Some(name) = wanted.filter(|wanted| names.contains(wanted)) else {

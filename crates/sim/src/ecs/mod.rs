@@ -42,9 +42,9 @@ pub(crate) use task_definition::purge as purge_definition;
 pub(crate) use task_step::advance as advance_task;
 pub(crate) use verdict::revise as revise_behaviour;
 
-use account_setting::Whose;
 use crate::refusal::{Answer, Refusal};
 use crate::state::Region;
+use account_setting::Whose;
 use serde_json::Value;
 
 /// Answers one ECS operation.
@@ -94,7 +94,9 @@ fn account(region: &mut Region, operation: &str, input: &Value) -> Answer {
         "PutAccountSettingDefault" => account_setting::put(region, input, Whose::Everybody),
         "DeleteAccountSetting" => account_setting::delete(region, input),
         "DescribeCapacityProviders" => capacity_provider::describe(region, input),
-        "CreateCapacityProvider" | "UpdateCapacityProvider" | "DeleteCapacityProvider" => capacity_provider::change(input),
+        "CreateCapacityProvider" | "UpdateCapacityProvider" | "DeleteCapacityProvider" => {
+            capacity_provider::change(input)
+        }
         "ListContainerInstances" => instance::list(region, input),
         "DescribeContainerInstances" | "UpdateContainerInstancesState" => instance::describe(region, input),
         "DeregisterContainerInstance" | "UpdateContainerAgent" => instance::change(region, input),

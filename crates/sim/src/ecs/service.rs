@@ -112,7 +112,10 @@ fn build(region: &mut Region, cluster: &str, name: &str, input: &Value) -> Resul
     }
     let external = input.get("deploymentController").and_then(|controller| controller.text("type")) == Some("EXTERNAL");
     if external {
-        return Err(Refusal::new("UnsupportedFeatureException", "The EXTERNAL deployment controller is not simulated."));
+        return Err(Refusal::new(
+            "UnsupportedFeatureException",
+            "The EXTERNAL deployment controller is not simulated.",
+        ));
     }
     let count = input.whole("desiredCount").ok_or_else(|| Refusal::invalid("The desired count is required."))?;
     let desired = service_rules::desired_count(count)?;

@@ -52,7 +52,8 @@ pub(super) fn list(region: &Region, input: &Value) -> Answer {
     });
     let arns: Vec<&String> = services
         .filter(|service| {
-            let as_asked = |member: &str| input.text(member).is_none_or(|asked| service.config.text(member) == Some(asked));
+            let as_asked =
+                |member: &str| input.text(member).is_none_or(|asked| service.config.text(member) == Some(asked));
             as_asked("launchType") && as_asked("schedulingStrategy") && as_asked("resourceManagementType")
         })
         .map(|service| &service.arn)

@@ -6,8 +6,8 @@ use super::{task_definition_defaults as defaults, task_definition_rules as rules
 use crate::arn;
 use crate::input::Members;
 use crate::refusal::{Answer, Refusal};
-use crate::state::{Region, Timer};
 use crate::state::ecs::{Definition, Phase};
+use crate::state::{Region, Timer};
 use crate::tag;
 use serde_json::{Value, json};
 use std::time::Duration;

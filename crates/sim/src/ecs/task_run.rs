@@ -2,7 +2,10 @@
 //!
 //! ECS API reference, RunTask, TaskOverride. A client token is remembered with what it was used for.
 
-use super::{capacity_provider, cluster, instance, scheduler, service, service_rules, task, task_definition, task_size, task_view};
+use super::{
+    capacity_provider, cluster, instance, scheduler, service, service_rules, task, task_definition, task_size,
+    task_view,
+};
 use crate::input::Members;
 use crate::refusal::{Answer, Refusal};
 use crate::state::Region;
@@ -91,8 +94,8 @@ fn check_launch(region: &Region, cluster: &str, definition: &Definition, input: 
 fn settings(region: &Region, cluster: &str, input: &Value) -> Value {
     let mut settings = input.clone();
     let default = region.ecs.clusters.get(cluster).map(|cluster| cluster.default_strategy.clone()).unwrap_or_default();
-    let silent = input.member("launchType").is_none()
-        && input.items("capacityProviderStrategy").is_none_or(<[Value]>::is_empty);
+    let silent =
+        input.member("launchType").is_none() && input.items("capacityProviderStrategy").is_none_or(<[Value]>::is_empty);
     if silent && !default.is_empty() {
         settings.put("capacityProviderStrategy", json!(default));
     }

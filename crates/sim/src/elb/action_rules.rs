@@ -66,7 +66,8 @@ pub(super) fn check_groups(region: &Region, balancer: &str, actions: &Value) -> 
     for arn in forwarded(actions) {
         let protocol = region.elb.groups.get(&arn).and_then(|group| group.body.text("Protocol")).unwrap_or_default();
         if application != matches!(protocol, "HTTP" | "HTTPS" | "") {
-            let message = format!("The protocol '{protocol}' of the target group '{arn}' is not supported by the load balancer");
+            let message =
+                format!("The protocol '{protocol}' of the target group '{arn}' is not supported by the load balancer");
             return Err(Refusal::new("IncompatibleProtocols", message));
         }
         if balancers_of(region, &arn).iter().any(|other| other != balancer) {
@@ -99,7 +100,8 @@ pub(super) fn check_listener(balancer: &str, body: &Value) -> Check {
     Ok(())
 }
 
-const FIELDS: [&str; 6] = ["host-header", "path-pattern", "http-header", "http-request-method", "query-string", "source-ip"];
+const FIELDS: [&str; 6] =
+    ["host-header", "path-pattern", "http-header", "http-request-method", "query-string", "source-ip"];
 
 /// The conditions of a rule: of known fields, each at most once but for headers and queries, five values in all.
 pub(super) fn check_conditions(conditions: &Value) -> Check {

@@ -70,7 +70,9 @@ fn check(target: &ScalableTarget, name: &str, action: &Value) -> Result<(), Refu
     };
     let (minimum, maximum) = (bounds.whole("MinCapacity"), bounds.whole("MaxCapacity"));
     if minimum.or(maximum).is_none() {
-        return Err(Refusal::validation("A scheduled action must set the minimum capacity, the maximum capacity, or both"));
+        return Err(Refusal::validation(
+            "A scheduled action must set the minimum capacity, the maximum capacity, or both",
+        ));
     }
     let most = maximum.unwrap_or(i64::from(target.maximum));
     let both = minimum.is_some() && maximum.is_some();
@@ -110,7 +112,8 @@ pub(crate) fn run(region: &mut Region, id: &str, name: &str, turn: u64) {
         return;
     };
     let bounds = action.get("ScalableTargetAction").unwrap_or(&Value::Null);
-    let number = |member: &str, now: u32| bounds.whole(member).and_then(|value| u32::try_from(value).ok()).unwrap_or(now);
+    let number =
+        |member: &str, now: u32| bounds.whole(member).and_then(|value| u32::try_from(value).ok()).unwrap_or(now);
     let (minimum, maximum) = (number("MinCapacity", target.minimum), number("MaxCapacity", target.maximum));
     if !target.suspended.scheduled && minimum <= maximum {
         (target.minimum, target.maximum) = (minimum, maximum);

@@ -24,7 +24,9 @@ pub(super) fn put(region: &mut Region, input: &Value) -> Answer {
         "TargetTrackingScaling" => check_tracking(region, &id, input.get("TargetTrackingScalingPolicyConfiguration"))?,
         "StepScaling" => check_steps(input.get("StepScalingPolicyConfiguration"))?,
         "PredictiveScaling" if input.member("PredictiveScalingPolicyConfiguration").is_some() => {}
-        _ => return Err(Refusal::validation(format!("The policy type {kind} is not valid, or lacks its configuration"))),
+        _ => {
+            return Err(Refusal::validation(format!("The policy type {kind} is not valid, or lacks its configuration")));
+        }
     }
     let policy = known.unwrap_or_else(|| fresh(region, &id, &name, &kind));
     let policy = configured(policy, &kind, input);
@@ -101,14 +103,19 @@ fn check_steps(configuration: Option<&Value>) -> Result<(), Refusal> {
         return Err(Refusal::validation("At least one StepAdjustment must be specified"));
     }
     if steps.len() > 20 {
-        return Err(Refusal::new("LimitExceededException", "A step scaling policy can have at most 20 step adjustments"));
+        return Err(Refusal::new(
+            "LimitExceededException",
+            "A step scaling policy can have at most 20 step adjustments",
+        ));
     }
     let backward = steps.iter().any(|step| {
         let bounds = step.number("MetricIntervalLowerBound").zip(step.number("MetricIntervalUpperBound"));
         bounds.is_some_and(|(lower, upper)| lower >= upper)
     });
     if backward || steps.iter().any(|step| step.whole("ScalingAdjustment").is_none()) {
-        return Err(Refusal::validation("Each StepAdjustment needs a lower bound below its upper bound and an adjustment"));
+        return Err(Refusal::validation(
+            "Each StepAdjustment needs a lower bound below its upper bound and an adjustment",
+        ));
     }
     Ok(())
 }

@@ -42,7 +42,8 @@ pub(super) fn parse(text: &str) -> Option<Schedule> {
 /// Seconds since 1970 of `2030-01-31T08:00:00`.
 fn date(text: &str) -> Option<i64> {
     let (day, time) = text.split_once('T')?;
-    let numbers = |text: &str, by: char| text.split(by).map(|part| part.parse::<u64>().ok()).collect::<Option<Vec<_>>>();
+    let numbers =
+        |text: &str, by: char| text.split(by).map(|part| part.parse::<u64>().ok()).collect::<Option<Vec<_>>>();
     let (day, time) = (numbers(day, '-')?, numbers(time, ':')?);
     let (&[year, month, day], &[hour, minute, second]) = (day.as_slice(), time.as_slice()) else {
         return None;
@@ -92,7 +93,8 @@ fn cron(text: &str) -> Option<Cron> {
 /// The numbers of a cron field; `names` stand for the numbers from one on.
 fn field(text: &str, (least, most): (u32, u32), names: &[&str]) -> Option<BTreeSet<u32>> {
     let number = |text: &str| {
-        let named = names.iter().position(|name| name.eq_ignore_ascii_case(text)).and_then(|at| u32::try_from(at + 1).ok());
+        let named =
+            names.iter().position(|name| name.eq_ignore_ascii_case(text)).and_then(|at| u32::try_from(at + 1).ok());
         named.or_else(|| text.parse().ok()).filter(|number| (least..=most).contains(number))
     };
     let mut all = BTreeSet::new();
@@ -116,8 +118,20 @@ fn field(text: &str, (least, most): (u32, u32), names: &[&str]) -> Option<BTreeS
 /// Whether a time zone is one; a list of all would be longer than what depends on it.
 pub(super) fn zone(name: &str) -> bool {
     const AREAS: [&str; 14] = [
-        "Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Brazil", "Canada", "Etc", "Europe",
-        "Indian", "Pacific", "US",
+        "Africa",
+        "America",
+        "Antarctica",
+        "Arctic",
+        "Asia",
+        "Atlantic",
+        "Australia",
+        "Brazil",
+        "Canada",
+        "Etc",
+        "Europe",
+        "Indian",
+        "Pacific",
+        "US",
     ];
     let area = name.split('/').next().unwrap_or_default();
     matches!(name, "UTC" | "GMT" | "Zulu" | "CET" | "EET" | "MET" | "WET" | "Japan" | "Singapore")
@@ -191,7 +205,15 @@ mod tests {
 
     #[test]
     fn what_is_no_schedule() {
-        for text in ["", "daily", "cron(0 8 * * *)", "cron(60 8 * * ? *)", "rate(0 minutes)", "rate(5 moons)", "at(2026-02-30T00:00:00)"] {
+        for text in [
+            "",
+            "daily",
+            "cron(0 8 * * *)",
+            "cron(60 8 * * ? *)",
+            "rate(0 minutes)",
+            "rate(5 moons)",
+            "at(2026-02-30T00:00:00)",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
         assert!(zone("Europe/Berlin") && zone("UTC") && !zone("Moon/Crater") && !zone("Europe"));
