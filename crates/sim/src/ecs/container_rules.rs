@@ -164,7 +164,9 @@ fn check_dependencies(containers: &[Value]) -> Check {
         let free: Vec<&str> =
             by_name.keys().copied().filter(|name| needs.get(name).is_none_or(BTreeSet::is_empty)).collect();
         let before: usize = needs.values().map(BTreeSet::len).sum();
-        needs.values_mut().for_each(|others| others.retain(|other| !free.contains(other)));
+        for others in needs.values_mut() {
+            others.retain(|other| !free.contains(other));
+        }
         let after: usize = needs.values().map(BTreeSet::len).sum();
         if after == 0 {
             return Ok(());
@@ -196,11 +198,11 @@ fn check_dependency(name: &str, other: Option<&Value>, condition: &str) -> Check
 
 /// awsfirelens needs a container that routes the logs.
 fn check_router(containers: &[Value]) -> Check {
-    let routed = |container: &Value| {
+    let sends = |container: &Value| {
         container.get("logConfiguration").and_then(|log| log.text("logDriver")) == Some("awsfirelens")
     };
     let router = containers.iter().any(|container| container.member("firelensConfiguration").is_some());
-    if containers.iter().any(routed) && !router {
+    if containers.iter().any(sends) && !router {
         return Err(Refusal::client(
             "When a container uses the awsfirelens log driver, another one must have a firelensConfiguration.",
         ));

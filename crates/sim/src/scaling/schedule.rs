@@ -93,9 +93,9 @@ fn cron(text: &str) -> Option<Cron> {
 /// The numbers of a cron field; `names` stand for the numbers from one on.
 fn field(text: &str, (least, most): (u32, u32), names: &[&str]) -> Option<BTreeSet<u32>> {
     let number = |text: &str| {
-        let named =
+        let spelt =
             names.iter().position(|name| name.eq_ignore_ascii_case(text)).and_then(|at| u32::try_from(at + 1).ok());
-        named.or_else(|| text.parse().ok()).filter(|number| (least..=most).contains(number))
+        spelt.or_else(|| text.parse().ok()).filter(|number| (least..=most).contains(number))
     };
     let mut all = BTreeSet::new();
     for part in text.split(',') {
@@ -170,11 +170,11 @@ fn next_cron(cron: &Cron, now: i64) -> Option<i64> {
 }
 
 fn falls_on(cron: &Cron, day: u64) -> bool {
-    let (year, month, of_month) = clock::civil(day);
+    let (year, month, date) = clock::civil(day);
     // Day 0 was a Thursday, the fifth day of a week that begins on Sunday.
     let weekday = (day + 4) % 7 + 1;
     let has = |set: &BTreeSet<u32>, number: u64| u32::try_from(number).is_ok_and(|number| set.contains(&number));
-    let day_of_month = if cron.last_day { of_month == clock::days_in(year, month) } else { has(&cron.days, of_month) };
+    let day_of_month = if cron.last_day { date == clock::days_in(year, month) } else { has(&cron.days, date) };
     day_of_month && has(&cron.months, month) && has(&cron.weekdays, weekday) && has(&cron.years, year)
 }
 
