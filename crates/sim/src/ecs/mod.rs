@@ -1,8 +1,9 @@
 //! Amazon ECS on Fargate: the operations, one file a resource, and what ECS does by itself.
 //!
-//! Only the rolling deployment of replica services on Fargate is simulated: no EC2 instances, no task sets, no blue/green.
+//! Only replica services on Fargate with the ECS deployment controller are simulated: no EC2 instances, no task sets.
 
 mod account_setting;
+mod blue_green;
 mod capacity_provider;
 mod circuit_breaker;
 mod cluster;

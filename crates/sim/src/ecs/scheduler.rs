@@ -3,7 +3,7 @@
 //! It runs whenever something it looks at has changed; it holds no state of its own. minimumHealthyPercent is rounded up and
 //! maximumPercent down, as ECS does.
 
-use super::{deployment, event, protection, quota, task, task_step};
+use super::{blue_green, deployment, event, protection, quota, task, task_step};
 use crate::input::Members;
 use crate::state::Region;
 use crate::state::ecs::{Phase, Rollout, Service, ServiceStatus, Task};
@@ -42,6 +42,7 @@ pub(super) fn pass(region: &mut Region, service: &mut Service) {
     forget(region, service);
     match service.status {
         ServiceStatus::Active => {
+            blue_green::advance(region, service);
             stop_excess(region, service);
             start_missing(region, service);
             report_deadlock(region, service);
@@ -138,7 +139,9 @@ fn stop_excess(region: &mut Region, service: &mut Service) {
         event::add_once(region, service, message);
     }
     let mut stop: Vec<String> = current.into_iter().take(surplus).map(|(_, _, id)| id).collect();
-    if !failed {
+    // The old side of a blue/green deployment stays until the new one has proved itself.
+    let kept = blue_green::stage(region, service).is_some_and(|stage| stage.name != "CLEAN_UP");
+    if !failed && !kept {
         stop.extend(outdated(region, service, &id, &stop));
     }
     stop_all(region, service, &stop, &reason);
@@ -172,7 +175,7 @@ fn start_missing(region: &mut Region, service: &mut Service) {
     }
     let live = service.tasks.values().filter(|task| task.deployment == primary.id && task.live()).count();
     let counted = service.tasks.values().filter(|task| task.phase <= Phase::Stopping).count();
-    let (_, most) = bounds(service);
+    let most = if blue_green::shifts(service) { service.desired as usize * 2 } else { bounds(service).1 };
     let missing = (service.desired as usize).saturating_sub(live).min(most.saturating_sub(counted));
     if missing == 0 {
         return;

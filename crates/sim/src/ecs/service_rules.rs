@@ -186,11 +186,42 @@ fn check_deployment(config: &Value) -> Check {
         ));
     }
     let strategy = configuration.text("strategy").unwrap_or("ROLLING");
+    check_shift(config, configuration, strategy)?;
     let breaker = configuration.get("deploymentCircuitBreaker").and_then(|breaker| breaker.flag("enable"));
     if breaker == Some(true) && strategy != "ROLLING" {
         return Err(Refusal::invalid(
             "The deployment circuit breaker can only be used with the rolling update deployment.",
         ));
+    }
+    Ok(())
+}
+
+/// What deployments that shift traffic need: a second target group for each, and numbers within their ranges.
+fn check_shift(config: &Value, configuration: &Value, strategy: &str) -> Check {
+    let part = |name: &str| configuration.get(name).unwrap_or(&Value::Null);
+    let ranges = [
+        (configuration, "bakeTimeInMinutes", 0.0, 1440.0),
+        (part("linearConfiguration"), "stepPercent", 3.0, 100.0),
+        (part("linearConfiguration"), "stepBakeTimeInMinutes", 0.0, 1440.0),
+        (part("canaryConfiguration"), "canaryPercent", 0.1, 100.0),
+        (part("canaryConfiguration"), "canaryBakeTimeInMinutes", 0.0, 1440.0),
+    ];
+    for (part, member, least, most) in ranges {
+        if part.number(member).is_some_and(|value| !(least..=most).contains(&value)) {
+            return Err(Refusal::invalid(format!("{member} must be between {least} and {most}.")));
+        }
+    }
+    let bare = |balancer: &Value| {
+        let advanced = balancer.get("advancedConfiguration").unwrap_or(&Value::Null);
+        ["alternateTargetGroupArn", "productionListenerRule", "roleArn"]
+            .iter()
+            .any(|name| advanced.text(name).is_none())
+    };
+    if strategy != "ROLLING" && config.items("loadBalancers").unwrap_or_default().iter().any(bare) {
+        return Err(Refusal::invalid(format!(
+            "advancedConfiguration with alternateTargetGroupArn, productionListenerRule and roleArn is required for load \
+             balancers of services with the {strategy} deployment strategy."
+        )));
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! A draining service vanishes from the list but not from the description; an unknown name is a failure, not an error.
 
-use super::{cluster, service, service_rules};
+use super::{cluster, event, service, service_rules};
 use crate::arn;
 use crate::input::Members;
 use crate::refusal::{Answer, Refusal};
@@ -101,7 +101,7 @@ pub(super) fn one(region: &Region, key: &(String, String), include: &[String]) -
     body.put("runningCount", json!(counts(&|phase| phase == Phase::Running)));
     body.put("pendingCount", json!(counts(&|phase| phase < Phase::Running)));
     body.put("createdAt", json!(region.stamp(service.created)));
-    body.put("events", json!(service.events));
+    body.put("events", json!(event::shown(region, service)));
     let deployments = service.deployments.iter().enumerate();
     let deployments: Value = deployments.map(|(index, _)| deployment(region, service, index)).collect();
     body.put("deployments", deployments);

@@ -1,6 +1,6 @@
 //! How a task begins: its identity, address and settings. What becomes of it is in `task_step`.
 
-use super::task_definition;
+use super::{blue_green, task_definition};
 use crate::input::Members;
 use crate::state::ecs::{Health, Phase, Service, Task};
 use crate::state::{Region, Timer};
@@ -20,6 +20,7 @@ pub(super) fn launch(region: &mut Region, service: &mut Service) -> Option<Strin
     let mut settings = primary.settings.clone();
     // Not a setting of the deployment: it is whatever the service says when the task is launched.
     settings.put("enableExecuteCommand", json!(service.config.flag("enableExecuteCommand").unwrap_or(false)));
+    blue_green::side(&mut settings, primary.alternate);
     let task = new(region, service, &primary.task_definition, &settings)?;
     let id = task.id.clone();
     let task = Task { deployment: primary.id, tags, ..task };

@@ -154,15 +154,8 @@ fn attachment(region: &Region, task: &Task) -> Value {
     })
 }
 
-/// A UUID that follows from a text.
-fn derived(text: &str) -> String {
-    let digest = arn::digest(text);
-    let part = |from: usize, to: usize| digest.get(from..to).unwrap_or_default();
-    format!("{}-{}-4{}-a{}-{}", part(7, 15), part(15, 19), part(19, 22), part(22, 25), part(25, 37))
-}
-
 fn attachment_id(task: &Task) -> String {
-    derived(&task.interface)
+    arn::uuid(&task.interface)
 }
 
 /// A locally administered MAC address that follows from the interface.
@@ -174,7 +167,7 @@ fn mac(task: &Task) -> String {
 
 /// The ARN of a container of a task.
 pub(super) fn container_arn(task: &str, name: &str) -> String {
-    format!("{}/{}", task.replacen(":task/", ":container/", 1), derived(&format!("{task}/{name}")))
+    format!("{}/{}", task.replacen(":task/", ":container/", 1), arn::uuid(&format!("{task}/{name}")))
 }
 
 fn runtime_number(name: &str) -> u32 {

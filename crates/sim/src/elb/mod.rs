@@ -13,6 +13,7 @@ mod tag;
 mod target;
 
 pub(crate) use group::balancers_of;
+pub(crate) use rule::weigh;
 pub(crate) use target::{deregister, register};
 
 use crate::input::Members;

@@ -125,6 +125,23 @@ pub(super) fn modify(region: &mut Region, input: &Value) -> Answer {
     Ok(json!({"Rules": [rule.body]}))
 }
 
+/// Has a rule forward to two target groups by weight, as ECS does during a blue/green deployment. A listener's ARN means its
+/// default rule; what does not exist stays so.
+pub(crate) fn weigh(region: &mut Region, arn: &str, weights: [(&str, u32); 2]) {
+    let groups = weights.map(|(group, weight)| json!({"TargetGroupArn": group, "Weight": weight}));
+    let forward = json!({"TargetGroups": groups, "TargetGroupStickinessConfig": {"Enabled": false}});
+    let actions = json!([{"Type": "forward", "Order": 1, "ForwardConfig": forward}]);
+    let is_default = |rule: &Rule| rule.body.text("Priority") == Some("default");
+    let mut rules = region.elb.rules.iter_mut();
+    let named = |(known, rule): &(&String, &mut Rule)| *known == arn || (rule.listener == arn && is_default(rule));
+    let Some((_, rule)) = rules.find(named) else { return };
+    rule.body.put("Actions", actions.clone());
+    let listener = Some(rule.listener.clone()).filter(|_| is_default(rule));
+    if let Some(listener) = listener.and_then(|listener| region.elb.listeners.get_mut(&listener)) {
+        listener.body.put("DefaultActions", actions);
+    }
+}
+
 /// SetRulePriorities: all at once, so that two rules can change places.
 pub(super) fn set_priorities(region: &mut Region, input: &Value) -> Answer {
     let pairs = input.items("RulePriorities").unwrap_or_default();

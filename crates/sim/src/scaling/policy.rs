@@ -25,7 +25,9 @@ pub(super) fn put(region: &mut Region, input: &Value) -> Answer {
         "StepScaling" => check_steps(input.get("StepScalingPolicyConfiguration"))?,
         "PredictiveScaling" if input.member("PredictiveScalingPolicyConfiguration").is_some() => {}
         _ => {
-            return Err(Refusal::validation(format!("The policy type {kind} is not valid, or lacks its configuration")));
+            return Err(Refusal::validation(format!(
+                "The policy type {kind} is not valid, or lacks its configuration"
+            )));
         }
     }
     let policy = known.unwrap_or_else(|| fresh(region, &id, &name, &kind));

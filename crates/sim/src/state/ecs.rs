@@ -112,6 +112,10 @@ pub(crate) struct Deployment {
     pub(crate) reason: String,
     /// Whether one of its tasks ever reached RUNNING: the second stage of the circuit breaker.
     pub(crate) reached_running: bool,
+    /// Whether its tasks are behind the alternate target groups of a service that shifts traffic.
+    pub(crate) alternate: bool,
+    /// When the tasks of a deployment that shifts traffic were all ready.
+    pub(crate) scaled: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
@@ -130,6 +134,8 @@ pub(crate) struct ServiceDeployment {
     pub(crate) failures: u32,
     pub(crate) threshold: u32,
     pub(crate) desired: u32,
+    /// Where a deployment that shifts traffic is, and its shares of production and test traffic, in percent.
+    pub(crate) stage: Option<(&'static str, u32, u32)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
