@@ -17,7 +17,7 @@ import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 
-from kit import Aws
+from kit import Aws, look_around
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -59,6 +59,7 @@ def main():
     parser.add_argument("--workers", type=int, default=8)
     parser.add_argument("--patience", type=float, default=20.0, help="seconds to wait for what AWS does by itself")
     arguments = parser.parse_args()
+    look_around(arguments.endpoint)
     wanted = [(identity, function) for identity, function in checks() if identity.startswith(arguments.only)]
     with ThreadPoolExecutor(max_workers=arguments.workers) as pool:
         results = list(pool.map(lambda check: run(*check, arguments), wanted))

@@ -89,7 +89,7 @@ impl Date {
 }
 
 /// Year, month and day of a day counted from 1970 (the usual days-to-civil algorithm, for dates after it).
-fn civil(days: u64) -> (u64, u64, u64) {
+pub(crate) fn civil(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468;
     let era = shifted / 146_097;
     let of_era = shifted % 146_097;
@@ -100,6 +100,21 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     (year, month, day)
+}
+
+/// The day, counted from 1970, of a date after it: the other way round.
+pub(crate) fn days(year: u64, month: u64, day: u64) -> u64 {
+    let year = year - u64::from(month <= 2);
+    let shifted_month = if month > 2 { month - 3 } else { month + 9 };
+    let of_year = (153 * shifted_month + 2) / 5 + day.saturating_sub(1);
+    let of_era = year % 400 * 365 + year % 400 / 4 - year % 400 / 100 + of_year;
+    (year / 400 * 146_097 + of_era).saturating_sub(719_468)
+}
+
+/// The number of days of a month.
+pub(crate) fn days_in(year: u64, month: u64) -> u64 {
+    let (next_year, next_month) = if month >= 12 { (year + 1, 1) } else { (year, month + 1) };
+    days(next_year, next_month, 1).saturating_sub(days(year, month, 1))
 }
 
 #[cfg(test)]

@@ -243,6 +243,8 @@ fn advance(region: &mut Region, now: Duration) {
             Timer::Task { cluster, service, task, turn } => ecs::advance_task(region, &(cluster, service), &task, turn),
             Timer::Service { cluster, service } => ecs::wake(region, cluster, service),
             Timer::Alarm { resource } => scaling::evaluate(region, &resource),
+            Timer::Schedule { resource, action, turn } => scaling::run_scheduled(region, &resource, &action, turn),
+            Timer::Definition { family, revision } => ecs::purge_definition(region, family, revision),
         }
         eventbridge::observe(region);
     }

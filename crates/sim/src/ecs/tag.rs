@@ -16,7 +16,10 @@ pub(super) fn add(region: &mut Region, input: &Value) -> Answer {
     let tags = tags(region, input)?;
     let mut all = tags.clone();
     all.extend(new);
-    tag::check(&all, "InvalidParameterException")?;
+    // Those that ECS adds itself don't count.
+    if all.keys().filter(|key| !key.starts_with("aws:")).count() > 50 {
+        return Err(Refusal::new("LimitExceededException", "The number of tags exceeds the maximum of 50."));
+    }
     *tags = all;
     Ok(json!({}))
 }

@@ -1,11 +1,11 @@
 //! How a task begins: its identity, address and settings. What becomes of it is in `task_step`.
 
-use super::task_definition;
+use super::{blue_green, task_definition};
 use crate::input::Members;
 use crate::state::ecs::{Health, Phase, Service, Task};
 use crate::state::{Region, Timer};
 use crate::tag::Tags;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The first essential container: the one whose image decides how the task behaves.
 pub(super) fn main_container(definition: &Value) -> Option<&Value> {
@@ -17,7 +17,11 @@ pub(super) fn main_container(definition: &Value) -> Option<&Value> {
 pub(super) fn launch(region: &mut Region, service: &mut Service) -> Option<String> {
     let primary = service.deployments.first()?.clone();
     let tags = propagated(region, service, &primary.task_definition);
-    let task = new(region, service, &primary.task_definition, &primary.settings)?;
+    let mut settings = primary.settings.clone();
+    // Not a setting of the deployment: it is whatever the service says when the task is launched.
+    settings.put("enableExecuteCommand", json!(service.config.flag("enableExecuteCommand").unwrap_or(false)));
+    blue_green::side(&mut settings, primary.alternate);
+    let task = new(region, service, &primary.task_definition, &settings)?;
     let id = task.id.clone();
     let task = Task { deployment: primary.id, tags, ..task };
     service.tasks.insert(id.clone(), task);
@@ -42,6 +46,7 @@ pub(super) fn new(region: &mut Region, service: &Service, definition: &str, sett
         health: Health::Unknown,
         verdict: None,
         ready: false,
+        protected: None,
         stopping: false,
         stop_code: None,
         stopped_reason: None,

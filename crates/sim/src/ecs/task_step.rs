@@ -235,6 +235,8 @@ pub(super) fn stop(region: &mut Region, service: &mut Service, id: &str, code: &
     let mut drain = Duration::ZERO;
     for (group, port) in &targets {
         drain = drain.max(elb::deregister(region, group, &(address.clone(), *port)));
+        event::add(region, service, "has begun draining connections on 1 tasks.");
+        event::add(region, service, &format!("deregistered 1 targets in (target-group {group})"));
     }
     let (next, delay) = if phase == Phase::Running && !targets.is_empty() {
         (Phase::Deactivating, drain)

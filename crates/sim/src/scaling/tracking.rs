@@ -1,4 +1,4 @@
-//! Target tracking: moves a service's desired count so that its CPU comes near the target.
+//! Target tracking: moves a service's desired count so that a metric comes near its target.
 //!
 //! Application Auto Scaling user guide, "Target tracking scaling policies": cooldown 300 s for ECS, no scale-in while a
 //! deployment runs, nothing at all without data. Between nine tenths of the target and the target nothing happens.
@@ -13,7 +13,12 @@ use std::time::Duration;
 
 /// CloudWatch reports the CPU of a service.
 pub(crate) fn observe(region: &mut Region, id: &str, cpu: f64) {
-    region.scaling.cpu.insert(id.to_owned(), cpu);
+    measure(region, id, "ECSServiceAverageCPUUtilization", cpu);
+}
+
+/// CloudWatch reports a metric of a service: a predefined one by its type, a customized one by its name.
+pub(crate) fn measure(region: &mut Region, id: &str, metric: &str, value: f64) {
+    region.scaling.metrics.insert((id.to_owned(), metric.to_owned()), value);
     consider(region, id);
 }
 
@@ -50,7 +55,7 @@ pub(crate) fn evaluate(region: &mut Region, id: &str) {
     if let (Some(wish), Some(key)) = (wish(region, id).filter(cooled), key(id)) {
         ecs::rescale(region, &key, wish.desired);
         let alarm = format!("monitor alarm TargetTracking-{id} in state ALARM triggered a target tracking policy");
-        activity::record(region, id, wish.desired, &alarm);
+        activity::record(region, id, &format!("Setting desired count to {}.", wish.desired), &alarm);
         if let Some(target) = region.scaling.targets.get_mut(id) {
             target.scaled = Some(now);
         }
@@ -58,16 +63,15 @@ pub(crate) fn evaluate(region: &mut Region, id: &str) {
     consider(region, id);
 }
 
-/// The largest capacity any policy on CPU wants, if it is not the present one and may be had now.
+/// The largest capacity any policy wants, if it is not the present one and may be had now.
 fn wish(region: &Region, id: &str) -> Option<Wish> {
-    let cpu = *region.scaling.cpu.get(id)?;
     let target = region.scaling.targets.get(id)?;
     let service = region.ecs.services.get(&key(id)?)?;
     let current = service.desired;
     if service.status != ServiceStatus::Active || current == 0 {
         return None;
     }
-    let wishes = target.policies.values().filter_map(|policy| wanted(policy, current, cpu));
+    let wishes = target.policies.values().filter_map(|policy| wanted(region, id, policy, current));
     let mut wish = wishes.max_by_key(|wish| wish.desired)?;
     wish.desired = wish.desired.clamp(target.minimum, target.maximum);
     let deploying = service.deployments.first().is_some_and(|primary| primary.rollout == Rollout::InProgress);
@@ -79,16 +83,24 @@ fn wish(region: &Region, id: &str) -> Option<Wish> {
     allowed.then_some(wish)
 }
 
-fn wanted(policy: &Value, current: u32, cpu: f64) -> Option<Wish> {
+/// The metric a policy tracks; the high-resolution one is the same metric, seen more often.
+fn metric(configuration: &Value) -> Option<&str> {
+    let predefined = configuration.member("PredefinedMetricSpecification").and_then(|p| p.text("PredefinedMetricType"));
+    let custom = configuration.member("CustomizedMetricSpecification").and_then(|custom| custom.text("MetricName"));
+    Some(predefined.or(custom)?.trim_end_matches("HighResolution"))
+}
+
+fn wanted(region: &Region, id: &str, policy: &Value, current: u32) -> Option<Wish> {
     let configuration = policy.member("TargetTrackingScalingPolicyConfiguration")?;
-    let metric = configuration.member("PredefinedMetricSpecification")?.text("PredefinedMetricType")?;
-    if !metric.starts_with("ECSServiceAverageCPUUtilization") {
+    let key = (id.to_owned(), metric(configuration)?.to_owned());
+    let value = *region.scaling.metrics.get(&key)?;
+    let target = configuration.number("TargetValue").filter(|target| *target > 0.0)?;
+    // A policy that may not scale in has no say in it.
+    if value <= target && configuration.flag("DisableScaleIn").unwrap_or(false) {
         return None;
     }
-    let target = configuration.number("TargetValue").filter(|target| *target > 0.0)?;
-    let proportional = capacity(f64::from(current) * cpu / target);
-    let fixed = configuration.flag("DisableScaleIn").unwrap_or(false) || cpu > 0.9 * target;
-    let desired = if cpu > target || !fixed { proportional } else { current };
+    let proportional = capacity(f64::from(current) * value / target);
+    let desired = if value > target || value <= 0.9 * target { proportional } else { current };
     let cooldown = cooldown(configuration, desired > current);
     Some(Wish { desired, cooldown })
 }

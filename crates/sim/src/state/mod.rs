@@ -56,6 +56,10 @@ pub(crate) enum Timer {
     Service { cluster: String, service: String },
     /// An alarm of a scaling policy is evaluated.
     Alarm { resource: String },
+    /// A scheduled action is due, unless it was put again since `turn`.
+    Schedule { resource: String, action: String, turn: u64 },
+    /// A deleted task definition goes when nothing uses it.
+    Definition { family: String, revision: u32 },
 }
 
 impl Region {
