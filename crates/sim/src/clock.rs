@@ -3,26 +3,66 @@
 //! No wall clock anywhere. A test that pauses tokio's clock stops AWS with it. Dates are formatted here since no calendar
 //! crate is needed for two formats.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
-/// Where simulated time begins and how fast it runs.
+/// Where simulated time begins and how fast it runs. Clones are the same clock.
 #[derive(Clone, Debug)]
 pub(crate) struct Clock {
-    start: Instant,
+    course: Arc<Mutex<Course>>,
+}
+
+/// The course of time since it was last changed.
+#[derive(Clone, Copy, Debug)]
+struct Course {
+    since: Instant,
+    /// What had passed by then.
+    passed: Duration,
     speed: f64,
+}
+
+impl Course {
+    fn elapsed(self) -> Duration {
+        let elapsed = Instant::now().saturating_duration_since(self.since);
+        let exact = (self.speed - 1.0).abs() < f64::EPSILON;
+        self.passed + if exact { elapsed } else { elapsed.mul_f64(self.speed) }
+    }
 }
 
 impl Clock {
     pub(crate) fn start(speed: f64) -> Self {
         let speed = if speed.is_finite() && speed > 0.0 { speed } else { 1.0 };
-        Self { start: Instant::now(), speed }
+        let course = Course { since: Instant::now(), passed: Duration::ZERO, speed };
+        Self { course: Arc::new(Mutex::new(course)) }
+    }
+
+    /// A panic of another thread leaves a course that is still whole.
+    fn course(&self) -> MutexGuard<'_, Course> {
+        self.course.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Simulated time since the start.
     pub(crate) fn elapsed(&self) -> Duration {
-        let elapsed = Instant::now().saturating_duration_since(self.start);
-        if (self.speed - 1.0).abs() < f64::EPSILON { elapsed } else { elapsed.mul_f64(self.speed) }
+        self.course().elapsed()
+    }
+
+    /// Simulated seconds per second.
+    pub(crate) fn speed(&self) -> f64 {
+        self.course().speed
+    }
+
+    /// Lets time pass at once.
+    pub(crate) fn leap(&self, time: Duration) {
+        self.course().passed += time;
+    }
+
+    /// Lets time run faster or slower from now on; zero stops it.
+    pub(crate) fn set_speed(&self, speed: f64) {
+        let mut course = self.course();
+        course.passed = course.elapsed();
+        course.since = Instant::now();
+        course.speed = if speed.is_finite() { speed.max(0.0) } else { 1.0 };
     }
 }
 

@@ -109,8 +109,8 @@ fn tracked(region: &Region, id: &str, policy: &Value, (alarm, configuration): (&
         configuration.get("PredefinedMetricSpecification").and_then(|metric| metric.text("PredefinedMetricType"));
     let name =
         if metric == Some("ECSServiceAverageMemoryUtilization") { "MemoryUtilization" } else { "CPUUtilization" };
-    let cpu = region.scaling.cpu.get(id).copied();
-    let over = cpu.map(|cpu| if high { cpu > target } else { cpu < target * 0.9 });
+    let seen = metric.and_then(|metric| region.scaling.metrics.get(&(id.to_owned(), metric.to_owned())));
+    let over = seen.map(|seen| if high { *seen > target } else { *seen < target * 0.9 });
     let state = match over {
         None => "INSUFFICIENT_DATA",
         Some(true) => "ALARM",

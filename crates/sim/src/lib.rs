@@ -35,10 +35,12 @@ mod seed;
 mod server;
 mod settings;
 mod simulation;
+mod snapshot;
 mod sqs;
 mod state;
 mod sts;
 mod tag;
+mod window;
 mod wire;
 mod world;
 

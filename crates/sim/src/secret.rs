@@ -203,8 +203,8 @@ fn get(region: &mut Region, input: &Value) -> Answer {
 }
 
 fn view(region: &Region, secret: &Secret, versions: &str) -> Value {
-    let staged = secret.versions.iter().filter(|version| !version.stages.is_empty());
-    let stages: Map<String, Value> = staged.map(|version| (version.id.clone(), json!(version.stages))).collect();
+    let current = secret.versions.iter().filter(|version| !version.stages.is_empty());
+    let stages: Map<String, Value> = current.map(|version| (version.id.clone(), json!(version.stages))).collect();
     json!({
         "ARN": secret.arn,
         "Name": secret.name,

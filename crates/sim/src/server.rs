@@ -1,22 +1,20 @@
-//! The loopback door: the same engine behind HTTP, for any client, with a window into it under `/_sim`.
+//! The loopback door: the same engine behind HTTP, for any client, with a window into it under `/_sim` (see `window`) and the image
+//! registry under `/v2/`.
 //!
 //! No TLS and no check of signatures: it is meant for the local machine only, and whoever serves it binds it there.
 
-use crate::behaviour::Behaviour;
 use crate::distribution::Pulled;
-use crate::input::Members;
 use crate::simulation::Simulation;
+use crate::window;
 use crate::wire::{self, BODY_LIMIT, Message, Reply};
 use crate::world::{Headers, Outcome};
+use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, Response, StatusCode};
-use axum::routing::{any, get, post};
-use axum::{Json, Router};
-use serde_json::{Value, json};
+use axum::routing::any;
 use std::future::Future;
 use std::io;
-use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -34,56 +32,21 @@ impl Simulation {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
         let (open, closed) = watch::channel(());
+        let windows = window::routes(&self);
         let door = Door { simulation: self, closed };
         let shutdown = async move {
             shutdown.await;
             drop(open);
         };
         let router = Router::new()
-            .route("/_sim/calls", get(calls))
-            .route("/_sim/state", get(state))
-            .route("/_sim/behave", post(behave))
             .route("/v2", any(registry))
             .route("/v2/{*rest}", any(registry))
             .route("/v2/", any(registry))
             .fallback(any(aws))
             .with_state(door);
+        let router = windows.into_iter().fold(router, |router, (path, route)| router.route(path, route));
         axum::serve(listener, router).with_graceful_shutdown(shutdown).await
     }
-}
-
-async fn calls(State(Door { simulation, .. }): State<Door>) -> Json<Value> {
-    Json(json!(simulation.calls()))
-}
-
-async fn state(State(Door { simulation, .. }): State<Door>) -> Json<Value> {
-    Json(simulation.state())
-}
-
-/// `{"pattern": "image", "behaviour": "crash-loop", "exit_code": 1}`
-async fn behave(State(Door { simulation, .. }): State<Door>, Json(input): Json<Value>) -> (StatusCode, Json<Value>) {
-    let Some(behaviour) = behaviour(&input) else {
-        return (StatusCode::BAD_REQUEST, Json(json!({"error": "unknown behaviour"})));
-    };
-    simulation.behave(input.text("pattern").unwrap_or_default(), behaviour);
-    (StatusCode::OK, Json(json!({})))
-}
-
-fn behaviour(input: &Value) -> Option<Behaviour> {
-    Some(match input.text("behaviour").unwrap_or("healthy") {
-        "healthy" => Behaviour::Healthy,
-        "crash-loop" => {
-            let exit_code = input.whole("exit_code").unwrap_or(1);
-            Behaviour::CrashLoop { exit_code: i32::try_from(exit_code).ok()? }
-        }
-        "pull-failure" => Behaviour::PullFailure,
-        "never-healthy" => Behaviour::NeverHealthy,
-        "unhealthy-target" => Behaviour::UnhealthyTarget,
-        "slow-start" => Behaviour::SlowStart(input.seconds("seconds").unwrap_or(Duration::from_mins(1))),
-        "stuck-provisioning" => Behaviour::StuckProvisioning,
-        "out-of-memory" => Behaviour::OutOfMemory,
-        _ => return None,
-    })
 }
 
 async fn aws(State(mut door): State<Door>, request: Request) -> Response<Body> {

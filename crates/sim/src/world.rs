@@ -12,7 +12,9 @@ use crate::refusal::{Answer, Refusal};
 use crate::settings::Settings;
 use crate::state::{Region, Timer};
 use crate::wire::{self, Message, Reply, Spoken};
-use crate::{cloudwatch, dynamodb, ec2, ecr, ecs, elb, eventbridge, input, logs, parameter, scaling, secret, sqs, sts};
+use crate::{
+    cloudwatch, dynamodb, ec2, ecr, ecs, elb, eventbridge, input, logs, parameter, scaling, secret, snapshot, sqs, sts,
+};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -210,29 +212,15 @@ impl World {
         self.behaviours.push((pattern.to_owned(), behaviour));
     }
 
-    /// What there is, briefly.
-    pub(crate) fn state(&self) -> Value {
-        let regions = self.regions.iter().map(|((account, name), region)| {
-            json!({
-                "account": account,
-                "region": name,
-                "clusters": region.ecs.clusters.keys().collect::<Vec<_>>(),
-                "taskDefinitionFamilies": region.ecs.families.keys().collect::<Vec<_>>(),
-                "services": region.ecs.services.values().map(|service| json!({
-                    "cluster": service.cluster,
-                    "name": service.name,
-                    "status": format!("{:?}", service.status),
-                    "desired": service.desired,
-                    "tasks": service.tasks.values().map(|task| format!("{:?}", task.phase)).collect::<Vec<_>>(),
-                    "events": service.events,
-                })).collect::<Vec<_>>(),
-                "targetGroups": region.elb.groups.keys().collect::<Vec<_>>(),
-                "repositories": region.ecr.repositories.keys().collect::<Vec<_>>(),
-                "logGroups": region.logs.groups.keys().collect::<Vec<_>>(),
-                "scalableTargets": region.scaling.targets.keys().collect::<Vec<_>>(),
-            })
-        });
-        regions.collect()
+    /// Everything there is.
+    pub(crate) fn state(&mut self) -> Value {
+        self.regions.values_mut().map(snapshot::region).collect()
+    }
+
+    /// Forgets everything but the settings.
+    pub(crate) fn reset(&mut self) {
+        let settings = self.settings.as_ref().clone();
+        *self = Self::new(settings);
     }
 }
 

@@ -78,10 +78,10 @@ pub(super) fn scan(region: &mut Region, input: &Value) -> Answer {
     let mut placeholders = Placeholders::of(input, &["FilterExpression", "ProjectionExpression"])?;
     let shape = shape(&mut placeholders, input, index)?;
     placeholders.all_used()?;
-    let (segment, segments) = segments(input)?;
+    let (segment, total) = segments(input)?;
     let start = start(table, index, input)?;
     let mut rows = rows(table, index, &moment, shape.consistent);
-    let share = |key: &Key| u128::from(key.slot) * u128::from(segments) >> 64 == u128::from(segment);
+    let share = |key: &Key| (u128::from(key.slot) * u128::from(total)) >> 64 == u128::from(segment);
     rows.retain(|(at, _)| share(&at.0) && start.as_ref().is_none_or(|start| at > start));
     Ok(page(table, index, input, (rows, &shape)))
 }

@@ -47,8 +47,8 @@ fn block(start: [u32; 4], words: &[u32]) -> [u32; 4] {
         (a, d, c) = (d, c, b);
         b = b.wrapping_add(sum.rotate_left(shift));
     }
-    let [e, f, g, h] = start;
-    [a.wrapping_add(e), b.wrapping_add(f), c.wrapping_add(g), d.wrapping_add(h)]
+    let mut sums = start.iter().zip([a, b, c, d]).map(|(before, after)| before.wrapping_add(after));
+    std::array::from_fn(|_| sums.next().unwrap_or(0))
 }
 
 /// The MD5 of message attributes: names, types and values, each with its length, in the order of names.
