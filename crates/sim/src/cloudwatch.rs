@@ -16,14 +16,14 @@ pub(crate) fn handle(region: &mut Region, operation: &str, input: &Value) -> Ans
     match operation {
         "PutMetricAlarm" => put(region, input),
         "DescribeAlarms" => describe(region, input),
-        "DeleteAlarms" => delete(region, input),
+        "DeleteAlarms" => Ok(delete(region, input)),
         "SetAlarmState" => set_state(region, input),
-        "EnableAlarmActions" => switch(region, input, &json!(true)),
-        "DisableAlarmActions" => switch(region, input, &json!(false)),
+        "EnableAlarmActions" => Ok(switch(region, input, &json!(true))),
+        "DisableAlarmActions" => Ok(switch(region, input, &json!(false))),
         "PutMetricData" => put_data(region, input),
         "ListMetrics" => list(region, input),
-        "GetMetricData" => data(region, input),
-        "GetMetricStatistics" => statistics(region, input),
+        "GetMetricData" => Ok(data(region, input)),
+        "GetMetricStatistics" => Ok(statistics(region, input)),
         "TagResource" => {
             let new = tag::UPPER.read(input.items("Tags"));
             by_arn(region, input)?.tags.extend(new);
@@ -164,11 +164,11 @@ fn describe(region: &Region, input: &Value) -> Answer {
 }
 
 /// DeleteAlarms: what is not there is no error.
-fn delete(region: &mut Region, input: &Value) -> Answer {
+fn delete(region: &mut Region, input: &Value) -> Value {
     for name in input.texts("AlarmNames") {
         region.cloudwatch.alarms.remove(&name);
     }
-    Ok(json!({}))
+    json!({})
 }
 
 fn named<'a>(region: &'a mut Region, name: &str) -> Result<&'a mut Alarm, Refusal> {
@@ -193,13 +193,13 @@ fn set_state(region: &mut Region, input: &Value) -> Answer {
     Ok(json!({}))
 }
 
-fn switch(region: &mut Region, input: &Value, enabled: &Value) -> Answer {
+fn switch(region: &mut Region, input: &Value, enabled: &Value) -> Value {
     for name in input.texts("AlarmNames") {
         if let Ok(alarm) = named(region, &name) {
             alarm.body.put("ActionsEnabled", enabled.clone());
         }
     }
-    Ok(json!({}))
+    json!({})
 }
 
 /// What tells one metric from another.
@@ -280,7 +280,7 @@ fn reduced(values: &[f64], statistic: &str) -> f64 {
 }
 
 /// GetMetricData: metrics only, no expressions.
-fn data(region: &Region, input: &Value) -> Answer {
+fn data(region: &Region, input: &Value) -> Value {
     let results = input.items("MetricDataQueries").unwrap_or_default().iter().map(|query| {
         let stat = query.get("MetricStat").cloned().unwrap_or(Value::Null);
         let metric = stat.get("Metric").cloned().unwrap_or(Value::Null);
@@ -295,11 +295,11 @@ fn data(region: &Region, input: &Value) -> Answer {
             "StatusCode": "Complete",
         })
     });
-    Ok(json!({"MetricDataResults": results.collect::<Vec<_>>(), "Messages": []}))
+    json!({"MetricDataResults": results.collect::<Vec<_>>(), "Messages": []})
 }
 
 /// GetMetricStatistics.
-fn statistics(region: &Region, input: &Value) -> Answer {
+fn statistics(region: &Region, input: &Value) -> Value {
     let namespace = input.text("Namespace").unwrap_or_default();
     let period = input.number("Period").unwrap_or(60.0).max(1.0);
     let mut points: Vec<Value> = Vec::new();
@@ -315,5 +315,5 @@ fn statistics(region: &Region, input: &Value) -> Answer {
             }
         }
     }
-    Ok(json!({"Label": input.text("MetricName"), "Datapoints": points}))
+    json!({"Label": input.text("MetricName"), "Datapoints": points})
 }

@@ -1,10 +1,11 @@
 //! Amazon EC2, read only: subnets, security groups, VPCs and availability zones.
 //!
-//! What a specification names is taken to exist if it is well-formed, in one VPC, unless `Settings::strict_network`: then
+//! What a specification names is taken to exist if it is well-formed, in one VPC, unless `Settings::networks` says otherwise: then
 //! only what was put in place does. Answers are in the query protocol's shape (`subnetSet` and the like).
 
 use crate::input::Members;
 use crate::refusal::{Answer, Refusal};
+use crate::settings::Networks;
 use crate::state::Region;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -88,7 +89,7 @@ fn describe(region: &Region, input: &Value, kind: &Kind, (known, shape): (&BTree
         }
         match known.get(id) {
             Some(vpc) => found.insert(id.clone(), vpc.clone()),
-            None if !region.settings.strict_network => {
+            None if region.settings.networks == Networks::Any => {
                 let vpc = if kind.prefix == VPCS.prefix { id.clone() } else { VPC.to_owned() };
                 found.insert(id.clone(), vpc)
             }
@@ -101,7 +102,7 @@ fn describe(region: &Region, input: &Value, kind: &Kind, (known, shape): (&BTree
     }
     if wanted.is_empty() {
         found = known.clone();
-        if !region.settings.strict_network {
+        if region.settings.networks == Networks::Any {
             found.extend(usual(kind));
         }
     }

@@ -48,5 +48,5 @@ pub use behaviour::Behaviour;
 pub use call::Call;
 pub use fault::{Fault, FaultKind};
 pub use seed::Seed;
-pub use settings::{Settings, Times};
+pub use settings::{Networks, Registry, Settings, Times};
 pub use simulation::Simulation;

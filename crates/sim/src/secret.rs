@@ -133,7 +133,7 @@ fn push(secret: &mut Secret, version: Version) {
     let current = version.stages.iter().any(|stage| stage == CURRENT);
     for other in &mut secret.versions {
         let was_current = other.stages.iter().any(|stage| stage == CURRENT);
-        other.stages.retain(|stage| !version.stages.contains(stage) && !(current && stage == PREVIOUS));
+        other.stages.retain(|stage| !(version.stages.contains(stage) || current && stage == PREVIOUS));
         if current && was_current {
             other.stages.push(PREVIOUS.to_owned());
         }

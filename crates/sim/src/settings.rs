@@ -37,19 +37,10 @@ pub struct Settings {
     pub stale_reads: Duration,
     /// How long after its time to live DynamoDB removes an item. AWS says "within a few days".
     pub time_to_live_delay: Duration,
-    /// Whether a blob mount from another repository of ECR starts an upload instead (202), as without the account setting
-    /// `BLOB_MOUNTING`.
-    pub registry_refuses_mounts: bool,
-    /// Whether pushing to an immutable tag the very image it has is refused with TAG_INVALID, as ECR does.
-    pub registry_refuses_same_tag: bool,
-    /// Whether an upload in chunks loses all chunks but the first, as ECR's does; the answer to a chunk is then 201.
-    pub registry_breaks_chunks: bool,
-    /// What `GetAuthorizationToken` gives as the registry's address; the real name of the account's registry when unset.
-    pub registry_endpoint: Option<String>,
-    /// Whether an image can be put only when its layers were uploaded.
-    pub strict_layers: bool,
-    /// Whether only networks that were seeded exist; otherwise every well-formed id does.
-    pub strict_network: bool,
+    /// How the image registry behaves.
+    pub registry: Registry,
+    /// Which subnets and security groups exist.
+    pub networks: Networks,
 }
 
 impl Default for Settings {
@@ -69,13 +60,38 @@ impl Default for Settings {
             table_delay: Duration::from_secs(2),
             stale_reads: Duration::ZERO,
             time_to_live_delay: Duration::from_mins(10),
-            registry_refuses_mounts: true,
-            registry_refuses_same_tag: true,
-            registry_breaks_chunks: true,
-            registry_endpoint: None,
-            strict_layers: true,
-            strict_network: false,
+            registry: Registry::default(),
+            networks: Networks::Any,
         }
+    }
+}
+
+/// Which subnets and security groups exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Networks {
+    /// Every one whose id is well-formed.
+    Any,
+    /// Those put in place with `Simulation::seed_network`.
+    Seeded,
+}
+
+/// How the image registry behaves. The defaults are what users of ECR report.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    /// Whether a blob mount from another repository starts an upload instead (202), unless the account setting
+    /// `BLOB_MOUNTING` is on.
+    pub refuses_mounts: bool,
+    /// Whether pushing to an immutable tag the very image it has is refused with TAG_INVALID.
+    pub refuses_same_tag: bool,
+    /// Whether an upload in chunks loses all chunks but the first; the answer to a chunk is then 201.
+    pub breaks_chunks: bool,
+    /// What `GetAuthorizationToken` gives as the registry's address; the real name of the account's registry when unset.
+    pub endpoint: Option<String>,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self { refuses_mounts: true, refuses_same_tag: true, breaks_chunks: true, endpoint: None }
     }
 }
 

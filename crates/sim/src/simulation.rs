@@ -74,7 +74,7 @@ impl Simulation {
         self.clock.speed()
     }
 
-    /// Puts subnets and security groups in place, in a VPC: with `Settings::strict_network` the only ones there are.
+    /// Puts subnets and security groups in place, in a VPC: with `Networks::Seeded` the only ones there are.
     pub fn seed_network(&self, region: &str, vpc: &str, subnets: &[&str], groups: &[&str]) {
         let mut world = self.world();
         let network = &mut world.home(self.clock.elapsed(), region).network;

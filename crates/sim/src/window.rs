@@ -61,8 +61,14 @@ pub(crate) fn routes(simulation: &Simulation) -> Vec<(&'static str, MethodRouter
     vec![
         ("/_sim", get(|| async { Json(json!({"routes": ROUTES})) })),
         ("/_sim/state", shown(simulation, Simulation::state)),
-        ("/_sim/reset", told(simulation, reset)),
-        ("/_sim/seed", told(simulation, seed)),
+        (
+            "/_sim/reset",
+            told(simulation, |simulation, _| {
+                simulation.reset();
+                Ok(json!({}))
+            }),
+        ),
+        ("/_sim/seed", told(simulation, |simulation, input| Ok(seed(simulation, input)))),
         (
             "/_sim/calls",
             shown(simulation, |simulation| json!(simulation.calls())).delete(done(simulation, Simulation::clear_calls)),
@@ -112,16 +118,11 @@ fn answer(said: Said) -> (StatusCode, Json<Value>) {
     }
 }
 
-fn reset(simulation: &Simulation, _: &Value) -> Said {
-    simulation.reset();
-    Ok(json!({}))
-}
-
 fn region(input: &Value) -> String {
     input.text("region").unwrap_or("us-east-1").to_owned()
 }
 
-fn seed(simulation: &Simulation, input: &Value) -> Said {
+fn seed(simulation: &Simulation, input: &Value) -> Value {
     simulation.seed(Seed {
         region: region(input),
         clusters: input.texts("clusters"),
@@ -130,7 +131,7 @@ fn seed(simulation: &Simulation, input: &Value) -> Said {
         images: input.texts("images"),
         log_groups: input.texts("log_groups"),
     });
-    Ok(json!({}))
+    json!({})
 }
 
 fn time(simulation: &Simulation) -> Value {

@@ -64,12 +64,9 @@ pub(super) fn of_request(table: &Table, key: &Item) -> Result<Key, Refusal> {
 }
 
 fn check_size(name: &str, value: &Attribute, is_hash: bool) -> Result<(), Refusal> {
-    let empty = match value {
-        Attribute::Text(text) => text.is_empty().then_some("string"),
-        Attribute::Bytes(bytes) => bytes.is_empty().then_some("binary"),
-        _ => None,
-    };
-    if let Some(kind) = empty {
+    let empty = matches!(value, Attribute::Text(text) if text.is_empty());
+    if empty || matches!(value, Attribute::Bytes(bytes) if bytes.is_empty()) {
+        let kind = if empty { "string" } else { "binary" };
         return Err(Refusal::validation(format!(
             "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty \
              {kind} value. Key: {name}"

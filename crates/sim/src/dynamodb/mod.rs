@@ -63,7 +63,7 @@ pub(crate) fn handle(region: &mut Region, operation: &str, input: &Value) -> Ans
 pub(crate) fn handle_stream(region: &mut Region, operation: &str, input: &Value) -> Answer {
     store::settle(region);
     match operation {
-        "ListStreams" => stream::list(region, input),
+        "ListStreams" => Ok(stream::list(region, input)),
         "DescribeStream" => stream::describe(region, input),
         "GetShardIterator" => stream::iterator(region, input),
         "GetRecords" => stream::records(region, input),

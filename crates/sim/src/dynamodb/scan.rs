@@ -79,10 +79,10 @@ pub(super) fn scan(region: &mut Region, input: &Value) -> Answer {
     let shape = shape(&mut placeholders, input, index)?;
     placeholders.all_used()?;
     let (segment, total) = segments(input)?;
-    let start = start(table, index, input)?;
+    let after = start(table, index, input)?;
     let mut rows = rows(table, index, &moment, shape.consistent);
-    let share = |key: &Key| (u128::from(key.slot) * u128::from(total)) >> 64 == u128::from(segment);
-    rows.retain(|(at, _)| share(&at.0) && start.as_ref().is_none_or(|start| at > start));
+    let within = |key: &Key| (u128::from(key.slot) * u128::from(total)) >> 64 == u128::from(segment);
+    rows.retain(|(at, _)| within(&at.0) && after.as_ref().is_none_or(|after| at > after));
     Ok(page(table, index, input, (rows, &shape)))
 }
 

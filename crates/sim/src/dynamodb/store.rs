@@ -94,10 +94,8 @@ fn next_expired(state: &Dynamodb, moment: &Moment, delay: Duration) -> Option<(D
 
 /// The second at which an item expires by the table's time to live attribute.
 pub(super) fn expiry(table: &Table, item: &Item) -> Option<u64> {
-    match item.get(&table.time_to_live.as_ref()?.attribute)? {
-        Attribute::Number(number) => number.whole(),
-        _ => None,
-    }
+    let value = item.get(&table.time_to_live.as_ref()?.attribute)?;
+    if let Attribute::Number(number) = value { number.whole() } else { None }
 }
 
 /// Puts an item in place, or removes it, and tells the stream. Returns what was there.

@@ -243,13 +243,10 @@ pub(super) fn store(region: &mut Region, name: &str, pushed: &Pushed) -> Result<
              '[a-zA-Z0-9_][a-zA-Z0-9._-]{{0,299}}'', was '{tag}'"
         )));
     }
-    let strict = region.settings.strict_layers;
     let at = region.timestamp();
     let missing = missing(region, name);
     let repository = region.ecr.repositories.get_mut(name).ok_or(missing)?;
-    if strict {
-        check_parts(repository, &parsed, (name, &account))?;
-    }
+    check_parts(repository, &parsed, (name, &account))?;
     let holder = pushed.tag.and_then(|tag| find(repository, tag)).map(|(digest, _)| digest.clone());
     if holder.as_ref() == Some(&digest) || (pushed.tag.is_none() && repository.images.contains_key(&digest)) {
         return Ok(Stored::Same(digest));

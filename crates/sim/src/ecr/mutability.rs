@@ -19,7 +19,7 @@ pub(super) fn read(input: &Value, body: &mut Value) -> Result<(), Refusal> {
     }
     let filters = input.items("imageTagMutabilityExclusionFilters").unwrap_or_default();
     let excluding = kind.ends_with("_WITH_EXCLUSION");
-    if excluding != !filters.is_empty() || filters.len() > 5 {
+    if excluding == filters.is_empty() || filters.len() > 5 {
         let what =
             if excluding { "1 to 5 exclusion filters are required" } else { "exclusion filters are not allowed" };
         return Err(Refusal::invalid(format!(

@@ -15,7 +15,7 @@ pub(super) fn set(region: &mut Region, input: &Value) -> Answer {
     let account = region.account.clone();
     let text = input.text("policyText").unwrap_or_default();
     let parsed: Option<Value> = serde_json::from_str(text).ok();
-    if !parsed.is_some_and(|policy| policy.member("Statement").is_some()) {
+    if parsed.is_none_or(|policy| policy.member("Statement").is_none()) {
         return Err(Refusal::invalid(
             "Invalid parameter at 'PolicyText' failed to satisfy constraint: 'Invalid repository policy provided'",
         ));

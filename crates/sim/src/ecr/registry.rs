@@ -23,7 +23,7 @@ const MANIFEST: usize = 4 * 1024 * 1024;
 /// The address of the registry.
 pub(super) fn endpoint(region: &Region) -> String {
     let real = || format!("https://{}.dkr.ecr.{}.amazonaws.com", region.account, region.name);
-    region.settings.registry_endpoint.clone().unwrap_or_else(real)
+    region.settings.registry.endpoint.clone().unwrap_or_else(real)
 }
 
 fn seal(account: &str, region: &str, expires: u64) -> String {
@@ -135,10 +135,10 @@ pub(crate) fn answer(region: &mut Region, request: &Request) -> Response {
     let mut response = match place(&request.path) {
         None => error(404, "NOT_FOUND", "no such resource"),
         Some((_, Place::Root)) => json_reply(200, &json!({})),
-        Some((name, place)) => match region.ecr.repositories.contains_key(&name) {
-            false => error(404, "NAME_UNKNOWN", &missing(region, &name).message),
-            true => dispatch(region, request, &name, place),
-        },
+        Some((name, _)) if !region.ecr.repositories.contains_key(&name) => {
+            error(404, "NAME_UNKNOWN", &missing(region, &name).message)
+        }
+        Some((name, place)) => dispatch(region, request, &name, place),
     };
     response.headers.push(("docker-distribution-api-version", "registry/2.0".to_owned()));
     response
@@ -222,7 +222,7 @@ fn start(region: &mut Region, request: &Request, name: &str) -> Response {
 /// A blob that may be mounted: one that a manifest of its repository refers to.
 fn mountable(region: &Region, from: &str, digest: &str) -> Option<Arc<Vec<u8>>> {
     let enabled = region.ecr.settings.get("BLOB_MOUNTING").is_some_and(|setting| setting == "ENABLED");
-    if region.settings.registry_refuses_mounts && !enabled {
+    if region.settings.registry.refuses_mounts && !enabled {
         return None;
     }
     let repository = region.ecr.repositories.get(from)?;
@@ -253,7 +253,7 @@ fn cancel(region: &mut Region, name: &str, id: &str) -> Response {
 
 /// PATCH: one of several chunks. ECR's answer is 201 instead of 202, and what follows the first chunk is lost.
 fn chunk(region: &mut Region, request: &Request, name: &str, id: &str) -> Response {
-    let broken = region.settings.registry_breaks_chunks;
+    let broken = region.settings.registry.breaks_chunks;
     let Some(upload) = repository(region, name).and_then(|repository| repository.uploads.get_mut(id)) else {
         return no_upload();
     };
@@ -310,7 +310,7 @@ fn put_manifest(region: &mut Region, request: &Request, name: &str, reference: &
     }
     let (digest, tag) = if reference.contains(':') { (Some(reference), None) } else { (None, Some(reference)) };
     let pushed = Pushed { manifest, media_type: request.content_type.as_deref(), tag, digest };
-    let strict = region.settings.registry_refuses_same_tag;
+    let strict = region.settings.registry.refuses_same_tag;
     let done = match store(region, name, &pushed) {
         Err(refusal) => return refused(&refusal),
         Ok(Stored::New(digest)) => digest,

@@ -127,14 +127,14 @@ pub(super) fn put_scanning(region: &mut Region, input: &Value) -> Answer {
 }
 
 /// PutAccountSetting.
-pub(super) fn put_setting(region: &mut Region, input: &Value) -> Answer {
+pub(super) fn put_setting(region: &mut Region, input: &Value) -> Value {
     let (name, value) = (input.text("name").unwrap_or_default(), input.text("value").unwrap_or_default());
     region.ecr.settings.insert(name.to_owned(), value.to_owned());
-    Ok(json!({"name": name, "value": value}))
+    json!({"name": name, "value": value})
 }
 
 /// GetAccountSetting.
-pub(super) fn get_setting(region: &Region, input: &Value) -> Answer {
+pub(super) fn get_setting(region: &Region, input: &Value) -> Value {
     let name = input.text("name").unwrap_or_default();
     let default = match name {
         "BASIC_SCAN_TYPE_VERSION" => "AWS_NATIVE",
@@ -142,7 +142,7 @@ pub(super) fn get_setting(region: &Region, input: &Value) -> Answer {
         _ => "DISABLED",
     };
     let value = region.ecr.settings.get(name).map_or(default, String::as_str);
-    Ok(json!({"name": name, "value": value}))
+    json!({"name": name, "value": value})
 }
 
 /// DescribeRegistry.

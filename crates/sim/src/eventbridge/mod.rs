@@ -59,7 +59,7 @@ fn put_events(region: &mut Region, input: &Value) -> Answer {
             Ok(detail) => {
                 let (source, kind) =
                     (entry.text("Source").unwrap_or_default(), entry.text("DetailType").unwrap_or_default());
-                let id = tell::publish(region, (source, kind), entry.texts("Resources"), &detail);
+                let id = tell::publish(region, (source, kind), &entry.texts("Resources"), &detail);
                 json!({"EventId": id})
             }
             Err((code, message)) => json!({"ErrorCode": code, "ErrorMessage": message}),

@@ -33,7 +33,9 @@ fn check(pattern: &Value, depth: usize) -> Result<(), &'static str> {
         Value::Array(items) if name == "$or" => items.iter().try_for_each(|item| check(item, depth + 1)),
         Value::Array(_) => Ok(()),
         Value::Object(_) => check(member, depth + 1),
-        _ => Err("Event pattern contains a value that is not an array or an object"),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            Err("Event pattern contains a value that is not an array or an object")
+        }
     })
 }
 
@@ -51,9 +53,11 @@ pub(super) fn matches(pattern: &Value, event: &Value) -> bool {
         }
         Value::Object(_) => event.get(name).is_some_and(|inner| match inner {
             Value::Array(items) => items.iter().any(|item| matches(wanted, item)),
-            _ => matches(wanted, inner),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+                matches(wanted, inner)
+            }
         }),
-        _ => false,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     })
 }
 
@@ -114,21 +118,21 @@ mod tests {
     use super::{matches, parse};
     use serde_json::{Value, json};
 
-    fn wants(pattern: Value) -> bool {
+    fn wants(pattern: &Value) -> bool {
         let event = json!({"source": "aws.ecs", "detail": {"lastStatus": "STOPPED", "version": 6, "tags": ["a", "b"]}});
         matches(&parse(&pattern.to_string()).unwrap(), &event)
     }
 
     #[test]
     fn a_pattern_says_what_must_be_there() {
-        assert!(wants(json!({"source": ["aws.ecs", "aws.ec2"], "detail": {"lastStatus": [{"prefix": "STOP"}]}})));
-        assert!(wants(json!({"detail": {"version": [{"numeric": [">", 5, "<=", 6]}], "tags": ["b"]}})));
+        assert!(wants(&json!({"source": ["aws.ecs", "aws.ec2"], "detail": {"lastStatus": [{"prefix": "STOP"}]}})));
+        assert!(wants(&json!({"detail": {"version": [{"numeric": [">", 5, "<=", 6]}], "tags": ["b"]}})));
         assert!(wants(
-            json!({"detail": {"other": [{"exists": false}], "lastStatus": [{"anything-but": ["RUNNING"]}]}})
+            &json!({"detail": {"other": [{"exists": false}], "lastStatus": [{"anything-but": ["RUNNING"]}]}})
         ));
-        assert!(wants(json!({"$or": [{"source": ["x"]}, {"detail": {"version": [6]}}]})));
-        assert!(!wants(json!({"detail": {"lastStatus": ["RUNNING"]}})));
-        assert!(!wants(json!({"account": ["1"]})));
+        assert!(wants(&json!({"$or": [{"source": ["x"]}, {"detail": {"version": [6]}}]})));
+        assert!(!wants(&json!({"detail": {"lastStatus": ["RUNNING"]}})));
+        assert!(!wants(&json!({"account": ["1"]})));
         assert!(parse("{\"source\": \"aws.ecs\"}").is_err() && parse("[]").is_err() && parse("{\"a\": []}").is_err());
     }
 }

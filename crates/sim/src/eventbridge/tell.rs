@@ -47,7 +47,7 @@ pub(crate) fn observe(region: &mut Region) {
     if before.begun {
         for (kind, resource, detail) in news {
             let detail = detail.unwrap_or_else(|| task(region, &resource));
-            publish(region, ("aws.ecs", kind), vec![resource], &detail);
+            publish(region, ("aws.ecs", kind), &[resource], &detail);
         }
     }
 }
@@ -136,7 +136,7 @@ fn task(region: &mut Region, arn: &str) -> Value {
 pub(super) fn publish(
     region: &mut Region,
     (source, kind): (&str, &str),
-    resources: Vec<String>,
+    resources: &[String],
     detail: &Value,
 ) -> String {
     region.eventbridge.sent += 1;

@@ -28,7 +28,7 @@ pub(super) fn md5(bytes: &[u8]) -> String {
             .collect();
         state = block(state, &words);
     }
-    state.iter().flat_map(|word| word.to_le_bytes()).map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(state.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>())
 }
 
 fn block(start: [u32; 4], words: &[u32]) -> [u32; 4] {

@@ -57,7 +57,7 @@ pub(super) fn send(region: &mut Region, input: &Value) -> Answer {
     let delay = match input.whole("DelaySeconds") {
         None => queue.seconds("DelaySeconds"),
         Some(_) => {
-            input.seconds("DelaySeconds").filter(|delay| *delay <= Duration::from_secs(900)).ok_or_else(|| {
+            input.seconds("DelaySeconds").filter(|delay| *delay <= Duration::from_mins(15)).ok_or_else(|| {
                 let value = input.whole("DelaySeconds").unwrap_or_default();
                 invalid(format!(
                     "Value {value} for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= 900."

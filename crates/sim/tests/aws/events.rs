@@ -1,7 +1,7 @@
 //! EventBridge and SQS: what ECS tells, and what time does to messages.
 
 use crate::place::{Place, pass};
-use fargateer_sim::{Behaviour, Settings};
+use fargateer_sim::{Behaviour, Networks, Settings};
 use serde_json::{Value, json};
 
 const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/111122223333/news";
@@ -99,7 +99,7 @@ async fn a_message_comes_back_until_it_is_buried_or_too_old() {
 
 #[tokio::test(start_paused = true)]
 async fn a_strict_network_has_only_what_was_put_there() {
-    let place = Place::with(Settings { strict_network: true, ..Settings::default() });
+    let place = Place::with(Settings { networks: Networks::Seeded, ..Settings::default() });
     let ask = |id: &str| json!({"SubnetId": [id]});
     assert_eq!(place.refused("ec2", "DescribeSubnets", ask("subnet-1")).0, "InvalidSubnetID.NotFound");
     assert_eq!(place.refused("ec2", "DescribeSecurityGroups", json!({"GroupId": ["sg-1"]})).0, "InvalidGroup.NotFound");

@@ -1,13 +1,13 @@
 //! The image registry's own protocol, with ECR's quirks on and off.
 
 use crate::place::Place;
-use fargateer_sim::{Fault, FaultKind, Settings, Simulation};
+use fargateer_sim::{Fault, FaultKind, Registry, Settings, Simulation};
 use serde_json::json;
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-struct Registry {
+struct Client {
     address: SocketAddr,
     token: String,
 }
@@ -24,7 +24,7 @@ impl Heard {
     }
 }
 
-impl Registry {
+impl Client {
     async fn open(aws: &Simulation) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -52,12 +52,16 @@ impl Registry {
     }
 }
 
+fn quirks(registry: Registry) -> Settings {
+    Settings { registry, ..Settings::default() }
+}
+
 const DIGEST: &str = "sha256:5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
 
 /// The bytes of `DIGEST`.
 const LAYER: &str = "hello\n";
 
-async fn upload(registry: &Registry, name: &str, chunks: &[&str]) -> Heard {
+async fn upload(registry: &Client, name: &str, chunks: &[&str]) -> Heard {
     let started = registry.ask("POST", &format!("/v2/{name}/blobs/uploads/"), "").await;
     let place = started.header("location").to_owned();
     for chunk in chunks {
@@ -69,8 +73,8 @@ async fn upload(registry: &Registry, name: &str, chunks: &[&str]) -> Heard {
 #[tokio::test]
 async fn an_upload_in_chunks_is_lost_as_by_ecr_unless_told_otherwise() {
     for (broken, status) in [(true, 400), (false, 201)] {
-        let place = Place::with(Settings { registry_breaks_chunks: broken, ..Settings::default() });
-        let registry = Registry::open(&place.aws).await;
+        let place = Place::with(quirks(Registry { breaks_chunks: broken, ..Registry::default() }));
+        let registry = Client::open(&place.aws).await;
         assert_eq!(upload(&registry, "agent", &["hel", "lo\n"]).await.status, status);
         assert_eq!(upload(&registry, "agent", &[]).await.status, 201, "at once it always works");
     }
@@ -78,9 +82,9 @@ async fn an_upload_in_chunks_is_lost_as_by_ecr_unless_told_otherwise() {
 
 #[tokio::test]
 async fn a_mount_is_granted_only_of_what_a_manifest_refers_to() {
-    let place = Place::with(Settings { registry_refuses_mounts: false, ..Settings::default() });
+    let place = Place::with(quirks(Registry { refuses_mounts: false, ..Registry::default() }));
     place.call("ecr", "CreateRepository", json!({"repositoryName": "base"}));
-    let registry = Registry::open(&place.aws).await;
+    let registry = Client::open(&place.aws).await;
     upload(&registry, "base", &[]).await;
     let mount = format!("/v2/agent/blobs/uploads/?mount={DIGEST}&from=base");
     assert_eq!(registry.ask("POST", &mount, "").await.status, 202);
@@ -93,9 +97,9 @@ async fn a_mount_is_granted_only_of_what_a_manifest_refers_to() {
 #[tokio::test]
 async fn the_same_image_again_clashes_with_an_immutable_tag_as_in_ecr_unless_told_otherwise() {
     for (strict, status) in [(true, 400), (false, 201)] {
-        let place = Place::with(Settings { registry_refuses_same_tag: strict, ..Settings::default() });
+        let place = Place::with(quirks(Registry { refuses_same_tag: strict, ..Registry::default() }));
         place.call("ecr", "CreateRepository", json!({"repositoryName": "fixed", "imageTagMutability": "IMMUTABLE"}));
-        let registry = Registry::open(&place.aws).await;
+        let registry = Client::open(&place.aws).await;
         let mut push = registry.ask("PUT", "/v2/fixed/manifests/v1", "{\"schemaVersion\":2}").await;
         assert_eq!(push.status, 201);
         push = registry.ask("PUT", "/v2/fixed/manifests/v1", "{\"schemaVersion\":2}").await;
@@ -106,12 +110,12 @@ async fn the_same_image_again_clashes_with_an_immutable_tag_as_in_ecr_unless_tol
 #[tokio::test]
 async fn a_login_is_wanted_and_faults_strike() {
     let place = Place::new();
-    let registry = Registry::open(&place.aws).await;
-    let stranger = Registry { token: "QVdTOmd1ZXNz".to_owned(), ..registry };
+    let registry = Client::open(&place.aws).await;
+    let stranger = Client { token: "QVdTOmd1ZXNz".to_owned(), ..registry };
     let refused = stranger.ask("GET", "/v2/", "").await;
     assert_eq!(refused.status, 401);
     assert!(refused.header("www-authenticate").starts_with("Basic realm="), "{}", refused.head);
-    let registry = Registry::open(&place.aws).await;
+    let registry = Client::open(&place.aws).await;
     place.aws.fault(Fault { service: Some("registry".to_owned()), ..Fault::once(FaultKind::Throttle) });
     assert_eq!(registry.ask("GET", "/v2/agent/tags/list", "").await.status, 429);
     assert!(registry.ask("GET", "/v2/agent/tags/list", "").await.body.contains("[\"v1\",\"v2\"]"));

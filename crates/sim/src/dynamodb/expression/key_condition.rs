@@ -98,11 +98,9 @@ fn function(name: &str) -> String {
 
 /// The attribute a part is about: a bare name compared with values only.
 fn subject(part: &Condition) -> Result<String, Refusal> {
-    let operand = match part {
-        Condition::Compare(operand, ..) | Condition::Between(operand, ..) | Condition::BeginsWith(operand, _) => {
-            operand
-        }
-        _ => return Err(unsupported()),
+    let (Condition::Compare(operand, ..) | Condition::Between(operand, ..) | Condition::BeginsWith(operand, _)) = part
+    else {
+        return Err(unsupported());
     };
     match operand {
         Operand::Path(path) if path.steps.is_empty() => Ok(path.name.clone()),
@@ -111,11 +109,13 @@ fn subject(part: &Condition) -> Result<String, Refusal> {
 }
 
 fn values(part: &Condition) -> Vec<&Attribute> {
-    let operands = match part {
-        Condition::Compare(_, _, one) | Condition::BeginsWith(_, one) => vec![one],
-        Condition::Between(_, low, high) => vec![low, high],
-        _ => Vec::new(),
-    };
+    let mut operands = Vec::new();
+    if let Condition::Compare(_, _, one) | Condition::BeginsWith(_, one) = part {
+        operands.push(one);
+    }
+    if let Condition::Between(_, low, high) = part {
+        operands.extend([low, high]);
+    }
     let values = operands.into_iter().filter_map(|operand| match operand {
         Operand::Value(value) => Some(value),
         Operand::Path(_) | Operand::Size(_) => None,

@@ -67,11 +67,11 @@ impl Placeholders {
         Ok(placeholders)
     }
 
-    fn parse<T>(
-        &mut self,
+    fn parse<'a, T>(
+        &'a mut self,
         kind: &'static str,
         text: &str,
-        rule: impl FnOnce(&mut Parser<'_>) -> Result<T, String>,
+        rule: fn(&mut Parser<'a>) -> Result<T, String>,
     ) -> Result<T, Refusal> {
         let invalid = |what: String| Refusal::validation(format!("Invalid {kind}: {what}"));
         if text.is_empty() {
@@ -89,14 +89,14 @@ impl Placeholders {
 
     /// The condition a member holds, if there is one.
     pub(super) fn condition(&mut self, input: &Value, member: &'static str) -> Result<Option<Condition>, Refusal> {
-        input.text(member).map(|text| self.parse(member, text, |parser| parser.condition())).transpose()
+        input.text(member).map(|text| self.parse(member, text, Parser::condition)).transpose()
     }
 
     /// The update a member holds.
     pub(super) fn update(&mut self, input: &Value) -> Result<Option<Update>, Refusal> {
         const MEMBER: &str = "UpdateExpression";
         let Some(text) = input.text(MEMBER) else { return Ok(None) };
-        let update = self.parse(MEMBER, text, |parser| parser.update())?;
+        let update = self.parse(MEMBER, text, Parser::update)?;
         update.check().map_err(|what| Refusal::validation(format!("Invalid {MEMBER}: {what}")))?;
         Ok(Some(update))
     }
@@ -105,7 +105,7 @@ impl Placeholders {
     pub(super) fn projection(&mut self, input: &Value) -> Result<Option<Vec<Path>>, Refusal> {
         const MEMBER: &str = "ProjectionExpression";
         let Some(text) = input.text(MEMBER) else { return Ok(None) };
-        let paths = self.parse(MEMBER, text, |parser| parser.projection())?;
+        let paths = self.parse(MEMBER, text, Parser::projection)?;
         path::distinct(&paths).map_err(|what| Refusal::validation(format!("Invalid {MEMBER}: {what}")))?;
         Ok(Some(paths))
     }
@@ -118,7 +118,7 @@ impl Placeholders {
                 "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.",
             ));
         };
-        let condition = self.parse(MEMBER, text, |parser| parser.condition())?;
+        let condition = self.parse(MEMBER, text, Parser::condition)?;
         KeyCondition::of(condition)
     }
 

@@ -407,12 +407,12 @@ fn of_type(path: Path, kind: String) -> Parsed<Condition> {
 }
 
 fn begins_with(value: Operand, prefix: Operand) -> Parsed<Condition> {
-    match &prefix {
-        Operand::Value(bad) if !matches!(bad, Attribute::Text(_) | Attribute::Bytes(_)) => {
-            Err(wrong_type("begins_with", bad.kind()))
-        }
-        _ => Ok(Condition::BeginsWith(value, prefix)),
+    if let Operand::Value(bad) = &prefix
+        && !matches!(bad, Attribute::Text(_) | Attribute::Bytes(_))
+    {
+        return Err(wrong_type("begins_with", bad.kind()));
     }
+    Ok(Condition::BeginsWith(value, prefix))
 }
 
 /// Only texts, numbers and binaries have an order.
@@ -424,12 +424,12 @@ fn check_order(comparator: Comparator, right: &Operand) -> Parsed<()> {
         Comparator::Greater => ">",
         Comparator::GreaterOrEqual => ">=",
     };
-    match right {
-        Operand::Value(value) if !matches!(value, Attribute::Text(_) | Attribute::Number(_) | Attribute::Bytes(_)) => {
-            Err(wrong_type(sign, value.kind()))
-        }
-        _ => Ok(()),
+    if let Operand::Value(value) = right
+        && !matches!(value, Attribute::Text(_) | Attribute::Number(_) | Attribute::Bytes(_))
+    {
+        return Err(wrong_type(sign, value.kind()));
     }
+    Ok(())
 }
 
 fn between(value: Operand, low: Operand, high: Operand) -> Parsed<Condition> {

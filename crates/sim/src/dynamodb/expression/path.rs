@@ -153,24 +153,20 @@ impl Tree {
             return value.clone();
         }
         let wanted = self.members.iter();
-        match value {
-            Attribute::Map(all) => Attribute::Map(
-                wanted
-                    .filter_map(|(step, tree)| match step {
-                        Step::Member(name) => Some((name.clone(), tree.cut(all.get(name)?))),
-                        Step::Index(_) => None,
-                    })
-                    .collect(),
-            ),
-            Attribute::List(all) => Attribute::List(
-                wanted
-                    .filter_map(|(step, tree)| match step {
-                        Step::Index(index) => Some(tree.cut(all.get(*index)?)),
-                        Step::Member(_) => None,
-                    })
-                    .collect(),
-            ),
-            other => other.clone(),
+        if let Attribute::Map(all) = value {
+            let kept = wanted.filter_map(|(step, tree)| match step {
+                Step::Member(name) => Some((name.clone(), tree.cut(all.get(name)?))),
+                Step::Index(_) => None,
+            });
+            return Attribute::Map(kept.collect());
         }
+        if let Attribute::List(all) = value {
+            let kept = wanted.filter_map(|(step, tree)| match step {
+                Step::Index(index) => Some(tree.cut(all.get(*index)?)),
+                Step::Member(_) => None,
+            });
+            return Attribute::List(kept.collect());
+        }
+        value.clone()
     }
 }

@@ -106,12 +106,16 @@ fn operand_type(operator: &str, kind: &str) -> String {
 
 impl Term {
     fn check(&self) -> Result<(), String> {
-        let only = |term: &Self, name: &str, good: fn(&Attribute) -> bool| match term {
-            Self::Value(value) if !good(value) => Err(format!(
-                "Incorrect operand type for operator or function; operator or function: {name}, operand type: {}",
-                value.kind()
-            )),
-            _ => term.check(),
+        let only = |term: &Self, name: &str, good: fn(&Attribute) -> bool| {
+            if let Self::Value(value) = term
+                && !good(value)
+            {
+                let kind = value.kind();
+                return Err(format!(
+                    "Incorrect operand type for operator or function; operator or function: {name}, operand type: {kind}"
+                ));
+            }
+            term.check()
         };
         let number = |value: &Attribute| matches!(value, Attribute::Number(_));
         let list = |value: &Attribute| matches!(value, Attribute::List(_));
