@@ -7,6 +7,7 @@ mod blue_green;
 mod capacity_provider;
 mod circuit_breaker;
 mod cluster;
+mod command;
 mod container_rules;
 mod deployment;
 mod event;
