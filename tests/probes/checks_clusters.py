@@ -245,6 +245,24 @@ def check_fargate_providers_cannot_go(aws):
     refused("InvalidParameterException", aws.ecs.delete_capacity_provider, capacityProvider="FARGATE")
 
 
+def check_own_capacity_provider(aws):
+    """A provider of an Auto Scaling group is made, described, attached, and not deleted while a cluster has it."""
+    # B:ecs CreateCapacityProvider
+    name, cluster = aws.name("provider"), aws.cluster(capacityProviders=[])
+    group = "arn:aws:autoscaling:us-east-1:111122223333:autoScalingGroup:0:autoScalingGroupName/probe"
+    made = aws.ecs.create_capacity_provider(name=name, autoScalingGroupProvider={"autoScalingGroupArn": group})
+    contains(made["capacityProvider"], {"name": name, "status": "ACTIVE"})
+    put = lambda names: aws.ecs.put_cluster_capacity_providers(
+        cluster=cluster, capacityProviders=names, defaultCapacityProviderStrategy=[]
+    )
+    put([name])
+    refused(("InvalidParameterException", "ResourceInUseException"), aws.ecs.delete_capacity_provider, capacityProvider=name)
+    put([])
+    aws.ecs.delete_capacity_provider(capacityProvider=name)
+    answer = aws.ecs.describe_capacity_providers(capacityProviders=[name])
+    assert answer["failures"] or answer["capacityProviders"][0]["status"] == "INACTIVE"
+
+
 def check_no_container_instances(aws):
     """A Fargate cluster has no container instances: an empty list, MISSING when described."""
     # B:ecs

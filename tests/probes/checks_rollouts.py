@@ -1,6 +1,6 @@
 """What ECS does by itself: tasks start, deployments complete or fail, services say so in events."""
 
-from kit import contains, refused, same
+from kit import contains, network, refused, same
 
 HEALTH = {"healthCheck": {"command": ["CMD-SHELL", "true"]}}
 BREAKER = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}, "maximumPercent": 200, "minimumHealthyPercent": 100}
@@ -207,6 +207,19 @@ def check_logs_are_written(aws):
     same(streams, [f"ecs/app/{task['taskArn'].rsplit('/', 1)[1]}"])
 
 
+def check_output_is_logged(aws):
+    """What a container writes is in its log stream."""
+    # facts 9
+    group = aws.name("/probe/logs")
+    aws.logs.create_log_group(logGroupName=group)
+    options = {"awslogs-group": group, "awslogs-region": "us-east-1", "awslogs-stream-prefix": "ecs"}
+    container = {"logConfiguration": {"logDriver": "awslogs", "options": options}, "command": ["echo", "hello probe"]}
+    run = {"cluster": aws.cluster(), "launchType": "FARGATE", "networkConfiguration": network()}
+    aws.ecs.run_task(taskDefinition=aws.definition(container)["taskDefinitionArn"], **run)
+    found = lambda: aws.logs.filter_log_events(logGroupName=group, filterPattern="hello")["events"]
+    same(aws.until("the line", found)[0]["message"], "hello probe")
+
+
 def check_inconsistent_start_event(aws):
     """Without a circuit breaker tasks that keep failing are tried again, ever more slowly, and an event says so."""
     # facts 5.2
@@ -383,6 +396,29 @@ def check_targets_are_drained(aws):
     states = lambda: [t["TargetHealth"]["State"] for t in aws.elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]]
     assert set(states()) <= {"draining"}
     aws.until("no targets", lambda: not states())
+
+
+def check_failing_health_check_replaces_tasks(aws):
+    """A task that fails its container health check is stopped for it and replaced."""
+    # facts 3.2, 5.5
+    check = {"command": ["CMD-SHELL", "exit 1"], "interval": 5, "retries": 1}
+    definition = aws.definition({"healthCheck": check})["taskDefinitionArn"]
+    cluster = aws.cluster()
+    name = aws.service(cluster, desiredCount=1, taskDefinition=definition)["serviceName"]
+    stopped = aws.until("a stopped task", lambda: aws.tasks(cluster, name, desiredStatus="STOPPED"))[0]
+    contains(stopped, {"stoppedReason": "Task failed container health checks", "healthStatus": "UNHEALTHY"})
+    aws.until("another task", lambda: aws.ecs.list_tasks(cluster=cluster, serviceName=name)["taskArns"])
+
+
+def check_crashing_containers_trip_the_breaker(aws):
+    """Containers that exit at once trip the circuit breaker, and show their exit code."""
+    # facts 5.2, 5.5
+    definition = aws.definition({"command": ["sh", "-c", "exit 3"]})["taskDefinitionArn"]
+    cluster = aws.cluster()
+    name = aws.service(cluster, desiredCount=1, taskDefinition=definition, deploymentConfiguration=BREAKER)["serviceName"]
+    aws.until("FAILED", lambda: aws.seen(cluster, name)["deployments"][0]["rolloutState"] == "FAILED")
+    stopped = aws.tasks(cluster, name, desiredStatus="STOPPED")[0]
+    same((stopped["stopCode"], stopped["containers"][0]["exitCode"]), ("EssentialContainerExited", 3))
 
 
 def check_stopped_task_is_replaced(aws):

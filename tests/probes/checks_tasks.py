@@ -367,3 +367,16 @@ def check_secondary_container_exits_too(aws):
     aws.until("STOPPED", lambda: one(aws, cluster, arn)["lastStatus"] == "STOPPED")
     seen = {c["name"]: (c["lastStatus"], "exitCode" in c) for c in one(aws, cluster, arn)["containers"]}
     same(seen, {"app": ("STOPPED", True), "side": ("STOPPED", True)})
+
+
+def check_a_task_ends_with_its_command(aws):
+    """A task whose essential container exits stops by itself, with EssentialContainerExited and the exit code."""
+    # facts 5.5
+    cluster = aws.cluster()
+    command = {"containerOverrides": [{"name": "app", "command": ["sh", "-c", "sleep 5; exit 0"]}]}
+    arn = run(aws, cluster, overrides=command)["tasks"][0]["taskArn"]
+    aws.until("STOPPED", lambda: one(aws, cluster, arn)["lastStatus"] == "STOPPED")
+    task = one(aws, cluster, arn)
+    contains(task, {"stopCode": "EssentialContainerExited", "stoppedReason": "Essential container in task exited"})
+    same((task["containers"][0]["exitCode"], task["containers"][0]["lastStatus"]), (0, "STOPPED"))
+    assert task["startedAt"] <= task["stoppedAt"]

@@ -77,11 +77,29 @@ fn ecs(operation: &str) -> Option<Rate> {
         "DeleteTaskDefinitions" => rate("task definition deletion", 5.0, 1.0),
         "TagResource" | "UntagResource" => rate("tag modify", 20.0, 10.0),
         "ListTagsForResource" => rate("tag read", 50.0, 20.0),
-        "RunTask" | "StopTask" => rate("cluster resource modify", 100.0, 40.0),
-        "DescribeTasks" | "ListTasks" => rate("cluster resource read", 100.0, 20.0),
+        "RunTask"
+        | "StartTask"
+        | "StopTask"
+        | "ExecuteCommand"
+        | "PutAttributes"
+        | "DeleteAttributes"
+        | "DeregisterContainerInstance"
+        | "UpdateContainerAgent"
+        | "UpdateContainerInstancesState" => rate("cluster resource modify", 100.0, 40.0),
+        "DescribeTasks" | "ListTasks" | "DescribeContainerInstances" | "ListContainerInstances" | "ListAttributes" => {
+            rate("cluster resource read", 100.0, 20.0)
+        }
         "CreateService" | "UpdateService" | "DeleteService" => rate("service modify", 50.0, 5.0),
         "DescribeServices" | "ListServices" => rate("service read", 100.0, 20.0),
         "ListServiceDeployments" | "DescribeServiceDeployments" => rate("service deployment", 50.0, 20.0),
+        "CreateCapacityProvider" | "UpdateCapacityProvider" | "DeleteCapacityProvider" => {
+            rate("capacity provider modify", 10.0, 1.0)
+        }
+        "DescribeCapacityProviders" => rate("capacity provider read", 50.0, 20.0),
+        "PutAccountSetting" | "PutAccountSettingDefault" | "DeleteAccountSetting" => rate("setting modify", 10.0, 1.0),
+        "ListAccountSettings" => rate("setting read", 50.0, 20.0),
+        "GetTaskProtection" | "UpdateTaskProtection" => rate("task protection", 200.0, 80.0),
+        "ListServicesByNamespace" => rate("cluster service resource read", 10.0, 1.0),
         "DescribeServiceRevisions" => rate("service revision", 50.0, 20.0),
         _ => return None,
     })

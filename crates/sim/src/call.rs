@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// The members that tell what a request is about, the most telling first.
-const NAMES: [&str; 29] = [
+const NAMES: [&str; 40] = [
     "serviceName",
     "service",
     "services",
@@ -36,6 +36,17 @@ const NAMES: [&str; 29] = [
     "clusterName",
     "cluster",
     "RoleArn",
+    "TableName",
+    "StreamArn",
+    "ShardIterator",
+    "QueueUrl",
+    "QueueName",
+    "Rule",
+    "SecretId",
+    "AlarmName",
+    "AlarmNames",
+    "Names",
+    "SubnetId",
 ];
 
 /// One call as the simulated AWS saw it.
@@ -61,7 +72,19 @@ pub struct Call {
 
 /// Whether an operation changes anything, by its name.
 pub(crate) fn mutating(operation: &str) -> bool {
-    const READS: [&str; 6] = ["Describe", "List", "Get", "BatchGet", "BatchCheck", "Filter"];
+    const READS: [&str; 11] = [
+        "Describe",
+        "List",
+        "Get",
+        "BatchGet",
+        "BatchCheck",
+        "Filter",
+        "Query",
+        "Scan",
+        "TransactGet",
+        "Receive",
+        "Test",
+    ];
     operation != "AssumeRole" && !READS.iter().any(|prefix| operation.starts_with(prefix))
 }
 

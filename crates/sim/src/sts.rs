@@ -26,7 +26,8 @@ pub(crate) fn handle(region: &mut Region, operation: &str, input: &Value) -> Ans
             "Account": region.account,
             "Arn": format!("arn:aws:iam::{}:user/simulated", region.account),
         })),
-        "AssumeRole" => assume_role(region, input),
+        "AssumeRole" | "AssumeRoleWithWebIdentity" => assume_role(region, input),
+        "GetSessionToken" => Ok(json!({"Credentials": credentials(region, &region.account, input)})),
         _ => Err(Refusal::new("InvalidAction", "The action is not valid for this endpoint.")),
     }
 }
@@ -38,20 +39,24 @@ fn assume_role(region: &Region, input: &Value) -> Answer {
     };
     let session = input.text("RoleSessionName").unwrap_or_default();
     check(session, input)?;
-    let lifetime = input.seconds("DurationSeconds").unwrap_or(Duration::from_hours(1));
     let name = arn::leaf(role);
     Ok(json!({
-        "Credentials": {
-            "AccessKeyId": format!("{PREFIX}{account}"),
-            "SecretAccessKey": "simulated",
-            "SessionToken": "simulated",
-            "Expiration": clock::iso(region.settings.epoch, region.now + lifetime),
-        },
+        "Credentials": credentials(region, account, input),
         "AssumedRoleUser": {
             "AssumedRoleId": format!("AROASIMULATED:{session}"),
             "Arn": format!("arn:aws:sts::{account}:assumed-role/{name}/{session}"),
         },
     }))
+}
+
+fn credentials(region: &Region, account: &str, input: &Value) -> Value {
+    let lifetime = input.seconds("DurationSeconds").unwrap_or(Duration::from_hours(1));
+    json!({
+        "AccessKeyId": format!("{PREFIX}{account}"),
+        "SecretAccessKey": "simulated",
+        "SessionToken": "simulated",
+        "Expiration": clock::iso(region.settings.epoch, region.now + lifetime),
+    })
 }
 
 /// A session is named with 2 to 64 letters, digits and `_=,.@-`, and lasts a quarter of an hour to twelve hours.

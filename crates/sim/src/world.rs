@@ -225,7 +225,7 @@ impl World {
 }
 
 /// Does everything that was due by then, in order.
-fn advance(region: &mut Region, now: Duration) {
+pub(crate) fn advance(region: &mut Region, now: Duration) {
     while let Some(timer) = region.due(now) {
         match timer {
             Timer::Task { cluster, service, task, turn } => ecs::advance_task(region, &(cluster, service), &task, turn),

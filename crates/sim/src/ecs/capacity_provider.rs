@@ -1,6 +1,6 @@
-//! Capacity providers: the two of Fargate, which every account has and nobody makes or deletes.
+//! Capacity providers: the two of Fargate, which every account has and nobody makes or deletes, and those of others.
 //!
-//! Providers of Auto Scaling groups are not simulated: without instances they would have no capacity.
+//! A provider of an Auto Scaling group can be made, described and attached; having no instances it runs no task.
 
 use super::cluster::paged;
 use crate::arn;
@@ -8,17 +8,19 @@ use crate::input::Members;
 use crate::refusal::{Answer, Refusal};
 use crate::state::Region;
 use crate::state::ecs::ServiceStatus;
+use crate::tag;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 const FARGATE: [&str; 2] = ["FARGATE", "FARGATE_SPOT"];
 
 /// Checks the providers a cluster shall have, and the default strategy over them.
-pub(super) fn check(providers: &[String], strategy: &[Value]) -> Result<(), Refusal> {
+pub(super) fn check(region: &Region, providers: &[String], strategy: &[Value]) -> Result<(), Refusal> {
     if providers.len() > 20 {
         return Err(Refusal::invalid("A cluster can have at most 20 capacity providers."));
     }
-    if let Some(unknown) = providers.iter().find(|provider| !FARGATE.contains(&provider.as_str())) {
+    let exists = |name: &str| FARGATE.contains(&name) || region.ecs.providers.contains_key(name);
+    if let Some(unknown) = providers.iter().find(|provider| !exists(provider)) {
         return Err(Refusal::invalid(format!("The specified capacity provider '{unknown}' was not found.")));
     }
     for item in strategy {
@@ -76,7 +78,9 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
     let mut names = input.texts("capacityProviders");
     if names.is_empty() {
         names = FARGATE.map(str::to_owned).to_vec();
+        names.extend(region.ecs.providers.keys().cloned());
     }
+    let tagged = input.texts("include").iter().any(|what| what == "TAGS");
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for name in names {
         let short = arn::tail(&name);
@@ -85,6 +89,10 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
             found.push(
                 json!({"capacityProviderArn": arn, "name": short, "status": "ACTIVE", "type": short, "tags": []}),
             );
+        } else if let Some((body, tags)) = region.ecs.providers.get(short) {
+            let mut body = body.clone();
+            body.put("tags", if tagged { tag::LOWER.write(tags) } else { json!([]) });
+            found.push(body);
         } else {
             failures.push(json!({"arn": arn, "reason": "MISSING"}));
         }
@@ -93,15 +101,78 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
     Ok(json!({"capacityProviders": page.items, "failures": failures, "nextToken": page.next}))
 }
 
-/// CreateCapacityProvider, UpdateCapacityProvider, DeleteCapacityProvider.
-pub(super) fn change(input: &Value) -> Answer {
-    let name = input.text("name").or_else(|| input.text("capacityProvider")).unwrap_or_default();
-    let lower = arn::tail(name).to_ascii_lowercase();
-    if ["fargate", "aws", "ecs"].iter().any(|reserved| lower.starts_with(reserved)) {
-        let message = "The specified capacity provider name is reserved. Names that start with aws, ecs or fargate belong to AWS.";
+/// CreateCapacityProvider: for an Auto Scaling group, which nobody looks for.
+pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
+    let name = input.text("name").unwrap_or_default().to_owned();
+    check_name(&name)?;
+    let tags = tag::LOWER.read(input.items("tags"));
+    tag::check(&tags, "InvalidParameterException")?;
+    let Some(group) = input.member("autoScalingGroupProvider") else {
+        return Err(Refusal::client("The Auto Scaling group provider must be specified."));
+    };
+    if region.ecs.providers.contains_key(&name) {
+        let message = format!("The specified capacity provider already exists: {name}");
         return Err(Refusal::invalid(message));
     }
-    Err(Refusal::client(
-        "The specified capacity provider does not exist, or needs an Auto Scaling group that does not exist.",
-    ))
+    let mut group = group.clone();
+    group.fill("managedScaling", json!({"status": "DISABLED"}));
+    group.fill("managedTerminationProtection", json!("DISABLED"));
+    group.fill("managedDraining", json!("ENABLED"));
+    let mut body = json!({
+        "capacityProviderArn": region.arn("ecs", &format!("capacity-provider/{name}")),
+        "name": name,
+        "status": "ACTIVE",
+        "updateStatus": "CREATE_COMPLETE",
+        "type": "EC2_AUTOSCALING",
+        "autoScalingGroupProvider": group,
+    });
+    region.ecs.providers.insert(name, (body.clone(), tags.clone()));
+    body.put("tags", tag::LOWER.write(&tags));
+    Ok(json!({"capacityProvider": body}))
+}
+
+fn check_name(name: &str) -> Result<(), Refusal> {
+    let lower = name.to_ascii_lowercase();
+    if ["fargate", "aws", "ecs"].iter().any(|reserved| lower.starts_with(reserved)) {
+        return Err(Refusal::invalid(
+            "The specified capacity provider name is reserved. Names that start with aws, ecs or fargate belong to AWS.",
+        ));
+    }
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if !(1..=255).contains(&name.len()) || !name.chars().all(allowed) {
+        return Err(Refusal::invalid("Invalid capacity provider name."));
+    }
+    Ok(())
+}
+
+/// UpdateCapacityProvider: what is sent replaces, the rest stays.
+pub(super) fn update(region: &mut Region, input: &Value) -> Answer {
+    let name = input.text("name").unwrap_or_default();
+    check_name(name)?;
+    let (body, _) = region.ecs.providers.get_mut(name).ok_or_else(|| missing(name))?;
+    for (member, value) in input.get("autoScalingGroupProvider").and_then(Value::as_object).into_iter().flatten() {
+        if let Some(group) = body.get_mut("autoScalingGroupProvider") {
+            group.put(member, value.clone());
+        }
+    }
+    body.put("updateStatus", json!("UPDATE_COMPLETE"));
+    Ok(json!({"capacityProvider": body}))
+}
+
+/// DeleteCapacityProvider: not while a cluster has it.
+pub(super) fn delete(region: &mut Region, input: &Value) -> Answer {
+    let name = arn::tail(input.text("capacityProvider").unwrap_or_default()).to_owned();
+    check_name(&name)?;
+    let mut clusters = region.ecs.clusters.values().filter(|cluster| !cluster.deleted);
+    if clusters.any(|cluster| cluster.providers.contains(&name)) {
+        return Err(Refusal::invalid("The specified capacity provider is in use and cannot be removed."));
+    }
+    let (mut body, _) = region.ecs.providers.remove(&name).ok_or_else(|| missing(&name))?;
+    body.put("status", json!("INACTIVE"));
+    body.put("updateStatus", json!("DELETE_COMPLETE"));
+    Ok(json!({"capacityProvider": body}))
+}
+
+fn missing(name: &str) -> Refusal {
+    Refusal::invalid(format!("The specified capacity provider '{name}' was not found."))
 }

@@ -45,7 +45,7 @@ fn build(region: &Region, name: &str, input: &Value) -> Result<Cluster, Refusal>
     check_settings(input)?;
     let providers = input.texts("capacityProviders");
     let default_strategy = strategy(input.items("defaultCapacityProviderStrategy"));
-    capacity_provider::check(&providers, &default_strategy)?;
+    capacity_provider::check(region, &providers, &default_strategy)?;
     let insights = account_setting::effective(region, "containerInsights");
     let default = json!([{"name": "containerInsights", "value": insights}]);
     Ok(Cluster {
@@ -237,7 +237,7 @@ pub(super) fn put_capacity_providers(region: &mut Region, input: &Value) -> Answ
     let name = named(region, input)?;
     let providers = input.texts("capacityProviders");
     let default_strategy = strategy(input.items("defaultCapacityProviderStrategy"));
-    capacity_provider::check(&providers, &default_strategy)?;
+    capacity_provider::check(region, &providers, &default_strategy)?;
     if let Some(used) = capacity_provider::used(region, &name).into_iter().find(|used| !providers.contains(used)) {
         let message = format!("The specified capacity provider '{used}' is in use and cannot be removed.");
         return Err(Refusal::new("ResourceInUseException", message));

@@ -28,7 +28,7 @@ const STEADY: &str = "has reached a steady state.";
 
 /// The steady states that were not written down, newest first: nobody looked when they were said.
 fn repeated(region: &Region, service: &Service) -> Vec<Value> {
-    let newest = service.events.front().filter(|_| service.steady && service.status == ServiceStatus::Active);
+    let newest = service.events.front().filter(|_| service.status == ServiceStatus::Active);
     let message = newest.and_then(|event| event.text("message")).filter(|message| message.ends_with(STEADY));
     let said = newest.and_then(|event| event.number("createdAt"));
     let (Some(message), Some(said)) = (message, said) else {

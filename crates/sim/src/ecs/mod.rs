@@ -7,6 +7,7 @@ mod blue_green;
 mod capacity_provider;
 mod circuit_breaker;
 mod cluster;
+mod command;
 mod container_rules;
 mod deployment;
 mod event;
@@ -95,9 +96,9 @@ fn account(region: &mut Region, operation: &str, input: &Value) -> Answer {
         "PutAccountSettingDefault" => account_setting::put(region, input, Whose::Everybody),
         "DeleteAccountSetting" => account_setting::delete(region, input),
         "DescribeCapacityProviders" => capacity_provider::describe(region, input),
-        "CreateCapacityProvider" | "UpdateCapacityProvider" | "DeleteCapacityProvider" => {
-            capacity_provider::change(input)
-        }
+        "CreateCapacityProvider" => capacity_provider::create(region, input),
+        "UpdateCapacityProvider" => capacity_provider::update(region, input),
+        "DeleteCapacityProvider" => capacity_provider::delete(region, input),
         "ListContainerInstances" => instance::list(region, input),
         "DescribeContainerInstances" | "UpdateContainerInstancesState" => instance::describe(region, input),
         "DeregisterContainerInstance" | "UpdateContainerAgent" => instance::change(region, input),

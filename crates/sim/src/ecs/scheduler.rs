@@ -186,14 +186,17 @@ fn start_missing(region: &mut Region, service: &mut Service) {
         return event::add_once(region, service, message);
     }
     let allowed = quota::allowed(region, service).min(missing);
+    let (placed, allowed) = (allowed, quota::pace(region, service).min(allowed));
     let started: Vec<String> = (0..allowed).filter_map(|_| task::launch(region, service)).collect();
     service.steady = false;
     if !started.is_empty() {
         let message = format!("has started {} tasks: {}.", started.len(), event::tasks(&started));
         event::add(region, service, &message);
     }
-    if allowed < missing {
+    if placed < missing {
         quota::retry(region, service);
+    } else if allowed < placed {
+        quota::wait(region, service);
     }
 }
 

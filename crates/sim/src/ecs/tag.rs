@@ -52,6 +52,7 @@ fn tags<'a>(region: &'a mut Region, input: &Value) -> Result<&'a mut Tags, Refus
     let key = (first.to_owned(), second.to_owned());
     let found = match kind {
         "cluster" => region.ecs.clusters.get_mut(&tail).map(|cluster| &mut cluster.tags),
+        "capacity-provider" => region.ecs.providers.get_mut(&tail).map(|(_, tags)| tags),
         "service" if second.is_empty() => {
             return Err(Refusal::invalid("Long arn format must be used for tagging operations."));
         }

@@ -42,6 +42,8 @@ pub(super) fn one(region: &Region, service: &Service, task: &Task, include: &[St
         "stopCode": task.stop_code,
         "stoppedReason": task.stopped_reason,
     });
+    let storage = body.get("ephemeralStorage").cloned().unwrap_or(Value::Null);
+    body.put("fargateEphemeralStorage", storage);
     launched_on(task, &mut body);
     times(region, task, &mut body);
     if let Some(members) = body.as_object_mut() {
@@ -207,10 +209,24 @@ fn one_container(region: &Region, task: &Task, container: &Value, is_main: bool)
         "exitCode": if is_main || task.execution_stopped.is_some() { exit(task, is_main) } else { None },
         "reason": if is_main { task.container_reason.clone() } else { None },
     });
+    if task.settings.flag("enableExecuteCommand") == Some(true) {
+        body.put("managedAgents", json!([agent(region, task)]));
+    }
     if let Some(members) = body.as_object_mut() {
         members.retain(|_, value| !value.is_null());
     }
     body
+}
+
+/// The agent through which commands are executed in a container.
+fn agent(region: &Region, task: &Task) -> Value {
+    let status = match task.phase {
+        Phase::Provisioning | Phase::Pending | Phase::Activating => "PENDING",
+        Phase::Running | Phase::Deactivating => "RUNNING",
+        Phase::Stopping | Phase::Deprovisioning | Phase::Stopped => "STOPPED",
+    };
+    let started = task.started.map(|at| region.stamp(at));
+    json!({"name": "ExecuteCommandAgent", "lastStatus": status, "lastStartedAt": started})
 }
 
 fn exit(task: &Task, is_main: bool) -> Option<i32> {

@@ -40,7 +40,7 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
     let zones = zones(&region.name, &subnets(input));
     let body = json!({
         "LoadBalancerArn": arn,
-        "DNSName": format!("{name}-{}.{}.elb.amazonaws.com", region.digits(10), region.name),
+        "DNSName": dns_name(region, name, scheme, short),
         "CanonicalHostedZoneId": "Z35SXDOTRQ7X7K",
         "CreatedTime": clock::iso(region.settings.epoch, region.now),
         "LoadBalancerName": name,
@@ -56,6 +56,15 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
     let balancer = LoadBalancer { body: body.clone(), attributes: BTreeMap::new(), tags };
     region.elb.balancers.insert(arn, balancer);
     Ok(json!({"LoadBalancers": [body]}))
+}
+
+/// The name under which a load balancer is found; an internal one says so.
+fn dns_name(region: &mut Region, name: &str, scheme: &str, short: &str) -> String {
+    if short == "net" {
+        return format!("{name}-{}.elb.{}.amazonaws.com", region.hex(16), region.name);
+    }
+    let inner = if scheme == "internal" { "internal-" } else { "" };
+    format!("{inner}{name}-{}.{}.elb.amazonaws.com", region.digits(10), region.name)
 }
 
 fn check(kind: &str, scheme: &str, input: &Value) -> Result<(), Refusal> {

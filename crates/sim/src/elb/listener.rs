@@ -69,6 +69,9 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
         return Err(missing(arn));
     }
     let balancer = input.text("LoadBalancerArn");
+    if arns.is_empty() && balancer.is_none() {
+        return Err(Refusal::new("ValidationError", "You must specify either listener ARNs or a load balancer ARN"));
+    }
     if let Some(arn) = balancer.filter(|arn| !region.elb.balancers.contains_key(*arn)) {
         return Err(Refusal::new("LoadBalancerNotFound", format!("Load balancers '[{arn}]' not found")));
     }

@@ -94,6 +94,9 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
         return Err(missing(arn));
     }
     let wanted = input.text("ListenerArn");
+    if arns.is_empty() && wanted.is_none() {
+        return Err(Refusal::new("ValidationError", "You must specify either listener ARN or rule ARNs"));
+    }
     if let Some(arn) = wanted.filter(|arn| !region.elb.listeners.contains_key(*arn)) {
         return Err(listener::missing(arn));
     }

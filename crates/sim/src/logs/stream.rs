@@ -188,6 +188,12 @@ pub(crate) fn write_start(region: &mut Region, definition: &Value, task: &str) {
     );
 }
 
+/// What a container says in so many words.
+pub(crate) fn write_lines(region: &mut Region, definition: &Value, task: &str, lines: &[String]) {
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    write(region, definition, task, &lines);
+}
+
 /// What a container says when it dies of an exception.
 pub(crate) fn write_crash(region: &mut Region, definition: &Value, task: &str, exit_code: i32) {
     let last = format!("RuntimeError: agent failed to start (exit code {exit_code})");

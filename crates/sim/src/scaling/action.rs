@@ -97,9 +97,9 @@ fn arm(region: &mut Region, id: &str, name: &str, action: &Value, turn: u64) {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "seconds since 1970 are far from the edge of an i64")]
+#[expect(clippy::cast_possible_truncation, reason = "cut to two centuries since 1970")]
 fn whole(seconds: f64) -> i64 {
-    seconds.floor() as i64
+    seconds.floor().clamp(0.0, 7e9) as i64
 }
 
 /// An action is due: the bounds of its target change, and the service is pushed into them.

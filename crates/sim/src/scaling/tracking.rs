@@ -114,3 +114,96 @@ fn cooldown(configuration: &Value, out: bool) -> Duration {
 fn capacity(exact: f64) -> u32 {
     exact.ceil().clamp(0.0, 5000.0) as u32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::measure;
+    use crate::Settings;
+    use crate::state::Region;
+    use crate::{ecs, scaling};
+    use serde_json::{Value, json};
+    use std::sync::Arc;
+
+    const ID: &str = "service/blue/agent";
+
+    /// A region with a service of two tasks and these policies: metric, target value, whether it may scale in.
+    fn region(policies: &[(&str, f64, bool)]) -> Region {
+        let mut region = Region::new("111122223333", "us-east-1", Arc::new(Settings::default()));
+        ecs(&mut region, "CreateCluster", &json!({"clusterName": "blue"}));
+        let containers = json!([{"name": "app", "image": "agent"}]);
+        let definition = json!({"family": "agent", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],
+            "cpu": "256", "memory": "512", "containerDefinitions": containers});
+        ecs(&mut region, "RegisterTaskDefinition", &definition);
+        let network = json!({"awsvpcConfiguration": {"subnets": ["subnet-a"]}});
+        let service = json!({"cluster": "blue", "serviceName": "agent", "taskDefinition": "agent", "desiredCount": 2,
+            "launchType": "FARGATE", "networkConfiguration": network});
+        ecs(&mut region, "CreateService", &service);
+        aas(&mut region, "RegisterScalableTarget", json!({"MinCapacity": 1, "MaxCapacity": 9}));
+        for (metric, target, scale_in) in policies {
+            let metric = json!({"PredefinedMetricType": metric});
+            let tracking =
+                json!({"TargetValue": target, "PredefinedMetricSpecification": metric, "DisableScaleIn": !scale_in});
+            let policy = json!({"PolicyName": metric.to_string(), "PolicyType": "TargetTrackingScaling",
+                "TargetTrackingScalingPolicyConfiguration": tracking});
+            aas(&mut region, "PutScalingPolicy", policy);
+        }
+        pass(&mut region, 60);
+        region
+    }
+
+    fn ecs(region: &mut Region, operation: &str, input: &Value) {
+        ecs::handle(region, operation, input).unwrap();
+    }
+
+    fn aas(region: &mut Region, operation: &str, mut input: Value) {
+        let members = input.as_object_mut().unwrap();
+        members.insert("ServiceNamespace".to_owned(), json!("ecs"));
+        members.insert("ResourceId".to_owned(), json!(ID));
+        members.insert("ScalableDimension".to_owned(), json!("ecs:service:DesiredCount"));
+        scaling::handle(region, operation, &input).unwrap();
+    }
+
+    fn pass(region: &mut Region, seconds: u64) {
+        let until = region.now + std::time::Duration::from_secs(seconds);
+        crate::world::advance(region, until);
+    }
+
+    fn desired(region: &Region) -> u32 {
+        region.ecs.services[&("blue".to_owned(), "agent".to_owned())].desired
+    }
+
+    const CPU: &str = "ECSServiceAverageCPUUtilization";
+    const MEMORY: &str = "ECSServiceAverageMemoryUtilization";
+
+    #[test]
+    fn the_policy_that_wants_most_wins() {
+        let mut region = region(&[(CPU, 50.0, true), (MEMORY, 50.0, true)]);
+        measure(&mut region, ID, CPU, 10.0);
+        measure(&mut region, ID, MEMORY, 100.0);
+        pass(&mut region, 120);
+        assert_eq!(desired(&region), 4);
+    }
+
+    #[test]
+    fn it_scales_in_only_when_all_agree() {
+        let mut region = region(&[(CPU, 50.0, true), (MEMORY, 50.0, true)]);
+        measure(&mut region, ID, MEMORY, 49.0);
+        measure(&mut region, ID, CPU, 10.0);
+        pass(&mut region, 120);
+        assert_eq!(desired(&region), 2);
+        measure(&mut region, ID, MEMORY, 10.0);
+        pass(&mut region, 120);
+        assert_eq!(desired(&region), 1);
+    }
+
+    #[test]
+    fn a_policy_that_may_not_scale_in_has_no_say_in_it() {
+        let mut region = region(&[(CPU, 50.0, true), (MEMORY, 50.0, false)]);
+        measure(&mut region, ID, MEMORY, 10.0);
+        pass(&mut region, 120);
+        assert_eq!(desired(&region), 2);
+        measure(&mut region, ID, CPU, 10.0);
+        pass(&mut region, 120);
+        assert_eq!(desired(&region), 1);
+    }
+}

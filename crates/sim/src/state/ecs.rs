@@ -17,6 +17,8 @@ pub(crate) struct Ecs {
     pub(crate) role_made: bool,
     /// Which service a task belongs to.
     pub(crate) owners: BTreeMap<String, (String, String)>,
+    /// Capacity providers of Auto Scaling groups, as DescribeCapacityProviders returns them but for their tags.
+    pub(crate) providers: BTreeMap<String, (Value, Tags)>,
     /// Account settings by principal and name; the defaults of everybody have an empty principal.
     pub(crate) account: BTreeMap<(String, String), String>,
     /// By client token: the RunTask that used it and the ids of its tasks.

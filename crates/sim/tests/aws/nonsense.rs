@@ -12,7 +12,11 @@ const OPERATIONS: [(&str, &str); 14] = [
          DescribeTaskDefinition DeregisterTaskDefinition DeleteTaskDefinitions ListTaskDefinitions \
          ListTaskDefinitionFamilies CreateService UpdateService DeleteService DescribeServices ListServices \
          ListServiceDeployments DescribeServiceDeployments StopServiceDeployment DescribeServiceRevisions ListTasks \
-         DescribeTasks StopTask RunTask TagResource UntagResource ListTagsForResource",
+         DescribeTasks StopTask RunTask TagResource UntagResource ListTagsForResource ListServicesByNamespace \
+         ContinueServiceDeployment GetTaskProtection UpdateTaskProtection ExecuteCommand ListAccountSettings \
+         PutAccountSetting PutAccountSettingDefault DeleteAccountSetting DescribeCapacityProviders \
+         CreateCapacityProvider ListContainerInstances DescribeContainerInstances StartTask ListAttributes \
+         PutAttributes CreateTaskSet UpdateClusterSettings",
     ),
     (
         "ecr",
@@ -26,19 +30,20 @@ const OPERATIONS: [(&str, &str); 14] = [
         "CreateLoadBalancer DescribeLoadBalancers ModifyLoadBalancerAttributes DeleteLoadBalancer CreateTargetGroup \
          DescribeTargetGroups ModifyTargetGroup ModifyTargetGroupAttributes DeleteTargetGroup CreateListener \
          DescribeListeners ModifyListener CreateRule DescribeRules ModifyRule SetRulePriorities DeleteRule RegisterTargets \
-         DeregisterTargets DescribeTargetHealth AddTags RemoveTags DescribeTags",
+         DeregisterTargets DescribeTargetHealth AddTags RemoveTags DescribeTags SetSubnets DescribeAccountLimits",
     ),
     (
         "application-autoscaling",
         "RegisterScalableTarget DeregisterScalableTarget DescribeScalableTargets PutScalingPolicy DeleteScalingPolicy \
-         DescribeScalingPolicies PutScheduledAction DescribeScheduledActions DescribeScalingActivities TagResource",
+         DescribeScalingPolicies PutScheduledAction DescribeScheduledActions DescribeScalingActivities TagResource \
+         DeleteScheduledAction",
     ),
     (
         "logs",
         "CreateLogGroup DescribeLogGroups DeleteLogGroup PutRetentionPolicy TagResource CreateLogStream \
-         DescribeLogStreams PutLogEvents GetLogEvents FilterLogEvents",
+         DescribeLogStreams DeleteLogStream PutLogEvents GetLogEvents FilterLogEvents",
     ),
-    ("sts", "GetCallerIdentity AssumeRole"),
+    ("sts", "GetCallerIdentity AssumeRole GetSessionToken"),
     (
         "dynamodb",
         "CreateTable DescribeTable UpdateTable DeleteTable ListTables UpdateTimeToLive TagResource GetItem PutItem UpdateItem \
@@ -77,7 +82,12 @@ const MEMBERS: &str = "cluster clusterName clusters service serviceName services
     ShardIterator SubnetId GroupId Filter SecretId SecretString Type Overwrite Path QueueName QueueUrl MessageBody Entries \
     Body ReceiptHandle VisibilityTimeout AttributeNames DelaySeconds EventPattern Rule State Detail DetailType Source \
     AlarmName AlarmNames Namespace MetricData MetricName EvaluationPeriods ComparisonOperator layerDigests layerPartBlob \
-    uploadId partFirstByte partLastByte lifecyclePolicyText policyText";
+    uploadId partFirstByte partLastByte lifecyclePolicyText policyText \
+    overrides containerOverrides clientToken startedBy protectionEnabled expiresInMinutes interactive strategy \
+    bakeTimeInMinutes linearConfiguration stepPercent stepBakeTimeInMinutes canaryConfiguration canaryPercent \
+    advancedConfiguration alternateTargetGroupArn productionListenerRule dependsOn condition restartPolicy mountPoints \
+    ScheduledActionName Schedule Timezone ScalableTargetAction StartTime EndTime StepScalingPolicyConfiguration \
+    StepAdjustments filterPattern Weight HttpCode Matcher entryPoint settings weight base";
 
 fn word(random: &mut Rng) -> String {
     let words = [
@@ -98,6 +108,13 @@ fn word(random: &mut Rng) -> String {
         "arn:",
         "arn:aws:ecs:us-east-1:111122223333:service/blue/agent",
         GROUP,
+        "BLUE_GREEN",
+        "LINEAR",
+        "cron(0 8 * * ? *)",
+        "rate(1 minute)",
+        "at(9999-12-31T23:59:59)",
+        "cron(0/0 */5 L JAN-DEC ? 1970-2199/7)",
+        "sleep 1e300",
         "page-ffffffffffffffff",
         "page-7fffffffffffffff",
         "f/18446744073709551615",
