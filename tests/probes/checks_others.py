@@ -290,3 +290,32 @@ def check_metric_data(aws):
     query = {"Id": "q", "MetricStat": {"Metric": {"Namespace": space, "MetricName": "m"}, "Period": 60, "Stat": "Average"}}
     [result] = cloudwatch.get_metric_data(MetricDataQueries=[query], StartTime=at - hour, EndTime=at + hour)["MetricDataResults"]
     same(result["Values"], [2.0])
+
+
+def check_role_lives(aws):
+    """A role is made, found by name with its trust policy, and deleted without policies."""
+    iam, name = aws.client("iam"), aws.name("role")
+    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+    refused("NoSuchEntity", iam.get_role, text=f"The role with name {name} cannot be found.", RoleName=name)
+    made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]
+    assert made["Arn"].endswith(f":role/{name}")
+    same(iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"], trust)
+    policy = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
+    iam.attach_role_policy(RoleName=name, PolicyArn=policy)
+    same(iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"], [{"PolicyName": policy.rsplit("/", 1)[1], "PolicyArn": policy}])
+    refused("DeleteConflict", iam.delete_role, RoleName=name)
+    iam.detach_role_policy(RoleName=name, PolicyArn=policy)
+    assert name in [role["RoleName"] for page in iam.get_paginator("list_roles").paginate() for role in page["Roles"]]
+    iam.delete_role(RoleName=name)
+
+
+def check_messages_attributes_are_summed(aws):
+    """The checksum of message attributes covers names, types and values."""
+    sqs, url = aws.client("sqs"), queue(aws)
+    sent = sqs.send_message(QueueUrl=url, MessageBody="x", MessageAttributes={"k": {"DataType": "String", "StringValue": "v"}})
+    import hashlib
+    import struct
+
+    part = lambda text: struct.pack("!I", len(text)) + text.encode()
+    expected = hashlib.md5(part("k") + part("String") + b"\x01" + part("v")).hexdigest()
+    same(sent["MD5OfMessageAttributes"], expected)

@@ -24,6 +24,7 @@ mod ecs;
 mod elb;
 mod eventbridge;
 mod fault;
+mod iam;
 mod input;
 mod logs;
 mod page;

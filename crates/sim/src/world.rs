@@ -13,7 +13,8 @@ use crate::settings::Settings;
 use crate::state::{Region, Timer};
 use crate::wire::{self, Message, Reply, Spoken};
 use crate::{
-    cloudwatch, dynamodb, ec2, ecr, ecs, elb, eventbridge, input, logs, parameter, scaling, secret, snapshot, sqs, sts,
+    cloudwatch, dynamodb, ec2, ecr, ecs, elb, eventbridge, iam, input, logs, parameter, scaling, secret, snapshot, sqs,
+    sts,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -134,6 +135,7 @@ impl World {
             "sts" => sts::handle(region, operation, input),
             "dynamodb" => dynamodb::handle(region, operation, input),
             "streams.dynamodb" | "dynamodbstreams" => dynamodb::handle_stream(region, operation, input),
+            "iam" => iam::handle(region, operation, input),
             "ec2" => ec2::handle(region, operation, input),
             "secretsmanager" => secret::handle(region, operation, input),
             "ssm" => parameter::handle(region, operation, input),
@@ -246,7 +248,7 @@ fn refuse(spoken: &Spoken, refusal: Refusal, headers: Headers) -> Outcome {
 fn throttled(spoken: &Spoken) -> Refusal {
     match spoken.service.as_str() {
         "ec2" => Refusal::new("RequestLimitExceeded", "Request limit exceeded."),
-        "elasticloadbalancing" | "sts" => Refusal::new("Throttling", "Rate exceeded"),
+        "elasticloadbalancing" | "sts" | "iam" => Refusal::new("Throttling", "Rate exceeded"),
         _ => Refusal::new("ThrottlingException", "Rate exceeded"),
     }
 }
@@ -254,7 +256,7 @@ fn throttled(spoken: &Spoken) -> Refusal {
 fn denied(spoken: &Spoken) -> Refusal {
     let code = match spoken.service.as_str() {
         "ec2" => "UnauthorizedOperation",
-        "elasticloadbalancing" | "sts" => "AccessDenied",
+        "elasticloadbalancing" | "sts" | "iam" => "AccessDenied",
         _ => "AccessDeniedException",
     };
     let message = format!(

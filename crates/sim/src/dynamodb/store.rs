@@ -67,9 +67,12 @@ pub(super) fn settle(region: &mut Region) {
     let delay = region.settings.time_to_live_delay;
     let state = &mut region.dynamodb;
     state.tables.retain(|_, table| table.gone.is_none_or(|gone| gone > moment.now));
-    while let Some((at, name, key)) = next_expired(state, &moment, delay) {
+    while let Some((at, name, due)) = next_expired(state, &moment, delay) {
         let then = Moment { now: at, ..moment.clone() };
-        change(state, &then, &name, &key, (None, Actor::TimeToLive));
+        change(state, &then, &name, &due.1, (None, Actor::TimeToLive));
+        if let Some(expiry) = state.tables.get_mut(&name).and_then(|table| table.time_to_live.as_mut()) {
+            expiry.due.remove(&due);
+        }
     }
     for stream in state.streams.values_mut() {
         stream::settle(stream, moment.now);
@@ -80,14 +83,15 @@ pub(super) fn settle(region: &mut Region) {
 }
 
 /// The next item that time to live removes by now. Items that expired more than five years ago stay.
-fn next_expired(state: &Dynamodb, moment: &Moment, delay: Duration) -> Option<(Duration, String, Key)> {
+fn next_expired(state: &Dynamodb, moment: &Moment, delay: Duration) -> Option<(Duration, String, (u64, Key))> {
     let epoch = moment.epoch.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let oldest = (epoch + moment.now).as_secs().saturating_sub(5 * 365 * 86_400);
     let due = state.tables.values().filter_map(|table| {
         let expiry = table.time_to_live.as_ref().filter(|expiry| expiry.enabled)?;
-        let (second, key) = expiry.due.iter().find(|(second, _)| *second > oldest)?;
-        let at = (Duration::from_secs(*second) + delay).saturating_sub(epoch).max(expiry.changed + delay);
-        (at <= moment.now).then(|| (at, table.name.clone(), key.clone()))
+        let due = expiry.due.iter().find(|(second, _)| *second > oldest)?;
+        let removed = Duration::from_secs(due.0).saturating_add(delay);
+        let at = removed.saturating_sub(epoch).max(expiry.changed + delay);
+        (at <= moment.now).then(|| (at, table.name.clone(), due.clone()))
     });
     due.min_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)))
 }

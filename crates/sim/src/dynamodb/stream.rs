@@ -225,7 +225,7 @@ pub(super) fn iterator(region: &Region, input: &Value) -> Answer {
         "TRIM_HORIZON" => shard.first.max(oldest(stream)),
         "LATEST" => shard.last.unwrap_or(stream.next),
         "AT_SEQUENCE_NUMBER" => from()?,
-        "AFTER_SEQUENCE_NUMBER" => from()? + 1,
+        "AFTER_SEQUENCE_NUMBER" => from()?.saturating_add(1),
         other => {
             return Err(super::not_in_set(
                 other,

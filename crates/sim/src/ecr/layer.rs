@@ -44,7 +44,7 @@ pub(super) fn part(region: &mut Region, input: &Value) -> Answer {
     let (first, last) = (size("partFirstByte").unwrap_or(0), size("partLastByte").unwrap_or(0));
     let blob = input.text("layerPartBlob").and_then(|text| base64::decode(text).ok()).unwrap_or_default();
     let received = upload.bytes.len();
-    if first != received || last.checked_sub(first).map(|length| length + 1) != Some(blob.len()) {
+    if first != received || last.checked_sub(first).map(|length| length.saturating_add(1)) != Some(blob.len()) {
         let message = format!("Layer part upload is invalid: the next part must begin at byte {received}");
         let detail = json!({
             "registryId": account,

@@ -9,6 +9,7 @@ pub(crate) mod ecr;
 pub(crate) mod ecs;
 pub(crate) mod elb;
 pub(crate) mod eventbridge;
+pub(crate) mod iam;
 pub(crate) mod logs;
 pub(crate) mod network;
 pub(crate) mod scaling;
@@ -38,6 +39,7 @@ pub(crate) struct Region {
     pub(crate) logs: logs::Logs,
     pub(crate) scaling: scaling::Scaling,
     pub(crate) dynamodb: dynamodb::Dynamodb,
+    pub(crate) iam: iam::Iam,
     pub(crate) network: network::Network,
     pub(crate) vault: vault::Vault,
     pub(crate) sqs: sqs::Sqs,
@@ -82,6 +84,7 @@ impl Region {
             logs: logs::Logs::default(),
             scaling: scaling::Scaling::default(),
             dynamodb: dynamodb::Dynamodb::default(),
+            iam: iam::Iam::default(),
             network: network::Network::default(),
             vault: vault::Vault::default(),
             sqs: sqs::Sqs::default(),
