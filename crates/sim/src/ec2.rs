@@ -146,6 +146,10 @@ fn passes(input: &Value, item: &Value) -> bool {
     ];
     let filters = input.items("Filter").unwrap_or_default();
     filters.iter().all(|filter| {
+        // Nothing here has tags.
+        if filter.text("Name").is_some_and(|name| name.starts_with("tag")) {
+            return false;
+        }
         let member = NAMES.iter().find(|(name, _)| filter.text("Name") == Some(name));
         let Some(value) = member.and_then(|(_, member)| item.get(*member)) else { return true };
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);

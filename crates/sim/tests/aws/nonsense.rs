@@ -5,7 +5,7 @@ use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
 /// Operations by service, each with the member most of its kind need to get anywhere.
-const OPERATIONS: [(&str, &str); 14] = [
+const OPERATIONS: [(&str, &str); 15] = [
     (
         "ecs",
         "CreateCluster DescribeClusters ListClusters UpdateCluster PutClusterCapacityProviders RegisterTaskDefinition \
@@ -50,6 +50,7 @@ const OPERATIONS: [(&str, &str); 14] = [
          UpdateItem DeleteItem Query Query Scan Scan BatchGetItem BatchWriteItem TransactWriteItems TransactGetItems",
     ),
     ("dynamodbstreams", "ListStreams DescribeStream GetShardIterator GetRecords"),
+    ("iam", "CreateRole GetRole ListRoles AttachRolePolicy ListAttachedRolePolicies DeleteRole"),
     ("ec2", "DescribeSubnets DescribeSecurityGroups DescribeVpcs DescribeAvailabilityZones"),
     ("secretsmanager", "CreateSecret GetSecretValue PutSecretValue DescribeSecret DeleteSecret ListSecrets"),
     ("ssm", "PutParameter GetParameter GetParameters GetParametersByPath DeleteParameter DescribeParameters"),
@@ -82,7 +83,7 @@ const MEMBERS: &str = "cluster clusterName clusters service serviceName services
     ShardIterator SubnetId GroupId Filter SecretId SecretString Type Overwrite Path QueueName QueueUrl MessageBody Entries \
     Body ReceiptHandle VisibilityTimeout AttributeNames DelaySeconds EventPattern Rule State Detail DetailType Source \
     AlarmName AlarmNames Namespace MetricData MetricName EvaluationPeriods ComparisonOperator layerDigests layerPartBlob \
-    uploadId partFirstByte partLastByte lifecyclePolicyText policyText \
+    RoleName AssumeRolePolicyDocument uploadId partFirstByte partLastByte lifecyclePolicyText policyText \
     overrides containerOverrides clientToken startedBy protectionEnabled expiresInMinutes interactive strategy \
     bakeTimeInMinutes linearConfiguration stepPercent stepBakeTimeInMinutes canaryConfiguration canaryPercent \
     advancedConfiguration alternateTargetGroupArn productionListenerRule dependsOn condition restartPolicy mountPoints \
