@@ -269,6 +269,23 @@ def check_breaker_is_described(aws):
     contains(seen["deploymentCircuitBreaker"], {"status": "MONITORING_COMPLETE", "failureCount": 0, "threshold": 3})
 
 
+def check_breaker_threshold(aws):
+    """The threshold of the circuit breaker can be a number of tasks, and its type is one of three."""
+    # facts 5.2
+    breaker = lambda kind: {
+        "deploymentCircuitBreaker": {
+            "enable": True,
+            "rollback": False,
+            "thresholdConfiguration": {"type": kind, "value": 5},
+        }
+    }
+    cluster = aws.cluster()
+    arn = aws.service(cluster, deploymentConfiguration=breaker("COUNT"))["currentServiceDeployment"]
+    [seen] = aws.ecs.describe_service_deployments(serviceDeploymentArns=[arn])["serviceDeployments"]
+    same(seen["deploymentCircuitBreaker"]["threshold"], 5)
+    refused("InvalidParameterException", aws.service, cluster=cluster, deploymentConfiguration=breaker("MOOD"))
+
+
 def check_service_deployments(aws):
     """Every deployment has a service deployment; the latest is the service's current one and succeeds."""
     # facts 5.3

@@ -88,6 +88,17 @@ pub(crate) fn mutating(operation: &str) -> bool {
     operation != "AssumeRole" && !READS.iter().any(|prefix| operation.starts_with(prefix))
 }
 
+/// A request as it is remembered: a layer of an image, or whatever else is as long, is only counted.
+pub(crate) fn remembered(mut request: Value) -> Value {
+    const LONGEST: usize = 65_536;
+    for member in request.as_object_mut().into_iter().flat_map(serde_json::Map::values_mut) {
+        if let Some(length) = member.as_str().map(str::len).filter(|length| *length > LONGEST) {
+            *member = Value::from(format!("({length} bytes)"));
+        }
+    }
+    request
+}
+
 /// The name or ARN of what a request is about: its most telling member.
 pub(crate) fn resource(request: &Value) -> Option<String> {
     NAMES.iter().find_map(|name| match request.member(name)? {

@@ -30,7 +30,7 @@ use crate::simulation::Simulation;
 use axum::Json;
 use axum::body::Bytes;
 use axum::http::StatusCode;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, any, get, post};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -60,6 +60,10 @@ type Said = Result<Value, String>;
 pub(crate) fn routes(simulation: &Simulation) -> Vec<(&'static str, MethodRouter)> {
     vec![
         ("/_sim", get(|| async { Json(json!({"routes": ROUTES})) })),
+        (
+            "/_sim/{*rest}",
+            any(|| async { (StatusCode::NOT_FOUND, Json(json!({"error": "no such route", "routes": ROUTES}))) }),
+        ),
         ("/_sim/state", shown(simulation, Simulation::state)),
         (
             "/_sim/reset",

@@ -165,7 +165,7 @@ impl World {
             service: spoken.service,
             operation: spoken.operation,
             error,
-            request,
+            request: call::remembered(request),
         });
     }
 

@@ -11,12 +11,11 @@ use serde_json::{Value, json};
 const SWITCH: &[&str] = &["enabled", "disabled", "on", "off"];
 
 /// Name, default, values.
-const SETTINGS: [(&str, &str, &[&str]); 13] = [
+const SETTINGS: [(&str, &str, &[&str]); 11] = [
     ("awsvpcTrunking", "disabled", SWITCH),
     ("containerInsights", "disabled", &["enabled", "disabled", "enhanced", "on", "off"]),
     ("containerInstanceLongArnFormat", "enabled", SWITCH),
     ("defaultLogDriverMode", "non-blocking", &["blocking", "non-blocking"]),
-    ("dualStackIPv6", "enabled", SWITCH),
     ("fargateEventWindows", "disabled", SWITCH),
     ("fargateFIPSMode", "disabled", SWITCH),
     ("fargateTaskRetirementWaitPeriod", "7", &["0", "7", "14"]),
@@ -24,7 +23,6 @@ const SETTINGS: [(&str, &str, &[&str]); 13] = [
     ("serviceLongArnFormat", "enabled", SWITCH),
     ("tagResourceAuthorization", "on", SWITCH),
     ("taskLongArnFormat", "enabled", SWITCH),
-    ("vpcLattice", "disabled", SWITCH),
 ];
 
 fn known(name: &str) -> Result<(&'static str, &'static str, &'static [&'static str]), Refusal> {

@@ -91,6 +91,8 @@ fn view(region: &Region, service: &Service, record: &ServiceDeployment) -> Value
     body.put("lifecycleStage", json!(stage));
     body.put("deploymentConfiguration", record.configuration.clone());
     body.put("deploymentCircuitBreaker", breaker(record));
+    body.put("alarms", alarms(record));
+    body.as_object_mut().map(|members| members.remove("targetServiceRevisionArn"));
     if let Some(stopped) = record.stopped {
         body.put("stoppedAt", json!(region.stamp(stopped)));
     }
@@ -109,6 +111,17 @@ fn breaker(record: &ServiceDeployment) -> Value {
         Some(false) | None => "DISABLED",
     };
     json!({"status": status, "failureCount": record.failures, "threshold": record.threshold})
+}
+
+/// The alarms that watch a deployment; none ever goes off here.
+fn alarms(record: &ServiceDeployment) -> Value {
+    let alarms = record.configuration.get("alarms").unwrap_or(&Value::Null);
+    let status = match alarms.flag("enable") {
+        Some(true) if record.finished.is_some() => "MONITORING_COMPLETE",
+        Some(true) => "MONITORING",
+        Some(false) | None => "DISABLED",
+    };
+    json!({"status": status, "alarmNames": alarms.texts("alarmNames"), "triggeredAlarmNames": []})
 }
 
 fn summary(service: &Service, arn: &str, requested: Option<u32>) -> Value {

@@ -186,6 +186,16 @@ fn check_deployment(config: &Value) -> Check {
         ));
     }
     let strategy = configuration.text("strategy").unwrap_or("ROLLING");
+    let limit =
+        configuration.get("deploymentCircuitBreaker").and_then(|breaker| breaker.member("thresholdConfiguration"));
+    word(limit.unwrap_or(&Value::Null), "type", &["COUNT", "BOUNDED_PERCENT", "UNBOUNDED_PERCENT"])?;
+    if limit.is_some_and(|limit| limit.whole("value").is_none_or(|value| value < 1)) {
+        return Err(Refusal::invalid("The value of a thresholdConfiguration must be at least 1."));
+    }
+    let alarms = configuration.get("alarms").unwrap_or(&Value::Null);
+    if alarms.flag("enable") == Some(true) && alarms.texts("alarmNames").is_empty() {
+        return Err(Refusal::invalid("At least one alarm name must be specified when deployment alarms are enabled."));
+    }
     check_shift(config, configuration, strategy)?;
     let breaker = configuration.get("deploymentCircuitBreaker").and_then(|breaker| breaker.flag("enable"));
     if breaker == Some(true) && strategy != "ROLLING" {

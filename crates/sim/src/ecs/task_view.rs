@@ -206,6 +206,7 @@ fn one_container(region: &Region, task: &Task, container: &Value, is_main: bool)
         "healthStatus": if checked { health(task.health) } else { "UNKNOWN" },
         "cpu": container.whole("cpu").unwrap_or(0).to_string(),
         "memory": container.whole("memory").map(|memory| memory.to_string()),
+        "memoryReservation": container.whole("memoryReservation").map(|memory| memory.to_string()),
         "exitCode": if is_main || task.execution_stopped.is_some() { exit(task, is_main) } else { None },
         "reason": if is_main { task.container_reason.clone() } else { None },
     });

@@ -82,7 +82,7 @@ pub(super) fn reply(spoken: &Spoken, answer: Answer) -> Reply {
 fn error(namespace: &str, refusal: &Refusal) -> String {
     let namespace = match refusal.code.as_str() {
         "ValidationException" if !namespace.is_empty() => "com.amazon.coral.validate#",
-        "SerializationException" if !namespace.is_empty() => "com.amazon.coral.service#",
+        "SerializationException" | "UnknownOperationException" if !namespace.is_empty() => "com.amazon.coral.service#",
         _ => namespace,
     };
     let mut body = json!({"__type": format!("{namespace}{}", refusal.code), "message": refusal.message});

@@ -53,6 +53,17 @@ async fn faults_are_ordered_and_cancelled() {
     }
 }
 
+#[tokio::test]
+async fn what_is_not_there_is_said() {
+    let place = Place::new();
+    let door = Door::open(&place.aws).await;
+    let lost = ask(&door, "GET", "/_sim/nowhere", "").await;
+    assert_eq!((lost.status, lost.body["routes"].is_array()), (404, true));
+    let text = json!({"clusterName": "x".repeat(70_000)});
+    door.ecs("CreateCluster", text).await;
+    assert_eq!(place.aws.calls()[0].request["clusterName"], "(70000 bytes)");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_leap_is_as_good_as_waiting() {
     let (waited, leapt) = (Place::new(), Place::new());
