@@ -431,3 +431,26 @@ def check_stream_is_new_each_time(aws):
     active(aws, name)
     assert described(aws, name)["LatestStreamArn"] != arn
     refused("ValidationException", db(aws).update_table, TableName=name, StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"})
+
+
+def check_update_table_needs_a_change(aws):
+    """UpdateTable without anything to change is refused, and a missing table is missing."""
+    name = table(aws)
+    refused("ValidationException", db(aws).update_table, text="At least one of", TableName=name)
+    refused("ResourceNotFoundException", db(aws).update_table, TableName=aws.name("none"), DeletionProtectionEnabled=True)
+
+
+def check_index_is_added_later(aws):
+    """UpdateTable adds a global index, which is made of the items there are."""
+    name = table(aws)
+    put(aws, name, kind={"S": "x"})
+    index = {"IndexName": "by-kind", "KeySchema": [{"AttributeName": "kind", "KeyType": "HASH"}], "Projection": {"ProjectionType": "ALL"}}
+    db(aws).update_table(
+        TableName=name,
+        AttributeDefinitions=[{"AttributeName": "kind", "AttributeType": "S"}],
+        GlobalSecondaryIndexUpdates=[{"Create": index}],
+    )
+    active(aws, name)
+    aws.until("the index is active", lambda: described(aws, name)["GlobalSecondaryIndexes"][0]["IndexStatus"] == "ACTIVE")
+    query = {"TableName": name, "IndexName": "by-kind", "KeyConditionExpression": "kind = :k", "ExpressionAttributeValues": {":k": {"S": "x"}}}
+    same(db(aws).query(**query)["Count"], 1)

@@ -5,7 +5,7 @@
 //! | `GET /_sim` | the routes |
 //! | `GET /_sim/state` | everything there is, as a list of account and region |
 //! | `POST /_sim/reset` | forgets everything, calls, faults and behaviours included; time goes on |
-//! | `POST /_sim/seed` | puts things in place: `{"region", "clusters", "capacity_providers", "target_groups", "images", "log_groups"}` |
+//! | `POST /_sim/seed` | puts things in place: `{"region", "clusters", "capacity_providers", "target_groups", "images", "log_groups", "vpc", "subnets", "security_groups"}` |
 //! | `GET /_sim/calls` | the calls so far |
 //! | `DELETE /_sim/calls` | forgets them |
 //! | `GET /_sim/time` | `{"elapsed", "date", "speed", "next_event"}`, times in seconds of simulated time |
@@ -23,6 +23,7 @@
 
 use crate::behaviour::Behaviour;
 use crate::clock;
+use crate::ec2;
 use crate::fault::{Fault, FaultKind};
 use crate::input::Members;
 use crate::seed::Seed;
@@ -127,6 +128,11 @@ fn region(input: &Value) -> String {
 }
 
 fn seed(simulation: &Simulation, input: &Value) -> Value {
+    let (subnets, groups) = (input.texts("subnets"), input.texts("security_groups"));
+    let subnets: Vec<&str> = subnets.iter().map(String::as_str).collect();
+    let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+    let vpc = input.text("vpc").unwrap_or(ec2::VPC);
+    simulation.seed_network(&region(input), vpc, &subnets, &groups);
     simulation.seed(Seed {
         region: region(input),
         clusters: input.texts("clusters"),

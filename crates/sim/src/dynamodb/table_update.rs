@@ -10,9 +10,26 @@ use crate::state::Region;
 use crate::state::dynamodb::Table;
 use serde_json::{Value, json};
 
+/// The members one of which an update must have.
+const CHANGES: [&str; 7] = [
+    "ProvisionedThroughput",
+    "BillingMode",
+    "StreamSpecification",
+    "GlobalSecondaryIndexUpdates",
+    "SSESpecification",
+    "DeletionProtectionEnabled",
+    "TableClass",
+];
+
 /// UpdateTable.
 pub(super) fn update(region: &mut Region, input: &Value) -> Answer {
     let name = name_of(input).to_owned();
+    if !CHANGES.iter().any(|member| input.member(member).is_some()) {
+        return Err(Refusal::validation(
+            "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or \
+             SSESpecification or ReplicaUpdates is required",
+        ));
+    }
     let moment = Moment::of(region);
     let busy = region.now + region.settings.table_delay;
     let view = table_input::view(input)?;

@@ -17,7 +17,7 @@ pub(crate) use repository::create as create_repository;
 use crate::arn;
 use crate::refusal::{Answer, Refusal};
 use crate::state::Region;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Answers one ECR operation.
 pub(crate) fn handle(region: &mut Region, operation: &str, input: &Value) -> Answer {
@@ -47,6 +47,15 @@ pub(crate) fn handle(region: &mut Region, operation: &str, input: &Value) -> Ans
         "StartImageScan" | "DescribeImageScanFindings" => image::scan(region, input),
         "ListImageReferrers" => image::referrers(region, input),
         "DescribeRegistry" => Ok(repository::describe_registry(region)),
+        "DescribePullThroughCacheRules" => Ok(json!({"pullThroughCacheRules": []})),
+        "GetRegistryScanningConfiguration" => {
+            let configuration = json!({"scanType": "BASIC", "rules": []});
+            Ok(json!({"registryId": region.account, "scanningConfiguration": configuration}))
+        }
+        "GetRegistryPolicy" => {
+            let message = format!("Registry policy does not exist in the registry with id '{}'", region.account);
+            Err(Refusal::new("RegistryPolicyNotFoundException", message))
+        }
         "PutAccountSetting" => Ok(repository::put_setting(region, input)),
         "GetAccountSetting" => Ok(repository::get_setting(region, input)),
         "InitiateLayerUpload" => layer::initiate(region, input),

@@ -54,6 +54,19 @@ async fn faults_are_ordered_and_cancelled() {
 }
 
 #[tokio::test]
+async fn what_is_seeded_is_there() {
+    let place = Place::new();
+    let door = Door::open(&place.aws).await;
+    let seed =
+        "{\"region\": \"eu-west-1\", \"clusters\": [\"green\"], \"vpc\": \"vpc-7\", \"subnets\": [\"subnet-7\"]}";
+    assert_eq!(ask(&door, "POST", "/_sim/seed", seed).await.status, 200);
+    let state = ask(&door, "GET", "/_sim/state", "").await.body;
+    assert_eq!((&state[0]["region"], &state[0]["clusters"]), (&json!("eu-west-1"), &json!(["green"])));
+    let subnets = place.aws.call("eu-west-1", "ec2", "DescribeSubnets", json!({"SubnetId": ["subnet-7"]})).unwrap();
+    assert_eq!(subnets["subnetSet"][0]["vpcId"], "vpc-7");
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_said() {
     let place = Place::new();
     let door = Door::open(&place.aws).await;
