@@ -1,4 +1,4 @@
-"""DynamoDB: tables, items, expressions, transactions and streams."""
+"""DynamoDB: items, expressions, queries and transactions."""
 
 from kit import contains, refused, same
 
@@ -24,7 +24,10 @@ def table(aws, wait=True, **changes):
         "TableName": name,
         "BillingMode": "PAY_PER_REQUEST",
         "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "sk", "AttributeType": "N"}],
+        "AttributeDefinitions": [
+            {"AttributeName": "pk", "AttributeType": "S"},
+            {"AttributeName": "sk", "AttributeType": "N"},
+        ],
     }
     db(aws).create_table(**(request | changes))
     if wait:
@@ -45,56 +48,17 @@ def update(aws, name, expression, key=KEY, returned="ALL_NEW", **more):
     return answer.get("Attributes")
 
 
-def check_table_is_created_then_active(aws):
-    """CreateTable answers CREATING, DescribeTable ACTIVE after a while."""
-    name = aws.name("table")
-    made = db(aws).create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-    )["TableDescription"]
-    contains(made, {"TableName": name, "TableStatus": "CREATING", "ItemCount": 0, "TableSizeBytes": 0})
-    same(made["BillingModeSummary"]["BillingMode"], "PAY_PER_REQUEST")
-    assert made["TableArn"].endswith(f":table/{name}") and len(made["TableId"]) == 36
-    active(aws, name)
-
-
-def check_table_exists_once(aws):
-    """A second CreateTable of a name is refused; so is describing a missing table."""
-    name = table(aws)
-    refused("ResourceInUseException", table, aws=aws, TableName=name)
-    refused("ResourceNotFoundException", db(aws).describe_table, text="not found", TableName=aws.name("none"))
-    refused("ResourceNotFoundException", db(aws).get_item, text="Requested resource not found", TableName=aws.name("none"), Key=KEY)
-
-
-def check_table_definitions_fit_keys(aws):
-    """Attribute definitions are exactly those of the keys, and billing fits the throughput."""
-    refused("ValidationException", table, text="AttributeDefinitions", aws=aws, AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}])
-    refused("ValidationException", table, text="BillingMode is PAY_PER_REQUEST", aws=aws, ProvisionedThroughput={"ReadCapacityUnits": 1, "WriteCapacityUnits": 1})
-    refused("ValidationException", table, text="BillingMode is PROVISIONED", aws=aws, BillingMode="PROVISIONED")
-
-
-def check_table_is_deleted(aws):
-    """DeleteTable answers DELETING; then the table is gone, unless it is protected."""
-    name = table(aws, DeletionProtectionEnabled=True)
-    refused("ValidationException", db(aws).delete_table, text="protected", TableName=name)
-    db(aws).update_table(TableName=name, DeletionProtectionEnabled=False)
-    active(aws, name)
-    same(db(aws).delete_table(TableName=name)["TableDescription"]["TableStatus"], "DELETING")
-
-    def gone():
-        return name not in [n for page in db(aws).get_paginator("list_tables").paginate() for n in page["TableNames"]]
-
-    aws.until("the table is gone", gone)
-
-
 def check_items_are_kept(aws):
     """Every type comes back as it was put, numbers in normal form."""
     name = table(aws)
     item = {
-        "s": {"S": ""}, "n": {"N": "1.5"}, "b": {"B": b"\x00\xff"}, "t": {"BOOL": True}, "z": {"NULL": True},
-        "m": {"M": {"l": {"L": [{"N": "-7"}, {"S": "x"}]}}}, "ss": {"SS": ["a", "b"]},
+        "s": {"S": ""},
+        "n": {"N": "1.5"},
+        "b": {"B": b"\x00\xff"},
+        "t": {"BOOL": True},
+        "z": {"NULL": True},
+        "m": {"M": {"l": {"L": [{"N": "-7"}, {"S": "x"}]}}},
+        "ss": {"SS": ["a", "b"]},
     }
     put(aws, name, **item)
     same(get(aws, name), KEY | item)
@@ -107,10 +71,30 @@ def check_keys_are_checked(aws):
     """Missing, mistyped and empty keys have their own refusals."""
     name = table(aws)
     write = db(aws).put_item
-    refused("ValidationException", write, text="Missing the key sk in the item", TableName=name, Item={"pk": {"S": "a"}})
-    refused("ValidationException", write, text="Type mismatch for key sk expected: N actual: S", TableName=name, Item={"pk": {"S": "a"}, "sk": {"S": "1"}})
-    refused("ValidationException", write, text="empty string value. Key: pk", TableName=name, Item={"pk": {"S": ""}, "sk": {"N": "1"}})
-    refused("ValidationException", db(aws).get_item, text="The provided key element does not match the schema", TableName=name, Key={"pk": {"S": "a"}})
+    refused(
+        "ValidationException", write, text="Missing the key sk in the item", TableName=name, Item={"pk": {"S": "a"}}
+    )
+    refused(
+        "ValidationException",
+        write,
+        text="Type mismatch for key sk expected: N actual: S",
+        TableName=name,
+        Item={"pk": {"S": "a"}, "sk": {"S": "1"}},
+    )
+    refused(
+        "ValidationException",
+        write,
+        text="empty string value. Key: pk",
+        TableName=name,
+        Item={"pk": {"S": ""}, "sk": {"N": "1"}},
+    )
+    refused(
+        "ValidationException",
+        db(aws).get_item,
+        text="The provided key element does not match the schema",
+        TableName=name,
+        Key={"pk": {"S": "a"}},
+    )
 
 
 def check_values_are_checked(aws):
@@ -147,7 +131,14 @@ def check_lease_pattern(aws):
     take = "SET #o = :me, expires = :later"
     free = "attribute_not_exists(pk) OR expires < :now"
     values = {":me": {"S": "a"}, ":later": {"N": "200"}, ":now": {"N": "100"}}
-    take_it = lambda **more: update(aws, name, take, ConditionExpression=free, ExpressionAttributeNames={"#o": "owner"}, ExpressionAttributeValues=values | more)
+    take_it = lambda **more: update(
+        aws,
+        name,
+        take,
+        ConditionExpression=free,
+        ExpressionAttributeNames={"#o": "owner"},
+        ExpressionAttributeValues=values | more,
+    )
     take_it()
     refused("ConditionalCheckFailedException", take_it, **{":me": {"S": "b"}})
     same(take_it(**{":me": {"S": "b"}, ":now": {"N": "201"}})["owner"], {"S": "b"})
@@ -156,7 +147,14 @@ def check_lease_pattern(aws):
 def check_update_expressions(aws):
     """SET computes from the item as it was, ADD and DELETE change sets and numbers, REMOVE removes."""
     name = table(aws)
-    put(aws, name, n={"N": "5"}, l={"L": [{"S": "x"}, {"S": "y"}, {"S": "z"}]}, tags={"SS": ["a", "b"]}, m={"M": {"k": {"N": "1"}}})
+    put(
+        aws,
+        name,
+        n={"N": "5"},
+        l={"L": [{"S": "x"}, {"S": "y"}, {"S": "z"}]},
+        tags={"SS": ["a", "b"]},
+        m={"M": {"k": {"N": "1"}}},
+    )
     after = update(
         aws,
         name,
@@ -164,7 +162,17 @@ def check_update_expressions(aws):
         "REMOVE l[0], l[2] ADD hits :one DELETE tags :b",
         ExpressionAttributeValues={":one": {"N": "1"}, ":more": {"L": [{"S": "w"}]}, ":b": {"SS": ["b"]}},
     )
-    contains(after, {"n": {"N": "6"}, "was": {"N": "5"}, "m": {"M": {"k": {"N": "0"}}}, "fresh": {"N": "1"}, "hits": {"N": "1"}, "tags": {"SS": ["a"]}})
+    contains(
+        after,
+        {
+            "n": {"N": "6"},
+            "was": {"N": "5"},
+            "m": {"M": {"k": {"N": "0"}}},
+            "fresh": {"N": "1"},
+            "hits": {"N": "1"},
+            "tags": {"SS": ["a"]},
+        },
+    )
     same(after["l"], {"L": [{"S": "y"}]})
     same(after["l2"], {"L": [{"S": "x"}, {"S": "y"}, {"S": "z"}, {"S": "w"}]})
 
@@ -197,7 +205,15 @@ def check_update_refusals(aws):
         ("Syntax error; token:", "SET a :v", one),
         ("Incorrect operand type for operator or function; operator: ADD", "ADD a :v", {":v": {"S": "x"}}),
     ]:
-        refused("ValidationException", db(aws).update_item, text=text, TableName=name, Key=KEY, UpdateExpression=expression, ExpressionAttributeValues=values)
+        refused(
+            "ValidationException",
+            db(aws).update_item,
+            text=text,
+            TableName=name,
+            Key=KEY,
+            UpdateExpression=expression,
+            ExpressionAttributeValues=values,
+        )
 
 
 def check_placeholders(aws):
@@ -205,29 +221,87 @@ def check_placeholders(aws):
     name = table(aws)
     write, value = db(aws).put_item, {":v": {"N": "1"}}
     base = {"TableName": name, "Item": KEY}
-    refused("ValidationException", write, text="unused in expressions: keys: {:w}", **base, ConditionExpression="a = :v", ExpressionAttributeValues=value | {":w": {"N": "1"}})
-    refused("ValidationException", write, text="is not defined; attribute value: :x", **base, ConditionExpression="a = :x", ExpressionAttributeValues=value)
-    refused("ValidationException", write, text="is not defined; attribute name: #n", **base, ConditionExpression="#n = :v", ExpressionAttributeValues=value)
-    refused("ValidationException", write, text="reserved keyword: status", **base, ConditionExpression="status = :v", ExpressionAttributeValues=value)
-    refused("ValidationException", write, text="can only be specified when using expressions", **base, ExpressionAttributeValues=value)
+    refused(
+        "ValidationException",
+        write,
+        text="unused in expressions: keys: {:w}",
+        **base,
+        ConditionExpression="a = :v",
+        ExpressionAttributeValues=value | {":w": {"N": "1"}},
+    )
+    refused(
+        "ValidationException",
+        write,
+        text="is not defined; attribute value: :x",
+        **base,
+        ConditionExpression="a = :x",
+        ExpressionAttributeValues=value,
+    )
+    refused(
+        "ValidationException",
+        write,
+        text="is not defined; attribute name: #n",
+        **base,
+        ConditionExpression="#n = :v",
+        ExpressionAttributeValues=value,
+    )
+    refused(
+        "ValidationException",
+        write,
+        text="reserved keyword: status",
+        **base,
+        ConditionExpression="status = :v",
+        ExpressionAttributeValues=value,
+    )
+    refused(
+        "ValidationException",
+        write,
+        text="can only be specified when using expressions",
+        **base,
+        ExpressionAttributeValues=value,
+    )
     refused("ValidationException", write, text="The expression can not be empty", **base, ConditionExpression="")
-    refused("ValidationException", write, text="Invalid function name; function: has", **base, ConditionExpression="has(a)")
+    refused(
+        "ValidationException", write, text="Invalid function name; function: has", **base, ConditionExpression="has(a)"
+    )
 
 
 def check_condition_functions(aws):
     """Functions and operators of conditions, one by one."""
     name = table(aws)
     put(aws, name, s={"S": "hello"}, l={"L": [{"N": "1"}]}, ss={"SS": ["a"]}, n={"N": "5"})
-    values = {":h": {"S": "he"}, ":one": {"N": "1"}, ":five": {"N": "5"}, ":nine": {"N": "9"}, ":a": {"S": "a"}, ":t": {"S": "S"}}
+    values = {
+        ":h": {"S": "he"},
+        ":one": {"N": "1"},
+        ":five": {"N": "5"},
+        ":nine": {"N": "9"},
+        ":a": {"S": "a"},
+        ":t": {"S": "S"},
+    }
     true = [
-        "begins_with(s, :h)", "contains(s, :h)", "contains(l, :one)", "contains(ss, :a)", "size(s) = :five", "n BETWEEN :one AND :nine",
-        "n IN (:one, :five)", "attribute_type(s, :t)", "attribute_exists(l[0])", "attribute_not_exists(l[1])", "NOT n = :one",
-        "n <> absent", "(n > :one AND n <= :five) OR n = :nine", "n >= :five and not (n < :five)",
+        "begins_with(s, :h)",
+        "contains(s, :h)",
+        "contains(l, :one)",
+        "contains(ss, :a)",
+        "size(s) = :five",
+        "n BETWEEN :one AND :nine",
+        "n IN (:one, :five)",
+        "attribute_type(s, :t)",
+        "attribute_exists(l[0])",
+        "attribute_not_exists(l[1])",
+        "NOT n = :one",
+        "n <> absent",
+        "(n > :one AND n <= :five) OR n = :nine",
+        "n >= :five and not (n < :five)",
     ]
     false = ["n = :h", "absent = :one", "n < :h", "size(l) > :one", "begins_with(n, :h)"]
     for expected, expressions in ((1, true), (0, false)):
         for expression in expressions:
-            used = {key: value for key, value in values.items() if key in expression.replace("(", " ").replace(")", " ").replace(",", " ").split()}
+            used = {
+                key: value
+                for key, value in values.items()
+                if key in expression.replace("(", " ").replace(")", " ").replace(",", " ").split()
+            }
             more = {"ExpressionAttributeValues": used} if used else {}
             same(db(aws).scan(TableName=name, FilterExpression=expression, **more)["Count"], expected, expression)
 
@@ -254,8 +328,19 @@ def check_query_counts_and_projects(aws):
     """Filters come after the count of what was scanned; projections cut items down."""
     name = table(aws)
     for number in range(4):
-        put(aws, name, {"pk": {"S": "a"}, "sk": {"N": str(number)}}, even={"BOOL": number % 2 == 0}, m={"M": {"x": {"N": "1"}, "y": {"N": "2"}}})
-    request = {"TableName": name, "KeyConditionExpression": "pk = :p", "FilterExpression": "even = :t", "ExpressionAttributeValues": {":p": {"S": "a"}, ":t": {"BOOL": True}}}
+        put(
+            aws,
+            name,
+            {"pk": {"S": "a"}, "sk": {"N": str(number)}},
+            even={"BOOL": number % 2 == 0},
+            m={"M": {"x": {"N": "1"}, "y": {"N": "2"}}},
+        )
+    request = {
+        "TableName": name,
+        "KeyConditionExpression": "pk = :p",
+        "FilterExpression": "even = :t",
+        "ExpressionAttributeValues": {":p": {"S": "a"}, ":t": {"BOOL": True}},
+    }
     answer = db(aws).query(**request, ProjectionExpression="sk, m.x", ReturnConsumedCapacity="TOTAL")
     same((answer["Count"], answer["ScannedCount"]), (2, 4))
     same(answer["Items"][0], {"sk": {"N": "0"}, "m": {"M": {"x": {"N": "1"}}}})
@@ -268,11 +353,48 @@ def check_query_refusals(aws):
     """A key condition needs the partition key, and a filter may not be about keys."""
     name = table(aws)
     query = db(aws).query
-    refused("ValidationException", query, text="missed key schema element: pk", TableName=name, KeyConditionExpression="sk = :v", ExpressionAttributeValues={":v": {"N": "1"}})
-    refused("ValidationException", query, text="Query key condition not supported", TableName=name, KeyConditionExpression="pk > :v", ExpressionAttributeValues={":v": {"S": "1"}})
-    refused("ValidationException", query, text="non-primary key attributes", TableName=name, KeyConditionExpression="pk = :v", FilterExpression="sk = :n", ExpressionAttributeValues={":v": {"S": "1"}, ":n": {"N": "1"}})
-    refused("ValidationException", query, text="does not have the specified index", TableName=name, IndexName="none", KeyConditionExpression="pk = :v", ExpressionAttributeValues={":v": {"S": "1"}})
-    refused("ValidationException", query, text="does not match schema type", TableName=name, KeyConditionExpression="pk = :v", ExpressionAttributeValues={":v": {"N": "1"}})
+    refused(
+        "ValidationException",
+        query,
+        text="missed key schema element: pk",
+        TableName=name,
+        KeyConditionExpression="sk = :v",
+        ExpressionAttributeValues={":v": {"N": "1"}},
+    )
+    refused(
+        "ValidationException",
+        query,
+        text="Query key condition not supported",
+        TableName=name,
+        KeyConditionExpression="pk > :v",
+        ExpressionAttributeValues={":v": {"S": "1"}},
+    )
+    refused(
+        "ValidationException",
+        query,
+        text="non-primary key attributes",
+        TableName=name,
+        KeyConditionExpression="pk = :v",
+        FilterExpression="sk = :n",
+        ExpressionAttributeValues={":v": {"S": "1"}, ":n": {"N": "1"}},
+    )
+    refused(
+        "ValidationException",
+        query,
+        text="does not have the specified index",
+        TableName=name,
+        IndexName="none",
+        KeyConditionExpression="pk = :v",
+        ExpressionAttributeValues={":v": {"S": "1"}},
+    )
+    refused(
+        "ValidationException",
+        query,
+        text="does not match schema type",
+        TableName=name,
+        KeyConditionExpression="pk = :v",
+        ExpressionAttributeValues={":v": {"N": "1"}},
+    )
 
 
 def check_scan_segments(aws):
@@ -280,9 +402,20 @@ def check_scan_segments(aws):
     name = table(aws)
     for number in range(30):
         put(aws, name, {"pk": {"S": f"p{number}"}, "sk": {"N": "1"}})
-    found = [item["pk"]["S"] for segment in range(3) for item in db(aws).scan(TableName=name, Segment=segment, TotalSegments=3)["Items"]]
+    found = [
+        item["pk"]["S"]
+        for segment in range(3)
+        for item in db(aws).scan(TableName=name, Segment=segment, TotalSegments=3)["Items"]
+    ]
     same(sorted(found), sorted(f"p{number}" for number in range(30)))
-    refused("ValidationException", db(aws).scan, text="less than parameter TotalSegments", TableName=name, Segment=3, TotalSegments=3)
+    refused(
+        "ValidationException",
+        db(aws).scan,
+        text="less than parameter TotalSegments",
+        TableName=name,
+        Segment=3,
+        TotalSegments=3,
+    )
 
 
 def check_scan_pages_at_a_megabyte(aws):
@@ -299,14 +432,33 @@ def check_global_index(aws):
     """A global index holds the items that have its key, and knows no consistent read."""
     name = table(
         aws,
-        AttributeDefinitions=[{"AttributeName": a, "AttributeType": t} for a, t in (("pk", "S"), ("sk", "N"), ("kind", "S"))],
-        GlobalSecondaryIndexes=[{"IndexName": "by-kind", "KeySchema": [{"AttributeName": "kind", "KeyType": "HASH"}], "Projection": {"ProjectionType": "KEYS_ONLY"}}],
+        AttributeDefinitions=[
+            {"AttributeName": a, "AttributeType": t} for a, t in (("pk", "S"), ("sk", "N"), ("kind", "S"))
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by-kind",
+                "KeySchema": [{"AttributeName": "kind", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+        ],
     )
     put(aws, name, kind={"S": "x"}, other={"S": "y"})
     put(aws, name, {"pk": {"S": "b"}, "sk": {"N": "1"}})
-    query = {"TableName": name, "IndexName": "by-kind", "KeyConditionExpression": "kind = :k", "ExpressionAttributeValues": {":k": {"S": "x"}}}
+    query = {
+        "TableName": name,
+        "IndexName": "by-kind",
+        "KeyConditionExpression": "kind = :k",
+        "ExpressionAttributeValues": {":k": {"S": "x"}},
+    }
     aws.until("the index follows", lambda: db(aws).query(**query)["Items"] == [KEY | {"kind": {"S": "x"}}])
-    refused("ValidationException", db(aws).query, text="Consistent reads are not supported on global secondary indexes", **query, ConsistentRead=True)
+    refused(
+        "ValidationException",
+        db(aws).query,
+        text="Consistent reads are not supported on global secondary indexes",
+        **query,
+        ConsistentRead=True,
+    )
     same(described(aws, name)["GlobalSecondaryIndexes"][0]["IndexStatus"], "ACTIVE")
 
 
@@ -319,7 +471,11 @@ def check_batches(aws):
     answer = db(aws).batch_get_item(RequestItems={name: {"Keys": items, "ConsistentRead": True}})
     same((len(answer["Responses"][name]), answer["UnprocessedKeys"]), (25, {}))
     refused("ValidationException", db(aws).batch_write_item, text="duplicates", RequestItems={name: request[:1] * 2})
-    refused("ValidationException", aws.client("dynamodb", validate=False).batch_write_item, RequestItems={name: [{"PutRequest": {"Item": {"pk": {"S": "a"}, "sk": {"N": str(n)}}}} for n in range(26)]})
+    refused(
+        "ValidationException",
+        aws.client("dynamodb", validate=False).batch_write_item,
+        RequestItems={name: [{"PutRequest": {"Item": {"pk": {"S": "a"}, "sk": {"N": str(n)}}}} for n in range(26)]},
+    )
 
 
 def check_transactions_are_all_or_nothing(aws):
@@ -340,117 +496,33 @@ def check_transactions_are_all_or_nothing(aws):
     db(aws).transact_write_items(TransactItems=items)
     found = db(aws).transact_get_items(TransactItems=[{"Get": {"TableName": name, "Key": KEY}}])["Responses"]
     same(found, [{"Item": KEY}])
-    refused("ValidationException", db(aws).transact_write_items, text="multiple operations on one item", TransactItems=[items[0], items[0]])
+    refused(
+        "ValidationException",
+        db(aws).transact_write_items,
+        text="multiple operations on one item",
+        TransactItems=[items[0], items[0]],
+    )
 
 
 def check_transactions_are_idempotent(aws):
     """The same token with the same request does its work once; with another request it is refused."""
     name, token = table(aws), aws.name("token")
-    add = lambda amount: [{"Update": {"TableName": name, "Key": KEY, "UpdateExpression": "ADD n :v", "ExpressionAttributeValues": {":v": {"N": amount}}}}]
+    add = lambda amount: [
+        {
+            "Update": {
+                "TableName": name,
+                "Key": KEY,
+                "UpdateExpression": "ADD n :v",
+                "ExpressionAttributeValues": {":v": {"N": amount}},
+            }
+        }
+    ]
     for _ in range(2):
         db(aws).transact_write_items(TransactItems=add("1"), ClientRequestToken=token)
     same(get(aws, name)["n"], {"N": "1"})
-    refused("IdempotentParameterMismatchException", db(aws).transact_write_items, TransactItems=add("2"), ClientRequestToken=token)
-
-
-def check_time_to_live(aws):
-    """Time to live is switched on once, and then not again within the hour."""
-    name = table(aws)
-    same(db(aws).describe_time_to_live(TableName=name)["TimeToLiveDescription"], {"TimeToLiveStatus": "DISABLED"})
-    wanted = {"Enabled": True, "AttributeName": "expires"}
-    same(db(aws).update_time_to_live(TableName=name, TimeToLiveSpecification=wanted)["TimeToLiveSpecification"], wanted)
-    aws.until("enabled", lambda: db(aws).describe_time_to_live(TableName=name)["TimeToLiveDescription"].get("AttributeName") == "expires")
-    refused("ValidationException", db(aws).update_time_to_live, TableName=name, TimeToLiveSpecification=wanted)
-
-
-def check_table_tags(aws):
-    """Tags of a table are added, listed and removed."""
-    name = table(aws, Tags=[{"Key": "a", "Value": "1"}])
-    arn = described(aws, name)["TableArn"]
-    db(aws).tag_resource(ResourceArn=arn, Tags=[{"Key": "b", "Value": "2"}])
-    db(aws).untag_resource(ResourceArn=arn, TagKeys=["a"])
-    same(db(aws).list_tags_of_resource(ResourceArn=arn)["Tags"], [{"Key": "b", "Value": "2"}])
-
-
-def streamed(aws, view="NEW_AND_OLD_IMAGES"):
-    """A table with a stream: its name, the stream's client, ARN and only shard."""
-    name = table(aws, StreamSpecification={"StreamEnabled": True, "StreamViewType": view})
-    client = aws.client("dynamodbstreams")
-    [stream] = client.list_streams(TableName=name)["Streams"]
-    described = client.describe_stream(StreamArn=stream["StreamArn"])["StreamDescription"]
-    contains(described, {"StreamStatus": "ENABLED", "StreamViewType": view, "TableName": name})
-    return name, client, stream["StreamArn"], described["Shards"][-1]
-
-
-def records(client, arn, shard, kind="TRIM_HORIZON", **more):
-    iterator = client.get_shard_iterator(StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType=kind, **more)["ShardIterator"]
-    return client.get_records(ShardIterator=iterator)
-
-
-def check_stream_records_changes(aws):
-    """Each change of an item is one record, in order, with the images of the view; nothing changed is no record."""
-    name, client, arn, shard = streamed(aws)
-    put(aws, name, v={"N": "1"})
-    put(aws, name, v={"N": "1"})
-    put(aws, name, v={"N": "2"})
-    db(aws).delete_item(TableName=name, Key=KEY)
-    found = aws.until("three records", lambda: (lambda r: r if len(r) == 3 else None)(records(client, arn, shard)["Records"]))
-    same([record["eventName"] for record in found], ["INSERT", "MODIFY", "REMOVE"])
-    change = found[1]["dynamodb"]
-    contains(change, {"Keys": KEY, "OldImage": KEY | {"v": {"N": "1"}}, "NewImage": KEY | {"v": {"N": "2"}}, "StreamViewType": "NEW_AND_OLD_IMAGES"})
-    contains(found[1], {"eventSource": "aws:dynamodb", "awsRegion": "us-east-1", "eventVersion": "1.1"})
-    numbers = [int(record["dynamodb"]["SequenceNumber"]) for record in found]
-    same(numbers, sorted(set(numbers)))
-
-
-def check_stream_iterators(aws):
-    """Iterators begin at the horizon, at the end, at and after a record."""
-    name, client, arn, shard = streamed(aws, "KEYS_ONLY")
-    for value in "12":
-        put(aws, name, v={"N": value})
-    first, second = aws.until("two records", lambda: (lambda r: r if len(r) == 2 else None)(records(client, arn, shard)["Records"]))
-    assert "NewImage" not in first["dynamodb"] and "OldImage" not in second["dynamodb"]
-    number = first["dynamodb"]["SequenceNumber"]
-    same(len(records(client, arn, shard, "AT_SEQUENCE_NUMBER", SequenceNumber=number)["Records"]), 2)
-    same(records(client, arn, shard, "AFTER_SEQUENCE_NUMBER", SequenceNumber=number)["Records"], [second])
-    latest = records(client, arn, shard, "LATEST")
-    same(latest["Records"], [])
-    put(aws, name, v={"N": "3"})
-    same(len(client.get_records(ShardIterator=latest["NextShardIterator"])["Records"]), 1)
-
-
-def check_stream_is_new_each_time(aws):
-    """A stream switched off stays readable; switched on again it has another ARN."""
-    name, client, arn, shard = streamed(aws)
-    put(aws, name)
-    db(aws).update_table(TableName=name, StreamSpecification={"StreamEnabled": False})
-    active(aws, name)
-    same(client.describe_stream(StreamArn=arn)["StreamDescription"]["StreamStatus"], "DISABLED")
-    same(len(records(client, arn, shard)["Records"]), 1)
-    db(aws).update_table(TableName=name, StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"})
-    active(aws, name)
-    assert described(aws, name)["LatestStreamArn"] != arn
-    refused("ValidationException", db(aws).update_table, TableName=name, StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"})
-
-
-def check_update_table_needs_a_change(aws):
-    """UpdateTable without anything to change is refused, and a missing table is missing."""
-    name = table(aws)
-    refused("ValidationException", db(aws).update_table, text="At least one of", TableName=name)
-    refused("ResourceNotFoundException", db(aws).update_table, TableName=aws.name("none"), DeletionProtectionEnabled=True)
-
-
-def check_index_is_added_later(aws):
-    """UpdateTable adds a global index, which is made of the items there are."""
-    name = table(aws)
-    put(aws, name, kind={"S": "x"})
-    index = {"IndexName": "by-kind", "KeySchema": [{"AttributeName": "kind", "KeyType": "HASH"}], "Projection": {"ProjectionType": "ALL"}}
-    db(aws).update_table(
-        TableName=name,
-        AttributeDefinitions=[{"AttributeName": "kind", "AttributeType": "S"}],
-        GlobalSecondaryIndexUpdates=[{"Create": index}],
+    refused(
+        "IdempotentParameterMismatchException",
+        db(aws).transact_write_items,
+        TransactItems=add("2"),
+        ClientRequestToken=token,
     )
-    active(aws, name)
-    aws.until("the index is active", lambda: described(aws, name)["GlobalSecondaryIndexes"][0]["IndexStatus"] == "ACTIVE")
-    query = {"TableName": name, "IndexName": "by-kind", "KeyConditionExpression": "kind = :k", "ExpressionAttributeValues": {":k": {"S": "x"}}}
-    same(db(aws).query(**query)["Count"], 1)

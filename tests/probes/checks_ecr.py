@@ -31,7 +31,11 @@ def manifest(text="", layers=(), config=b"{}"):
     body = {
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "size": len(config), "digest": digest(config)},
+        "config": {
+            "mediaType": "application/vnd.oci.image.config.v1+json",
+            "size": len(config),
+            "digest": digest(config),
+        },
         "layers": [
             {"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "size": len(layer), "digest": digest(layer)}
             for layer in layers
@@ -54,7 +58,9 @@ class Registry:
 
     def ask(self, method, path, body=None, **headers):
         url = path if path.startswith("http") else self.base + path
-        return HTTP.request(method, url, body=body, headers=self.headers | {k.replace("_", "-"): v for k, v in headers.items()})
+        return HTTP.request(
+            method, url, body=body, headers=self.headers | {k.replace("_", "-"): v for k, v in headers.items()}
+        )
 
     def blob(self, name, data):
         """Uploads a blob at once."""
@@ -66,14 +72,27 @@ class Registry:
         return done
 
     def manifest(self, name, reference, text):
-        return self.ask("PUT", f"/v2/{name}/manifests/{reference}", text.encode(), Content_Type="application/vnd.oci.image.manifest.v1+json")
+        return self.ask(
+            "PUT",
+            f"/v2/{name}/manifests/{reference}",
+            text.encode(),
+            Content_Type="application/vnd.oci.image.manifest.v1+json",
+        )
 
 
 def check_create_repository_fills_defaults(aws):
     """CreateRepository answers with MUTABLE tags, AES256 and no scan on push."""
     name = aws.name("team/app")
     made = ecr(aws).create_repository(repositoryName=name)["repository"]
-    contains(made, {"repositoryName": name, "imageTagMutability": "MUTABLE", "encryptionConfiguration": {"encryptionType": "AES256"}, "imageScanningConfiguration": {"scanOnPush": False}})
+    contains(
+        made,
+        {
+            "repositoryName": name,
+            "imageTagMutability": "MUTABLE",
+            "encryptionConfiguration": {"encryptionType": "AES256"},
+            "imageScanningConfiguration": {"scanOnPush": False},
+        },
+    )
     same(made["repositoryUri"], f"{made['registryId']}.dkr.ecr.us-east-1.amazonaws.com/{name}")
     same(made["repositoryArn"], f"arn:aws:ecr:us-east-1:{made['registryId']}:repository/{name}")
 
@@ -91,7 +110,12 @@ def check_bad_repository_name_is_refused(aws):
 
 def check_unknown_mutability_is_refused(aws):
     """Exclusion filters are needed with, and only with, an exclusion."""
-    refused("InvalidParameterException", ecr(aws).create_repository, repositoryName=aws.name("r"), imageTagMutability="IMMUTABLE_WITH_EXCLUSION")
+    refused(
+        "InvalidParameterException",
+        ecr(aws).create_repository,
+        repositoryName=aws.name("r"),
+        imageTagMutability="IMMUTABLE_WITH_EXCLUSION",
+    )
 
 
 def check_missing_repository_is_refused(aws):
@@ -124,7 +148,13 @@ def check_mutability_exclusions(aws):
     for text in ("one", "two"):
         put(aws, name, "latest-main", text)
     put(aws, name, "v1", "one")
-    refused("ImageTagAlreadyExistsException", ecr(aws).put_image, repositoryName=name, imageTag="v1", imageManifest=manifest("two"))
+    refused(
+        "ImageTagAlreadyExistsException",
+        ecr(aws).put_image,
+        repositoryName=name,
+        imageTag="v1",
+        imageManifest=manifest("two"),
+    )
 
 
 def check_mutable_tag_moves(aws):
@@ -142,12 +172,24 @@ def check_digest_is_that_of_the_manifest(aws):
     made = ecr(aws).put_image(repositoryName=name, imageManifest=text, imageTag="v1")["image"]
     same(made["imageId"], {"imageDigest": digest(text.encode()), "imageTag": "v1"})
     wrong = "sha256:" + "0" * 64
-    refused("ImageDigestDoesNotMatchException", ecr(aws).put_image, repositoryName=name, imageManifest=manifest("y"), imageDigest=wrong)
+    refused(
+        "ImageDigestDoesNotMatchException",
+        ecr(aws).put_image,
+        repositoryName=name,
+        imageManifest=manifest("y"),
+        imageDigest=wrong,
+    )
 
 
 def check_missing_layers_are_refused(aws):
     """PutImage needs the layers the manifest names."""
-    refused("LayersNotFoundException", ecr(aws).put_image, repositoryName=repository(aws), imageTag="v1", imageManifest=manifest(layers=[b"nowhere"]))
+    refused(
+        "LayersNotFoundException",
+        ecr(aws).put_image,
+        repositoryName=repository(aws),
+        imageTag="v1",
+        imageManifest=manifest(layers=[b"nowhere"]),
+    )
 
 
 def check_missing_image_here_and_there(aws):
@@ -164,7 +206,9 @@ def check_describe_images_pages(aws):
     name = repository(aws)
     for number in range(5):
         put(aws, name, f"v{number}", str(number))
-    pages = list(ecr(aws).get_paginator("describe_images").paginate(repositoryName=name, PaginationConfig={"PageSize": 2}))
+    pages = list(
+        ecr(aws).get_paginator("describe_images").paginate(repositoryName=name, PaginationConfig={"PageSize": 2})
+    )
     same([len(page["imageDetails"]) for page in pages], [2, 2, 1])
     same(ecr(aws).describe_images(repositoryName=name, filter={"tagStatus": "UNTAGGED"})["imageDetails"], [])
 
@@ -183,30 +227,54 @@ def check_batch_delete(aws):
 def check_layers_api(aws):
     """A layer goes up in parts and is then available; a second upload is told that it is there."""
     name, data = repository(aws), b"layer" * 1000
-    refused("UploadNotFoundException", ecr(aws).upload_layer_part, repositoryName=name, uploadId="none", partFirstByte=0, partLastByte=0, layerPartBlob=b"x")
+    refused(
+        "UploadNotFoundException",
+        ecr(aws).upload_layer_part,
+        repositoryName=name,
+        uploadId="none",
+        partFirstByte=0,
+        partLastByte=0,
+        layerPartBlob=b"x",
+    )
 
     def upload():
         started = ecr(aws).initiate_layer_upload(repositoryName=name)["uploadId"]
-        ecr(aws).upload_layer_part(repositoryName=name, uploadId=started, partFirstByte=0, partLastByte=len(data) - 1, layerPartBlob=data)
+        ecr(aws).upload_layer_part(
+            repositoryName=name, uploadId=started, partFirstByte=0, partLastByte=len(data) - 1, layerPartBlob=data
+        )
         return ecr(aws).complete_layer_upload(repositoryName=name, uploadId=started, layerDigests=[digest(data)])
 
     same(upload()["layerDigest"], digest(data))
     refused("LayerAlreadyExistsException", upload)
-    seen = ecr(aws).batch_check_layer_availability(repositoryName=name, layerDigests=[digest(data), digest(b"?")])["layers"]
+    seen = ecr(aws).batch_check_layer_availability(repositoryName=name, layerDigests=[digest(data), digest(b"?")])[
+        "layers"
+    ]
     same([layer["layerAvailability"] for layer in seen], ["AVAILABLE", "UNAVAILABLE"])
-    assert digest(data) in ecr(aws).get_download_url_for_layer(repositoryName=name, layerDigest=digest(data))["downloadUrl"]
+    assert (
+        digest(data)
+        in ecr(aws).get_download_url_for_layer(repositoryName=name, layerDigest=digest(data))["downloadUrl"]
+    )
 
 
 def check_lifecycle_policy(aws):
     """A lifecycle policy is kept as sent, refused when malformed, and missing is an error."""
     name = repository(aws)
     refused("LifecyclePolicyNotFoundException", ecr(aws).get_lifecycle_policy, repositoryName=name)
-    rule = {"rulePriority": 1, "selection": {"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 7}, "action": {"type": "expire"}}
+    rule = {
+        "rulePriority": 1,
+        "selection": {"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 7},
+        "action": {"type": "expire"},
+    }
     text = json.dumps({"rules": [rule]}, indent=1)
     ecr(aws).put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=text)
     same(ecr(aws).get_lifecycle_policy(repositoryName=name)["lifecyclePolicyText"], text)
     rule["selection"]["countNumber"] = 0
-    refused("InvalidParameterException", ecr(aws).put_lifecycle_policy, repositoryName=name, lifecyclePolicyText=json.dumps({"rules": [rule]}))
+    refused(
+        "InvalidParameterException",
+        ecr(aws).put_lifecycle_policy,
+        repositoryName=name,
+        lifecyclePolicyText=json.dumps({"rules": [rule]}),
+    )
     ecr(aws).start_lifecycle_policy_preview(repositoryName=name)
     same(ecr(aws).get_lifecycle_policy_preview(repositoryName=name)["status"], "COMPLETE")
 
@@ -246,7 +314,10 @@ def check_registry_push_and_pull(aws):
     text = manifest("pushed", [layer])
     same(registry.manifest(name, "v1", text).status, 201)
     head = registry.ask("HEAD", f"/v2/{name}/manifests/v1")
-    same((head.status, head.headers["Docker-Content-Digest"], head.headers["Content-Length"]), (200, digest(text.encode()), str(len(text))))
+    same(
+        (head.status, head.headers["Docker-Content-Digest"], head.headers["Content-Length"]),
+        (200, digest(text.encode()), str(len(text))),
+    )
     seen = ecr(aws).describe_images(repositoryName=name, imageIds=[{"imageTag": "v1"}])["imageDetails"][0]
     contains(seen, {"imageDigest": digest(text.encode()), "imageSizeInBytes": len(layer) + 2})
     same(json.loads(registry.ask("GET", f"/v2/{name}/tags/list").data), {"name": name, "tags": ["v1"]})

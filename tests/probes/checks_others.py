@@ -1,6 +1,9 @@
 """EC2's networks, secrets, parameters, queues, event rules and alarms."""
 
+import datetime
+import hashlib
 import json
+import struct
 
 from kit import contains, network, refused, same
 
@@ -15,7 +18,11 @@ def check_subnets_are_described(aws):
 
 def check_malformed_subnet_is_refused(aws):
     """What can't be the id of a subnet is refused."""
-    refused(("InvalidSubnetID.Malformed", "InvalidSubnetID.NotFound"), aws.client("ec2").describe_subnets, SubnetIds=["nonsense"])
+    refused(
+        ("InvalidSubnetID.Malformed", "InvalidSubnetID.NotFound"),
+        aws.client("ec2").describe_subnets,
+        SubnetIds=["nonsense"],
+    )
 
 
 def check_security_groups_are_described(aws):
@@ -41,18 +48,31 @@ def check_secret_lives(aws):
     secrets, name = aws.client("secretsmanager"), aws.name("secret")
     made = secrets.create_secret(Name=name, SecretString="one")
     assert made["ARN"].split(":secret:")[1].startswith(name + "-") and len(made["ARN"].rsplit("-", 1)[1]) == 6
-    contains(secrets.get_secret_value(SecretId=made["ARN"]), {"Name": name, "SecretString": "one", "VersionStages": ["AWSCURRENT"]})
+    contains(
+        secrets.get_secret_value(SecretId=made["ARN"]),
+        {"Name": name, "SecretString": "one", "VersionStages": ["AWSCURRENT"]},
+    )
     secrets.put_secret_value(SecretId=name, SecretString="two")
     same(secrets.get_secret_value(SecretId=name)["SecretString"], "two")
     same(secrets.get_secret_value(SecretId=name, VersionStage="AWSPREVIOUS")["SecretString"], "one")
-    same(sorted(sum(secrets.describe_secret(SecretId=name)["VersionIdsToStages"].values(), [])), ["AWSCURRENT", "AWSPREVIOUS"])
-    assert name in [secret["Name"] for page in secrets.get_paginator("list_secrets").paginate() for secret in page["SecretList"]]
+    same(
+        sorted(sum(secrets.describe_secret(SecretId=name)["VersionIdsToStages"].values(), [])),
+        ["AWSCURRENT", "AWSPREVIOUS"],
+    )
+    assert name in [
+        secret["Name"] for page in secrets.get_paginator("list_secrets").paginate() for secret in page["SecretList"]
+    ]
 
 
 def check_secret_refusals(aws):
     """Missing, existing and deleted secrets have their own refusals."""
     secrets, name = aws.client("secretsmanager"), aws.name("secret")
-    refused("ResourceNotFoundException", secrets.get_secret_value, text="Secrets Manager can't find the specified secret.", SecretId=name)
+    refused(
+        "ResourceNotFoundException",
+        secrets.get_secret_value,
+        text="Secrets Manager can't find the specified secret.",
+        SecretId=name,
+    )
     secrets.create_secret(Name=name, SecretString="x")
     refused("ResourceExistsException", secrets.create_secret, text="already exists", Name=name, SecretString="x")
     assert secrets.delete_secret(SecretId=name, RecoveryWindowInDays=7)["DeletionDate"]
@@ -75,7 +95,10 @@ def check_parameter_lives(aws):
     same(ssm.put_parameter(Name=name, Value="one", Type="String")["Version"], 1)
     refused("ParameterAlreadyExists", ssm.put_parameter, Name=name, Value="two", Type="String")
     same(ssm.put_parameter(Name=name, Value="two", Overwrite=True)["Version"], 2)
-    contains(ssm.get_parameter(Name=name)["Parameter"], {"Name": name, "Type": "String", "Value": "two", "Version": 2, "DataType": "text"})
+    contains(
+        ssm.get_parameter(Name=name)["Parameter"],
+        {"Name": name, "Type": "String", "Value": "two", "Version": 2, "DataType": "text"},
+    )
     same(ssm.get_parameter(Name=f"{name}:1")["Parameter"]["Value"], "one")
     ssm.delete_parameter(Name=name)
     refused("ParameterNotFound", ssm.get_parameter, Name=name)
@@ -130,7 +153,9 @@ def check_queue_exists_once(aws):
 def check_message_is_received_once(aws):
     """A message received is hidden until its visibility timeout, or deleted for good."""
     sqs, url = aws.client("sqs"), queue(aws)
-    sent = sqs.send_message(QueueUrl=url, MessageBody="hello", MessageAttributes={"k": {"DataType": "String", "StringValue": "v"}})
+    sent = sqs.send_message(
+        QueueUrl=url, MessageBody="hello", MessageAttributes={"k": {"DataType": "String", "StringValue": "v"}}
+    )
     same(sent["MD5OfMessageBody"], "5d41402abc4b2a76b9719d911017c592")
     [message] = sqs.receive_message(QueueUrl=url, AttributeNames=["All"], MessageAttributeNames=["All"])["Messages"]
     contains(message, {"MessageId": sent["MessageId"], "Body": "hello", "MD5OfBody": sent["MD5OfMessageBody"]})
@@ -138,11 +163,17 @@ def check_message_is_received_once(aws):
     same(message["MessageAttributes"]["k"]["StringValue"], "v")
     assert "Messages" not in sqs.receive_message(QueueUrl=url)
     counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-    contains(counts, {"ApproximateNumberOfMessages": "0", "ApproximateNumberOfMessagesNotVisible": "1", "VisibilityTimeout": "30"})
+    contains(
+        counts,
+        {"ApproximateNumberOfMessages": "0", "ApproximateNumberOfMessagesNotVisible": "1", "VisibilityTimeout": "30"},
+    )
     sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
     [again] = sqs.receive_message(QueueUrl=url)["Messages"]
     sqs.delete_message(QueueUrl=url, ReceiptHandle=again["ReceiptHandle"])
-    same(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessagesNotVisible"])["Attributes"], {"ApproximateNumberOfMessagesNotVisible": "0"})
+    same(
+        sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessagesNotVisible"])["Attributes"],
+        {"ApproximateNumberOfMessagesNotVisible": "0"},
+    )
 
 
 def check_message_batches(aws):
@@ -153,8 +184,15 @@ def check_message_batches(aws):
     messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1)["Messages"]
     gone = [{"Id": str(index), "ReceiptHandle": message["ReceiptHandle"]} for index, message in enumerate(messages)]
     same(len(sqs.delete_message_batch(QueueUrl=url, Entries=gone)["Successful"]), 10)
-    refused("AWS.SimpleQueueService.BatchEntryIdsNotDistinct", sqs.send_message_batch, QueueUrl=url, Entries=entries[:1] * 2)
-    refused("AWS.SimpleQueueService.TooManyEntriesInBatchRequest", sqs.send_message_batch, QueueUrl=url, Entries=entries + [{"Id": "x", "MessageBody": "x"}])
+    refused(
+        "AWS.SimpleQueueService.BatchEntryIdsNotDistinct", sqs.send_message_batch, QueueUrl=url, Entries=entries[:1] * 2
+    )
+    refused(
+        "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
+        sqs.send_message_batch,
+        QueueUrl=url,
+        Entries=entries + [{"Id": "x", "MessageBody": "x"}],
+    )
 
 
 def check_queue_refusals(aws):
@@ -170,9 +208,19 @@ def check_queue_is_purged(aws):
     """PurgeQueue empties a queue, once a minute."""
     sqs, url = aws.client("sqs"), queue(aws)
     sqs.send_message(QueueUrl=url, MessageBody="x", DelaySeconds=900)
-    same(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]["ApproximateNumberOfMessagesDelayed"], "1")
+    same(
+        sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"][
+            "ApproximateNumberOfMessagesDelayed"
+        ],
+        "1",
+    )
     sqs.purge_queue(QueueUrl=url)
-    same(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]["ApproximateNumberOfMessagesDelayed"], "0")
+    same(
+        sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"][
+            "ApproximateNumberOfMessagesDelayed"
+        ],
+        "0",
+    )
     refused("AWS.SimpleQueueService.PurgeQueueInProgress", sqs.purge_queue, QueueUrl=url)
 
 
@@ -200,7 +248,9 @@ def listening(aws, pattern):
     events.put_targets(Rule=name, Targets=[{"Id": "q", "Arn": arn}])
 
     def read():
-        messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=43200).get("Messages", [])
+        messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=43200).get(
+            "Messages", []
+        )
         return [json.loads(message["Body"]) for message in messages]
 
     return read
@@ -211,11 +261,15 @@ def check_events_are_delivered(aws):
     source = aws.name("source")
     read = listening(aws, {"source": [source], "detail": {"n": [{"numeric": [">", 1]}]}})
     entry = lambda n: {"Source": source, "DetailType": "test", "Detail": json.dumps({"n": n}), "Resources": ["r"]}
-    answer = aws.client("events").put_events(Entries=[entry(1), entry(2), {"Source": source, "DetailType": "x", "Detail": "no"}])
+    answer = aws.client("events").put_events(
+        Entries=[entry(1), entry(2), {"Source": source, "DetailType": "x", "Detail": "no"}]
+    )
     same(answer["FailedEntryCount"], 1)
     same(answer["Entries"][2]["ErrorCode"], "MalformedDetail")
     [event] = aws.until("the event", read)
-    contains(event, {"source": source, "detail-type": "test", "detail": {"n": 2}, "resources": ["r"], "region": "us-east-1"})
+    contains(
+        event, {"source": source, "detail-type": "test", "detail": {"n": 2}, "resources": ["r"], "region": "us-east-1"}
+    )
     same(event["id"], answer["Entries"][1]["EventId"])
 
 
@@ -223,9 +277,15 @@ def check_ecs_tells_of_tasks_and_deployments(aws):
     """Tasks, deployments and services of ECS send their events."""
     cluster = aws.cluster()
     arn = aws.ecs.describe_clusters(clusters=[cluster])["clusters"][0]["clusterArn"]
-    tasks = listening(aws, {"source": ["aws.ecs"], "detail-type": ["ECS Task State Change"], "detail": {"clusterArn": [arn]}})
-    actions = listening(aws, {"source": ["aws.ecs"], "detail-type": ["ECS Service Action"], "detail": {"clusterArn": [arn]}})
-    rollouts = listening(aws, {"detail-type": ["ECS Deployment State Change"], "resources": [{"wildcard": f"*{cluster}*"}]})
+    tasks = listening(
+        aws, {"source": ["aws.ecs"], "detail-type": ["ECS Task State Change"], "detail": {"clusterArn": [arn]}}
+    )
+    actions = listening(
+        aws, {"source": ["aws.ecs"], "detail-type": ["ECS Service Action"], "detail": {"clusterArn": [arn]}}
+    )
+    rollouts = listening(
+        aws, {"detail-type": ["ECS Deployment State Change"], "resources": [{"wildcard": f"*{cluster}*"}]}
+    )
     service = aws.service(cluster, desiredCount=1, networkConfiguration=network())
     aws.steady(cluster, service["serviceName"])
     seen = []
@@ -235,34 +295,66 @@ def check_ecs_tells_of_tasks_and_deployments(aws):
         return [event for event in seen if event["detail"]["lastStatus"] == "RUNNING"]
 
     event = aws.until("a running task is told", running)[0]
-    contains(event["detail"], {"clusterArn": arn, "group": f"service:{service['serviceName']}", "desiredStatus": "RUNNING", "launchType": "FARGATE"})
+    contains(
+        event["detail"],
+        {
+            "clusterArn": arn,
+            "group": f"service:{service['serviceName']}",
+            "desiredStatus": "RUNNING",
+            "launchType": "FARGATE",
+        },
+    )
     same(event["resources"], [event["detail"]["taskArn"]])
     assert event["detail"]["createdAt"].endswith("Z") and event["detail"]["version"] > 1
     steady = aws.until("the steady state is told", actions)
     contains(steady[0]["detail"], {"eventType": "INFO", "eventName": "SERVICE_STEADY_STATE"})
     names = []
-    aws.until("the deployment is told", lambda: names.extend(e["detail"]["eventName"] for e in rollouts()) or "SERVICE_DEPLOYMENT_COMPLETED" in names)
+    aws.until(
+        "the deployment is told",
+        lambda: names.extend(e["detail"]["eventName"] for e in rollouts()) or "SERVICE_DEPLOYMENT_COMPLETED" in names,
+    )
     same(names[0], "SERVICE_DEPLOYMENT_IN_PROGRESS")
 
 
 def check_alarm_lives(aws):
     """An alarm begins without data, takes a state it is told, and is deleted."""
     cloudwatch, name = aws.client("cloudwatch"), aws.name("alarm")
-    cloudwatch.put_metric_alarm(AlarmName=name, MetricName="m", Namespace="own", Statistic="Average", Period=60, EvaluationPeriods=1, Threshold=1.0, ComparisonOperator="GreaterThanThreshold")
+    cloudwatch.put_metric_alarm(
+        AlarmName=name,
+        MetricName="m",
+        Namespace="own",
+        Statistic="Average",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1.0,
+        ComparisonOperator="GreaterThanThreshold",
+    )
     find = lambda: cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
-    contains(find()[0], {"AlarmName": name, "StateValue": "INSUFFICIENT_DATA", "ActionsEnabled": True, "Threshold": 1.0})
+    contains(
+        find()[0], {"AlarmName": name, "StateValue": "INSUFFICIENT_DATA", "ActionsEnabled": True, "Threshold": 1.0}
+    )
     cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="test")
     same(find()[0]["StateValue"], "ALARM")
     cloudwatch.delete_alarms(AlarmNames=[name])
     same(find(), [])
-    refused(("ResourceNotFound", "ResourceNotFoundException"), cloudwatch.set_alarm_state, AlarmName=name, StateValue="OK", StateReason="x")
+    refused(
+        ("ResourceNotFound", "ResourceNotFoundException"),
+        cloudwatch.set_alarm_state,
+        AlarmName=name,
+        StateValue="OK",
+        StateReason="x",
+    )
 
 
 def check_alarms_of_target_tracking_exist(aws):
     """The two alarms PutScalingPolicy names are there."""
     cluster = aws.cluster()
     service = aws.service(cluster)["serviceName"]
-    target = {"ServiceNamespace": "ecs", "ResourceId": f"service/{cluster}/{service}", "ScalableDimension": "ecs:service:DesiredCount"}
+    target = {
+        "ServiceNamespace": "ecs",
+        "ResourceId": f"service/{cluster}/{service}",
+        "ScalableDimension": "ecs:service:DesiredCount",
+    }
     aws.scaling.register_scalable_target(**target, MinCapacity=0, MaxCapacity=2)
     alarms = aws.scaling.put_scaling_policy(
         **target,
@@ -273,36 +365,51 @@ def check_alarms_of_target_tracking_exist(aws):
             "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"},
         },
     )["Alarms"]
-    found = aws.client("cloudwatch").describe_alarms(AlarmNames=[alarm["AlarmName"] for alarm in alarms])["MetricAlarms"]
+    found = aws.client("cloudwatch").describe_alarms(AlarmNames=[alarm["AlarmName"] for alarm in alarms])[
+        "MetricAlarms"
+    ]
     same(sorted(alarm["AlarmArn"] for alarm in found), sorted(alarm["AlarmARN"] for alarm in alarms))
     same({alarm["Namespace"] for alarm in found}, {"AWS/ECS"})
 
 
 def check_metric_data(aws):
     """Data points put are listed and averaged."""
-    import datetime
-
     cloudwatch, space = aws.client("cloudwatch"), aws.name("space")
     at = datetime.datetime(2026, 1, 1, 12, 0, 30, tzinfo=datetime.timezone.utc)
-    cloudwatch.put_metric_data(Namespace=space, MetricData=[{"MetricName": "m", "Value": value, "Timestamp": at} for value in (1.0, 3.0)])
+    cloudwatch.put_metric_data(
+        Namespace=space, MetricData=[{"MetricName": "m", "Value": value, "Timestamp": at} for value in (1.0, 3.0)]
+    )
     same([metric["MetricName"] for metric in cloudwatch.list_metrics(Namespace=space)["Metrics"]], ["m"])
     hour = datetime.timedelta(hours=1)
-    query = {"Id": "q", "MetricStat": {"Metric": {"Namespace": space, "MetricName": "m"}, "Period": 60, "Stat": "Average"}}
-    [result] = cloudwatch.get_metric_data(MetricDataQueries=[query], StartTime=at - hour, EndTime=at + hour)["MetricDataResults"]
+    query = {
+        "Id": "q",
+        "MetricStat": {"Metric": {"Namespace": space, "MetricName": "m"}, "Period": 60, "Stat": "Average"},
+    }
+    [result] = cloudwatch.get_metric_data(MetricDataQueries=[query], StartTime=at - hour, EndTime=at + hour)[
+        "MetricDataResults"
+    ]
     same(result["Values"], [2.0])
 
 
 def check_role_lives(aws):
     """A role is made, found by name with its trust policy, and deleted without policies."""
     iam, name = aws.client("iam"), aws.name("role")
-    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        ],
+    }
     refused("NoSuchEntity", iam.get_role, text=f"The role with name {name} cannot be found.", RoleName=name)
     made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]
     assert made["Arn"].endswith(f":role/{name}")
     same(iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"], trust)
     policy = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
     iam.attach_role_policy(RoleName=name, PolicyArn=policy)
-    same(iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"], [{"PolicyName": policy.rsplit("/", 1)[1], "PolicyArn": policy}])
+    same(
+        iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"],
+        [{"PolicyName": policy.rsplit("/", 1)[1], "PolicyArn": policy}],
+    )
     refused("DeleteConflict", iam.delete_role, RoleName=name)
     iam.detach_role_policy(RoleName=name, PolicyArn=policy)
     assert name in [role["RoleName"] for page in iam.get_paginator("list_roles").paginate() for role in page["Roles"]]
@@ -312,10 +419,9 @@ def check_role_lives(aws):
 def check_messages_attributes_are_summed(aws):
     """The checksum of message attributes covers names, types and values."""
     sqs, url = aws.client("sqs"), queue(aws)
-    sent = sqs.send_message(QueueUrl=url, MessageBody="x", MessageAttributes={"k": {"DataType": "String", "StringValue": "v"}})
-    import hashlib
-    import struct
-
+    sent = sqs.send_message(
+        QueueUrl=url, MessageBody="x", MessageAttributes={"k": {"DataType": "String", "StringValue": "v"}}
+    )
     part = lambda text: struct.pack("!I", len(text)) + text.encode()
     expected = hashlib.md5(part("k") + part("String") + b"\x01" + part("v")).hexdigest()
     same(sent["MD5OfMessageAttributes"], expected)
