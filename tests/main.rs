@@ -20,4 +20,5 @@ mod faults;
 mod independent;
 mod lessons;
 mod offline;
+mod probes;
 mod world;

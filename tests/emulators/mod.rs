@@ -59,7 +59,17 @@ pub(crate) struct Emulators {
     _home: TempDir,
 }
 
+/// The Python that has boto3, which the emulators bring.
+pub(crate) fn python() -> PathBuf {
+    install::python()
+}
+
 impl Emulators {
+    /// Where each answers, by its name.
+    pub(crate) fn endpoints(&self) -> [(&'static str, String); 2] {
+        [("moto", self.moto.url()), ("ministack", self.ministack.url())]
+    }
+
     /// Starts both, and answers when both do. Panics with the reason when they cannot be installed or started.
     pub(crate) fn start() -> Self {
         let python = install::python();

@@ -98,6 +98,9 @@ pub(crate) enum Command {
     /// Print the IAM policy Fargateer needs: exactly the actions it calls
     IamPolicy,
     /// Serve the simulated AWS alone
+    ///
+    /// Any AWS client can talk to it, an image client too under /v2/. GET /_sim lists what shows and controls it: its state,
+    /// its calls, its time, faults and behaviours.
     Sim(SimArgs),
     /// Print a completion script for a shell
     Completion {

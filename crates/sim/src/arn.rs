@@ -29,6 +29,13 @@ pub(crate) fn digest(text: &str) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(text.as_bytes())))
 }
 
+/// A UUID that follows from a text.
+pub(crate) fn uuid(text: &str) -> String {
+    let digest = digest(text);
+    let part = |from: usize, to: usize| digest.get(from..to).unwrap_or_default();
+    format!("{}-{}-4{}-a{}-{}", part(7, 15), part(15, 19), part(19, 22), part(22, 25), part(25, 37))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{account, leaf, service, tail};

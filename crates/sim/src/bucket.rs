@@ -58,6 +58,8 @@ fn rates(service: &str, operation: &str) -> [Option<Rate>; 2] {
         "elasticloadbalancing" => [Some(rate("elb account", 40.0, 10.0)), Some(elb(operation))],
         "ecr" => [ecr(operation), None],
         "logs" => [logs(operation), None],
+        "streams.dynamodb" => [streams(operation), None],
+        "ssm" if operation.starts_with("Get") => [Some(rate("ssm get", 40.0, 40.0)), None],
         _ => [None, None],
     }
 }
@@ -77,11 +79,29 @@ fn ecs(operation: &str) -> Option<Rate> {
         "DeleteTaskDefinitions" => rate("task definition deletion", 5.0, 1.0),
         "TagResource" | "UntagResource" => rate("tag modify", 20.0, 10.0),
         "ListTagsForResource" => rate("tag read", 50.0, 20.0),
-        "RunTask" | "StopTask" => rate("cluster resource modify", 100.0, 40.0),
-        "DescribeTasks" | "ListTasks" => rate("cluster resource read", 100.0, 20.0),
+        "RunTask"
+        | "StartTask"
+        | "StopTask"
+        | "ExecuteCommand"
+        | "PutAttributes"
+        | "DeleteAttributes"
+        | "DeregisterContainerInstance"
+        | "UpdateContainerAgent"
+        | "UpdateContainerInstancesState" => rate("cluster resource modify", 100.0, 40.0),
+        "DescribeTasks" | "ListTasks" | "DescribeContainerInstances" | "ListContainerInstances" | "ListAttributes" => {
+            rate("cluster resource read", 100.0, 20.0)
+        }
         "CreateService" | "UpdateService" | "DeleteService" => rate("service modify", 50.0, 5.0),
         "DescribeServices" | "ListServices" => rate("service read", 100.0, 20.0),
         "ListServiceDeployments" | "DescribeServiceDeployments" => rate("service deployment", 50.0, 20.0),
+        "CreateCapacityProvider" | "UpdateCapacityProvider" | "DeleteCapacityProvider" => {
+            rate("capacity provider modify", 10.0, 1.0)
+        }
+        "DescribeCapacityProviders" => rate("capacity provider read", 50.0, 20.0),
+        "PutAccountSetting" | "PutAccountSettingDefault" | "DeleteAccountSetting" => rate("setting modify", 10.0, 1.0),
+        "ListAccountSettings" => rate("setting read", 50.0, 20.0),
+        "GetTaskProtection" | "UpdateTaskProtection" => rate("task protection", 200.0, 80.0),
+        "ListServicesByNamespace" => rate("cluster service resource read", 10.0, 1.0),
         "DescribeServiceRevisions" => rate("service revision", 50.0, 20.0),
         _ => return None,
     })
@@ -101,6 +121,19 @@ fn ecr(operation: &str) -> Option<Rate> {
         "GetAuthorizationToken" => rate("ecr token", 500.0, 500.0),
         "BatchGetImage" => rate("ecr get image", 2000.0, 2000.0),
         "PutImage" => rate("ecr put image", 10.0, 10.0),
+        "BatchCheckLayerAvailability" => rate("ecr check layers", 1000.0, 1000.0),
+        "GetDownloadUrlForLayer" => rate("ecr layer url", 3000.0, 3000.0),
+        "InitiateLayerUpload" => rate("ecr start layer", 100.0, 100.0),
+        "UploadLayerPart" => rate("ecr layer part", 500.0, 500.0),
+        "CompleteLayerUpload" => rate("ecr end layer", 100.0, 100.0),
+        _ => return None,
+    })
+}
+
+fn streams(operation: &str) -> Option<Rate> {
+    Some(match operation {
+        "DescribeStream" => rate("describe stream", 10.0, 10.0),
+        "ListStreams" => rate("list streams", 5.0, 5.0),
         _ => return None,
     })
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// The members that tell what a request is about, the most telling first.
-const NAMES: [&str; 29] = [
+const NAMES: [&str; 40] = [
     "serviceName",
     "service",
     "services",
@@ -36,6 +36,17 @@ const NAMES: [&str; 29] = [
     "clusterName",
     "cluster",
     "RoleArn",
+    "TableName",
+    "StreamArn",
+    "ShardIterator",
+    "QueueUrl",
+    "QueueName",
+    "Rule",
+    "SecretId",
+    "AlarmName",
+    "AlarmNames",
+    "Names",
+    "SubnetId",
 ];
 
 /// One call as the simulated AWS saw it.
@@ -61,8 +72,31 @@ pub struct Call {
 
 /// Whether an operation changes anything, by its name.
 pub(crate) fn mutating(operation: &str) -> bool {
-    const READS: [&str; 6] = ["Describe", "List", "Get", "BatchGet", "BatchCheck", "Filter"];
+    const READS: [&str; 11] = [
+        "Describe",
+        "List",
+        "Get",
+        "BatchGet",
+        "BatchCheck",
+        "Filter",
+        "Query",
+        "Scan",
+        "TransactGet",
+        "Receive",
+        "Test",
+    ];
     operation != "AssumeRole" && !READS.iter().any(|prefix| operation.starts_with(prefix))
+}
+
+/// A request as it is remembered: a layer of an image, or whatever else is as long, is only counted.
+pub(crate) fn remembered(mut request: Value) -> Value {
+    const LONGEST: usize = 65_536;
+    for member in request.as_object_mut().into_iter().flat_map(serde_json::Map::values_mut) {
+        if let Some(length) = member.as_str().map(str::len).filter(|length| *length > LONGEST) {
+            *member = Value::from(format!("({length} bytes)"));
+        }
+    }
+    request
 }
 
 /// The name or ARN of what a request is about: its most telling member.

@@ -3,26 +3,66 @@
 //! No wall clock anywhere. A test that pauses tokio's clock stops AWS with it. Dates are formatted here since no calendar
 //! crate is needed for two formats.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
-/// Where simulated time begins and how fast it runs.
+/// Where simulated time begins and how fast it runs. Clones are the same clock.
 #[derive(Clone, Debug)]
 pub(crate) struct Clock {
-    start: Instant,
+    course: Arc<Mutex<Course>>,
+}
+
+/// The course of time since it was last changed.
+#[derive(Clone, Copy, Debug)]
+struct Course {
+    since: Instant,
+    /// What had passed by then.
+    passed: Duration,
     speed: f64,
+}
+
+impl Course {
+    fn elapsed(self) -> Duration {
+        let elapsed = Instant::now().saturating_duration_since(self.since);
+        let exact = (self.speed - 1.0).abs() < f64::EPSILON;
+        self.passed + if exact { elapsed } else { elapsed.mul_f64(self.speed) }
+    }
 }
 
 impl Clock {
     pub(crate) fn start(speed: f64) -> Self {
         let speed = if speed.is_finite() && speed > 0.0 { speed } else { 1.0 };
-        Self { start: Instant::now(), speed }
+        let course = Course { since: Instant::now(), passed: Duration::ZERO, speed };
+        Self { course: Arc::new(Mutex::new(course)) }
+    }
+
+    /// A panic of another thread leaves a course that is still whole.
+    fn course(&self) -> MutexGuard<'_, Course> {
+        self.course.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Simulated time since the start.
     pub(crate) fn elapsed(&self) -> Duration {
-        let elapsed = Instant::now().saturating_duration_since(self.start);
-        if (self.speed - 1.0).abs() < f64::EPSILON { elapsed } else { elapsed.mul_f64(self.speed) }
+        self.course().elapsed()
+    }
+
+    /// Simulated seconds per second.
+    pub(crate) fn speed(&self) -> f64 {
+        self.course().speed
+    }
+
+    /// Lets time pass at once.
+    pub(crate) fn leap(&self, time: Duration) {
+        self.course().passed += time;
+    }
+
+    /// Lets time run faster or slower from now on; zero stops it.
+    pub(crate) fn set_speed(&self, speed: f64) {
+        let mut course = self.course();
+        course.passed = course.elapsed();
+        course.since = Instant::now();
+        course.speed = if speed.is_finite() { speed.max(0.0) } else { 1.0 };
     }
 }
 
@@ -89,7 +129,7 @@ impl Date {
 }
 
 /// Year, month and day of a day counted from 1970 (the usual days-to-civil algorithm, for dates after it).
-fn civil(days: u64) -> (u64, u64, u64) {
+pub(crate) fn civil(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468;
     let era = shifted / 146_097;
     let of_era = shifted % 146_097;
@@ -100,6 +140,21 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     (year, month, day)
+}
+
+/// The day, counted from 1970, of a date after it: the other way round.
+pub(crate) fn days(year: u64, month: u64, day: u64) -> u64 {
+    let year = year - u64::from(month <= 2);
+    let shifted_month = if month > 2 { month - 3 } else { month + 9 };
+    let of_year = (153 * shifted_month + 2) / 5 + day.saturating_sub(1);
+    let of_era = year % 400 * 365 + year % 400 / 4 - year % 400 / 100 + of_year;
+    (year / 400 * 146_097 + of_era).saturating_sub(719_468)
+}
+
+/// The number of days of a month.
+pub(crate) fn days_in(year: u64, month: u64) -> u64 {
+    let (next_year, next_month) = if month >= 12 { (year + 1, 1) } else { (year, month + 1) };
+    days(next_year, next_month, 1).saturating_sub(days(year, month, 1))
 }
 
 #[cfg(test)]

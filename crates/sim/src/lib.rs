@@ -1,7 +1,8 @@
 //! A simulated AWS that speaks the real wire protocols.
 //!
 //! One pure engine ([`Simulation`] over a world of accounts and regions) answers the requests of ECS, ECR, Elastic Load
-//! Balancing v2, Application Auto Scaling, CloudWatch Logs and STS with the documented shapes, defaults, error codes and
+//! Balancing v2, Application Auto Scaling, CloudWatch and its Logs, DynamoDB and its Streams, EC2's networks, EventBridge, Secrets Manager,
+//! SQS, Systems Manager and STS with the documented shapes, defaults, error codes and
 //! texts. It has two doors: a connector for the SDK in the same process, driven by a paused clock, and a loopback HTTP
 //! server for any other client. What AWS does by itself (tasks starting, targets turning healthy, a circuit breaker
 //! tripping) is a function of simulated time, evaluated when somebody looks: there are no background tasks.
@@ -13,24 +14,35 @@ mod behaviour;
 mod bucket;
 mod call;
 mod clock;
+mod cloudwatch;
 mod connector;
+mod distribution;
+mod dynamodb;
+mod ec2;
 mod ecr;
 mod ecs;
 mod elb;
+mod eventbridge;
 mod fault;
+mod iam;
 mod input;
 mod logs;
 mod mangle;
 mod page;
+mod parameter;
 mod refusal;
 mod scaling;
+mod secret;
 mod seed;
 mod server;
 mod settings;
 mod simulation;
+mod snapshot;
+mod sqs;
 mod state;
 mod sts;
 mod tag;
+mod window;
 mod wire;
 mod witness;
 mod world;
@@ -39,6 +51,6 @@ pub use behaviour::Behaviour;
 pub use call::Call;
 pub use fault::{Fault, FaultKind, Omission, Paging};
 pub use seed::Seed;
-pub use settings::{Settings, Times};
+pub use settings::{Networks, Registry, Settings, Times};
 pub use simulation::Simulation;
 pub use witness::{Meeting, View, Witness};

@@ -45,9 +45,7 @@ fn plant_image(region: &mut Region, image: &str) {
     let path = image.split_once(".amazonaws.com/").map_or(image, |(_, path)| path);
     let (name, tag) = path.split_once(':').unwrap_or((path, "latest"));
     try_to(ecr::create_repository(region, &json!({"repositoryName": name})));
-    let put =
-        json!({"repositoryName": name, "imageTag": tag, "imageManifest": "{}", "imageDigest": arn::digest(image)});
-    try_to(ecr::put_image(region, &put));
+    ecr::plant_image(region, name, tag, &arn::digest(image));
 }
 
 /// A seed is planted as far as it goes: what is there already is what was wanted.

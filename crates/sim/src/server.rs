@@ -1,21 +1,20 @@
-//! The loopback door: the same engine behind HTTP, for any client, with a window into it under `/_sim`.
+//! The loopback door: the same engine behind HTTP, for any client, with a window into it under `/_sim` (see `window`) and the image
+//! registry under `/v2/`.
 //!
 //! No TLS and no check of signatures: it is meant for the local machine only, and whoever serves it binds it there.
 
-use crate::behaviour::Behaviour;
-use crate::input::Members;
+use crate::distribution::Pulled;
 use crate::simulation::Simulation;
-use crate::wire::{BODY_LIMIT, Message, Reply};
+use crate::window;
+use crate::wire::{self, BODY_LIMIT, Message, Reply};
 use crate::world::{Headers, Outcome};
+use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Response, StatusCode};
-use axum::routing::{any, get, post};
-use axum::{Json, Router};
-use serde_json::{Value, json};
+use axum::http::{HeaderMap, Method, Response, StatusCode};
+use axum::routing::any;
 use std::future::Future;
 use std::io;
-use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -33,59 +32,27 @@ impl Simulation {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
         let (open, closed) = watch::channel(());
+        let windows = window::routes(&self);
         let door = Door { simulation: self, closed };
         let shutdown = async move {
             shutdown.await;
             drop(open);
         };
         let router = Router::new()
-            .route("/_sim/calls", get(calls))
-            .route("/_sim/state", get(state))
-            .route("/_sim/behave", post(behave))
+            .route("/v2", any(registry))
+            .route("/v2/{*rest}", any(registry))
+            .route("/v2/", any(registry))
             .fallback(any(aws))
             .with_state(door);
+        let router = windows.into_iter().fold(router, |router, (path, route)| router.route(path, route));
         axum::serve(listener, router).with_graceful_shutdown(shutdown).await
     }
 }
 
-async fn calls(State(Door { simulation, .. }): State<Door>) -> Json<Value> {
-    Json(json!(simulation.calls()))
-}
-
-async fn state(State(Door { simulation, .. }): State<Door>) -> Json<Value> {
-    Json(simulation.state())
-}
-
-/// `{"pattern": "image", "behaviour": "crash-loop", "exit_code": 1}`
-async fn behave(State(Door { simulation, .. }): State<Door>, Json(input): Json<Value>) -> (StatusCode, Json<Value>) {
-    let Some(behaviour) = behaviour(&input) else {
-        return (StatusCode::BAD_REQUEST, Json(json!({"error": "unknown behaviour"})));
-    };
-    simulation.behave(input.text("pattern").unwrap_or_default(), behaviour);
-    (StatusCode::OK, Json(json!({})))
-}
-
-fn behaviour(input: &Value) -> Option<Behaviour> {
-    Some(match input.text("behaviour").unwrap_or("healthy") {
-        "healthy" => Behaviour::Healthy,
-        "crash-loop" => {
-            let exit_code = input.whole("exit_code").unwrap_or(1);
-            Behaviour::CrashLoop { exit_code: i32::try_from(exit_code).ok()? }
-        }
-        "pull-failure" => Behaviour::PullFailure,
-        "never-healthy" => Behaviour::NeverHealthy,
-        "unhealthy-target" => Behaviour::UnhealthyTarget,
-        "slow-start" => Behaviour::SlowStart(input.seconds("seconds").unwrap_or(Duration::from_mins(1))),
-        "stuck-provisioning" => Behaviour::StuckProvisioning,
-        "out-of-memory" => Behaviour::OutOfMemory,
-        _ => return None,
-    })
-}
-
 async fn aws(State(mut door): State<Door>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    // One byte more than the limit is enough for the engine to refuse it in the caller's own protocol.
-    let Ok(body) = to_bytes(body, 8 * BODY_LIMIT).await else {
+    // Larger than what any service takes, so that the engine refuses it in the caller's own protocol.
+    let Ok(body) = to_bytes(body, BODY_LIMIT / 16).await else {
         return broken(StatusCode::PAYLOAD_TOO_LARGE);
     };
     let message = Message {
@@ -104,6 +71,40 @@ async fn aws(State(mut door): State<Door>, request: Request) -> Response<Body> {
     }
 }
 
+/// The OCI distribution API of the image registry.
+async fn registry(State(mut door): State<Door>, request: Request) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
+        return broken(StatusCode::PAYLOAD_TOO_LARGE);
+    };
+    let request = wire::Request {
+        method: parts.method.to_string(),
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        authorization: header(&parts.headers, "authorization"),
+        content_type: header(&parts.headers, "content-type"),
+        content_range: header(&parts.headers, "content-range"),
+        body: body.to_vec(),
+    };
+    let (pulled, date) = door.simulation.distribute(&request);
+    match pulled {
+        Pulled::Response(answer) => {
+            let mut response = Response::builder().status(answer.status).header("date", date);
+            response = response.header("content-length", answer.body.len());
+            for (name, value) in answer.headers {
+                response = response.header(name, value);
+            }
+            let body = if parts.method == Method::HEAD { Body::empty() } else { Body::from(answer.body) };
+            response.body(body).unwrap_or_else(|_| broken(StatusCode::INTERNAL_SERVER_ERROR))
+        }
+        Pulled::Reset => reset(),
+        Pulled::Hang => {
+            let _ = door.closed.changed().await;
+            reset()
+        }
+    }
+}
+
 fn header(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
@@ -114,8 +115,12 @@ fn respond(reply: Reply, headers: &Headers) -> Response<Body> {
         .header("x-amzn-requestid", &headers.request_id)
         .header("date", &headers.date)
         .header("content-type", reply.content_type);
-    if let Some(error) = reply.error.filter(|_| reply.content_type.ends_with("json-1.1")) {
-        response = response.header("x-amzn-errortype", error);
+    if let Some(error) = reply.error {
+        if let Some(named) = wire::query_error(&error) {
+            response = response.header("x-amzn-query-error", named);
+        } else if reply.content_type.ends_with("json-1.1") {
+            response = response.header("x-amzn-errortype", error);
+        }
     }
     response.body(Body::from(reply.body)).unwrap_or_else(|_| broken(StatusCode::INTERNAL_SERVER_ERROR))
 }

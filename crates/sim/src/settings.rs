@@ -33,6 +33,16 @@ pub struct Settings {
     pub history: Duration,
     /// How many vCPUs may run at once in a region; no limit when unset. A new account has six.
     pub vcpu_quota: Option<u32>,
+    /// How long DynamoDB takes to make, change or delete a table.
+    pub table_delay: Duration,
+    /// How old the items are that a DynamoDB read shows which is not consistent; zero for never stale.
+    pub stale_reads: Duration,
+    /// How long after its time to live DynamoDB removes an item. AWS says "within a few days".
+    pub time_to_live_delay: Duration,
+    /// How the image registry behaves.
+    pub registry: Registry,
+    /// Which subnets and security groups exist.
+    pub networks: Networks,
 }
 
 impl Default for Settings {
@@ -50,7 +60,41 @@ impl Default for Settings {
             service_linked_role: true,
             history: Duration::ZERO,
             vcpu_quota: None,
+            table_delay: Duration::from_secs(2),
+            stale_reads: Duration::ZERO,
+            time_to_live_delay: Duration::from_mins(10),
+            registry: Registry::default(),
+            networks: Networks::Any,
         }
+    }
+}
+
+/// Which subnets and security groups exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Networks {
+    /// Every one whose id is well-formed.
+    Any,
+    /// Those put in place with `Simulation::seed_network`.
+    Seeded,
+}
+
+/// How the image registry behaves. The defaults are what users of ECR report.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    /// Whether a blob mount from another repository starts an upload instead (202), unless the account setting
+    /// `BLOB_MOUNTING` is on.
+    pub refuses_mounts: bool,
+    /// Whether pushing to an immutable tag the very image it has is refused with TAG_INVALID.
+    pub refuses_same_tag: bool,
+    /// Whether an upload in chunks loses all chunks but the first; the answer to a chunk is then 201.
+    pub breaks_chunks: bool,
+    /// What `GetAuthorizationToken` gives as the registry's address; the real name of the account's registry when unset.
+    pub endpoint: Option<String>,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self { refuses_mounts: true, refuses_same_tag: true, breaks_chunks: true, endpoint: None }
     }
 }
 

@@ -3,10 +3,11 @@
 use crate::behaviour::Behaviour;
 use crate::call::Call;
 use crate::clock::Clock;
+use crate::distribution::Pulled;
 use crate::fault::Fault;
 use crate::seed::{self, Seed};
 use crate::settings::Settings;
-use crate::wire::Message;
+use crate::wire::{Message, Request};
 use crate::witness::Witness;
 use crate::world::{Outcome, World};
 use crate::{ecs, scaling};
@@ -43,13 +44,48 @@ impl Simulation {
         self.world().handle(self.clock.elapsed(), message)
     }
 
+    /// Answers a request to the image registry.
+    pub(crate) fn distribute(&self, request: &Request) -> (Pulled, String) {
+        let now = self.clock.elapsed();
+        (self.world().distribute((now, self.epoch), request), Pulled::date(self.epoch, now))
+    }
+
     /// How long a call through the in-process door takes.
     pub(crate) fn latency(&self) -> Duration {
         self.latency
     }
 
-    /// What there is, briefly, for people.
-    pub(crate) fn state(&self) -> Value {
+    /// Forgets everything there is, calls, faults and behaviours included. Time goes on.
+    pub fn reset(&self) {
+        self.world().reset();
+    }
+
+    /// Lets simulated time pass at once.
+    pub fn leap(&self, time: Duration) {
+        self.clock.leap(time);
+    }
+
+    /// From now on, so many simulated seconds pass in a second of the tokio clock. Zero stops time.
+    pub fn set_speed(&self, speed: f64) {
+        self.clock.set_speed(speed);
+    }
+
+    /// Simulated seconds per second of the tokio clock.
+    pub(crate) fn speed(&self) -> f64 {
+        self.clock.speed()
+    }
+
+    /// Puts subnets and security groups in place, in a VPC: with `Networks::Seeded` the only ones there are.
+    pub fn seed_network(&self, region: &str, vpc: &str, subnets: &[&str], groups: &[&str]) {
+        let mut world = self.world();
+        let network = &mut world.home(self.clock.elapsed(), region).network;
+        let placed = |ids: &[&str]| ids.iter().map(|id| ((*id).to_owned(), vpc.to_owned())).collect::<Vec<_>>();
+        network.subnets.extend(placed(subnets));
+        network.groups.extend(placed(groups));
+    }
+
+    /// Everything there is, as JSON: what `GET /_sim/state` answers.
+    pub fn state(&self) -> Value {
         let mut world = self.world();
         world.advance(self.clock.elapsed());
         world.state()
@@ -57,7 +93,8 @@ impl Simulation {
 
     /// Calls an operation directly, as another person would: no fault or rate applies, and it is not recorded.
     ///
-    /// `service` is `ecs`, `ecr`, `elbv2`, `application-autoscaling`, `logs` or `sts`. An error is its code and message.
+    /// `service` is `ecs`, `ecr`, `elbv2`, `application-autoscaling`, `logs`, `sts`, `dynamodb`, `dynamodbstreams`, `ec2`,
+    /// `secretsmanager`, `ssm`, `sqs`, `events` or `cloudwatch`. An error is its code and message.
     #[expect(clippy::needless_pass_by_value, reason = "callers write the input in place")]
     pub fn call(&self, region: &str, service: &str, operation: &str, input: Value) -> Result<Value, (String, String)> {
         let mut world = self.world();

@@ -12,9 +12,12 @@ use crate::mangle;
 use crate::refusal::{Answer, Refusal};
 use crate::settings::Settings;
 use crate::state::{Region, Timer};
-use crate::wire::{self, BODY_LIMIT, Message, Reply, Spoken};
+use crate::wire::{self, Message, Reply, Spoken};
 use crate::witness::{self, Meeting, View, Witness};
-use crate::{ecr, ecs, elb, input, logs, scaling, sts};
+use crate::{
+    cloudwatch, dynamodb, ec2, ecr, ecs, elb, eventbridge, iam, input, logs, parameter, scaling, secret, snapshot, sqs,
+    sts,
+};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -180,8 +183,8 @@ impl World {
 
     fn answer(&mut self, at: (&Meeting<'_>, &Place), spoken: &Spoken, message: &Message) -> Answer {
         let (meeting, place) = at;
-        if message.body.len() > BODY_LIMIT {
-            return Err(Refusal::new("RequestEntityTooLarge", "The request body is larger than 1 MiB."));
+        if message.body.len() > wire::limit(&spoken.service) {
+            return Err(Refusal::new("RequestEntityTooLarge", "The request body is larger than this service takes."));
         }
         let input = spoken.input.clone()?;
         if self.settings.throttle {
@@ -253,7 +256,7 @@ impl World {
             service: spoken.service.clone(),
             operation: spoken.operation.clone(),
             error,
-            request,
+            request: call::remembered(request),
         });
     }
 
@@ -302,40 +305,29 @@ impl World {
         self.behaviours.push((pattern.to_owned(), behaviour));
     }
 
-    /// What there is, briefly.
-    pub(crate) fn state(&self) -> Value {
-        let regions = self.regions.iter().map(|((account, name), region)| {
-            json!({
-                "account": account,
-                "region": name,
-                "clusters": region.ecs.clusters.keys().collect::<Vec<_>>(),
-                "taskDefinitionFamilies": region.ecs.families.keys().collect::<Vec<_>>(),
-                "services": region.ecs.services.values().map(|service| json!({
-                    "cluster": service.cluster,
-                    "name": service.name,
-                    "status": format!("{:?}", service.status),
-                    "desired": service.desired,
-                    "tasks": service.tasks.values().map(|task| format!("{:?}", task.phase)).collect::<Vec<_>>(),
-                    "events": service.events,
-                })).collect::<Vec<_>>(),
-                "targetGroups": region.elb.groups.keys().collect::<Vec<_>>(),
-                "repositories": region.ecr.repositories.keys().collect::<Vec<_>>(),
-                "logGroups": region.logs.groups.keys().collect::<Vec<_>>(),
-                "scalableTargets": region.scaling.targets.keys().collect::<Vec<_>>(),
-            })
-        });
-        regions.collect()
+    /// Everything there is.
+    pub(crate) fn state(&mut self) -> Value {
+        self.regions.values_mut().map(snapshot::region).collect()
+    }
+
+    /// Forgets everything but the settings.
+    pub(crate) fn reset(&mut self) {
+        let settings = self.settings.as_ref().clone();
+        *self = Self::new(settings);
     }
 }
 
 /// Does everything that was due by then, in order.
-fn advance(region: &mut Region, now: Duration) {
+pub(crate) fn advance(region: &mut Region, now: Duration) {
     while let Some(timer) = region.due(now) {
         match timer {
             Timer::Task { cluster, service, task, turn } => ecs::advance_task(region, &(cluster, service), &task, turn),
             Timer::Service { cluster, service } => ecs::wake(region, cluster, service),
             Timer::Alarm { resource } => scaling::evaluate(region, &resource),
+            Timer::Schedule { resource, action, turn } => scaling::run_scheduled(region, &resource, &action, turn),
+            Timer::Definition { family, revision } => ecs::purge_definition(region, family, revision),
         }
+        eventbridge::observe(region);
     }
     region.now = region.now.max(now);
 }
@@ -349,21 +341,33 @@ fn answer(region: &mut Region, (service, operation): (&str, &str), input: &Value
         "application-autoscaling" => scaling::handle(region, operation, input),
         "logs" => logs::handle(region, operation, input),
         "sts" => sts::handle(region, operation, input),
+        "dynamodb" => dynamodb::handle(region, operation, input),
+        "streams.dynamodb" | "dynamodbstreams" => dynamodb::handle_stream(region, operation, input),
+        "iam" => iam::handle(region, operation, input),
+        "ec2" => ec2::handle(region, operation, input),
+        "secretsmanager" => secret::handle(region, operation, input),
+        "ssm" => parameter::handle(region, operation, input),
+        "sqs" => sqs::handle(region, operation, input),
+        "events" => eventbridge::handle(region, operation, input),
+        "monitoring" | "cloudwatch" => cloudwatch::handle(region, operation, input),
         _ => Err(Refusal::unknown_operation()),
     };
+    eventbridge::observe(region);
     answer.map(input::without_nulls)
 }
 
 fn throttled(spoken: &Spoken) -> Refusal {
     match spoken.service.as_str() {
-        "elasticloadbalancing" | "sts" => Refusal::new("Throttling", "Rate exceeded"),
+        "ec2" => Refusal::new("RequestLimitExceeded", "Request limit exceeded."),
+        "elasticloadbalancing" | "sts" | "iam" => Refusal::new("Throttling", "Rate exceeded"),
         _ => Refusal::new("ThrottlingException", "Rate exceeded"),
     }
 }
 
 fn denied(spoken: &Spoken) -> Refusal {
     let code = match spoken.service.as_str() {
-        "elasticloadbalancing" | "sts" => "AccessDenied",
+        "ec2" => "UnauthorizedOperation",
+        "elasticloadbalancing" | "sts" | "iam" => "AccessDenied",
         _ => "AccessDeniedException",
     };
     let message = format!(

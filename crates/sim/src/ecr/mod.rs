@@ -1,17 +1,23 @@
 //! Amazon ECR: repositories and images, and whether an image can be pulled.
 //!
-//! Manifests are kept as they were put; layers are not simulated.
+//! The same images are reached by the JSON API and by the registry's own protocol (`registry`). Manifests and layers are kept
+//! as they were put. Replication, pull-through caches, creation templates, signing and what a scan finds are not simulated.
 
 mod image;
+mod layer;
+mod manifest;
+mod mutability;
+mod policy;
+pub(crate) mod registry;
 mod repository;
 
-pub(crate) use image::put as put_image;
+pub(crate) use image::plant as plant_image;
 pub(crate) use repository::create as create_repository;
 
 use crate::arn;
 use crate::refusal::{Answer, Refusal};
 use crate::state::Region;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Answers one ECR operation.
 pub(crate) fn handle(region: &mut Region, operation: &str, input: &Value) -> Answer {
@@ -19,10 +25,10 @@ pub(crate) fn handle(region: &mut Region, operation: &str, input: &Value) -> Ans
         "CreateRepository" => repository::create(region, input),
         "DescribeRepositories" => repository::describe(region, input),
         "DeleteRepository" => repository::delete(region, input),
-        "PutLifecyclePolicy" => repository::put_lifecycle_policy(region, input),
-        "GetLifecyclePolicy" => repository::get_lifecycle_policy(region, input),
-        "DeleteLifecyclePolicy" => repository::delete_lifecycle_policy(region, input),
-        "PutImageTagMutability" => repository::put_tag_mutability(region, input),
+        "PutLifecyclePolicy" => policy::put_lifecycle(region, input),
+        "GetLifecyclePolicy" => policy::get_lifecycle(region, input),
+        "DeleteLifecyclePolicy" => policy::delete_lifecycle(region, input),
+        "PutImageTagMutability" => mutability::put(region, input),
         "TagResource" => repository::tag(region, input),
         "UntagResource" => repository::untag(region, input),
         "ListTagsForResource" => repository::list_tags(region, input),
@@ -31,7 +37,32 @@ pub(crate) fn handle(region: &mut Region, operation: &str, input: &Value) -> Ans
         "BatchDeleteImage" => image::batch_delete(region, input),
         "ListImages" => image::list(region, input),
         "PutImage" => image::put(region, input),
-        "GetAuthorizationToken" => Ok(repository::authorization_token(region)),
+        "GetAuthorizationToken" => Ok(registry::authorization_token(region)),
+        "StartLifecyclePolicyPreview" => policy::start_preview(region, input),
+        "GetLifecyclePolicyPreview" => policy::get_preview(region, input),
+        "SetRepositoryPolicy" => policy::set(region, input),
+        "GetRepositoryPolicy" => policy::get(region, input),
+        "DeleteRepositoryPolicy" => policy::delete(region, input),
+        "PutImageScanningConfiguration" => repository::put_scanning(region, input),
+        "StartImageScan" | "DescribeImageScanFindings" => image::scan(region, input),
+        "ListImageReferrers" => image::referrers(region, input),
+        "DescribeRegistry" => Ok(repository::describe_registry(region)),
+        "DescribePullThroughCacheRules" => Ok(json!({"pullThroughCacheRules": []})),
+        "GetRegistryScanningConfiguration" => {
+            let configuration = json!({"scanType": "BASIC", "rules": []});
+            Ok(json!({"registryId": region.account, "scanningConfiguration": configuration}))
+        }
+        "GetRegistryPolicy" => {
+            let message = format!("Registry policy does not exist in the registry with id '{}'", region.account);
+            Err(Refusal::new("RegistryPolicyNotFoundException", message))
+        }
+        "PutAccountSetting" => Ok(repository::put_setting(region, input)),
+        "GetAccountSetting" => Ok(repository::get_setting(region, input)),
+        "InitiateLayerUpload" => layer::initiate(region, input),
+        "UploadLayerPart" => layer::part(region, input),
+        "CompleteLayerUpload" => layer::complete(region, input),
+        "BatchCheckLayerAvailability" => layer::check(region, input),
+        "GetDownloadUrlForLayer" => layer::url(region, input),
         _ => Err(Refusal::unknown_operation()),
     }
 }

@@ -1,5 +1,6 @@
 //! ECR repositories: their settings, tags and lifecycle policy.
 
+use super::mutability;
 use crate::arn;
 use crate::input::Members;
 use crate::page;
@@ -8,8 +9,6 @@ use crate::state::Region;
 use crate::state::ecr::Repository;
 use crate::tag;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// The repository a request names.
 pub(super) fn named<'a>(region: &'a mut Region, input: &Value) -> Result<&'a mut Repository, Refusal> {
@@ -50,20 +49,41 @@ pub(crate) fn create(region: &mut Region, input: &Value) -> Answer {
     let tags = tag::UPPER.read(input.items("tags"));
     tag::check(&tags, "InvalidTagParameterException")?;
     let scanning = json!({"scanOnPush": false});
-    let encryption = json!({"encryptionType": "AES256"});
-    let body = json!({
+    let encryption = encryption(region, input)?;
+    let mut body = json!({
         "repositoryArn": region.arn("ecr", &format!("repository/{name}")),
         "registryId": region.account,
         "repositoryName": name,
         "repositoryUri": format!("{}.dkr.ecr.{}.amazonaws.com/{name}", region.account, region.name),
         "createdAt": region.timestamp(),
-        "imageTagMutability": input.text("imageTagMutability").unwrap_or("MUTABLE"),
         "imageScanningConfiguration": input.member("imageScanningConfiguration").cloned().unwrap_or(scanning),
-        "encryptionConfiguration": input.member("encryptionConfiguration").cloned().unwrap_or(encryption),
+        "encryptionConfiguration": encryption,
     });
-    let repository = Repository { body: body.clone(), tags, lifecycle_policy: None, images: BTreeMap::new() };
+    mutability::read(input, &mut body)?;
+    let repository = Repository { body: body.clone(), tags, ..Repository::default() };
     region.ecr.repositories.insert(name, repository);
     Ok(json!({"repository": body}))
+}
+
+/// AES256 unless a key is asked for; the key is AWS's own unless one is named.
+fn encryption(region: &Region, input: &Value) -> Result<Value, Refusal> {
+    let wanted = input.member("encryptionConfiguration");
+    let kind = wanted.and_then(|wanted| wanted.text("encryptionType")).unwrap_or("AES256");
+    let key = wanted.and_then(|wanted| wanted.text("kmsKey"));
+    match (kind, key) {
+        ("AES256", None) => Ok(json!({"encryptionType": kind})),
+        ("AES256", Some(_)) => Err(Refusal::invalid(
+            "Invalid parameter at 'encryptionConfiguration' failed to satisfy constraint: 'KMS key is not allowed with AES256'",
+        )),
+        ("KMS" | "KMS_DSSE", key) => {
+            let own = region.arn("kms", "key/00000000-0000-4000-a000-000000000001");
+            Ok(json!({"encryptionType": kind, "kmsKey": key.unwrap_or(&own)}))
+        }
+        _ => Err(Refusal::invalid(
+            "Invalid parameter at 'encryptionType' failed to satisfy constraint: 'Member must satisfy enum value set: [AES256, \
+             KMS, KMS_DSSE]'",
+        )),
+    }
 }
 
 /// DescribeRepositories.
@@ -97,63 +117,37 @@ pub(super) fn delete(region: &mut Region, input: &Value) -> Answer {
     Ok(json!({"repository": body}))
 }
 
-/// PutLifecyclePolicy: stored as it was sent.
-pub(super) fn put_lifecycle_policy(region: &mut Region, input: &Value) -> Answer {
+/// PutImageScanningConfiguration.
+pub(super) fn put_scanning(region: &mut Region, input: &Value) -> Answer {
     let account = region.account.clone();
-    let text = input.text("lifecyclePolicyText").unwrap_or_default().to_owned();
-    let parsed: Option<Value> = serde_json::from_str(&text).ok();
-    if parsed.and_then(|policy| policy.items("rules").map(<[Value]>::len)).is_none_or(|rules| rules == 0 || rules > 50)
-    {
-        return Err(Refusal::invalid(
-            "Invalid parameter at 'LifecyclePolicyText' failed to satisfy constraint: 'Lifecycle policy validation failure'",
-        ));
-    }
-    let repository = named(region, input)?;
-    repository.lifecycle_policy = Some(text.clone());
+    let wanted = json!({"scanOnPush": input.get("imageScanningConfiguration").and_then(|scan| scan.flag("scanOnPush")).unwrap_or(false)});
+    named(region, input)?.body.put("imageScanningConfiguration", wanted.clone());
     let name = input.text("repositoryName");
-    Ok(json!({"registryId": account, "repositoryName": name, "lifecyclePolicyText": text}))
+    Ok(json!({"registryId": account, "repositoryName": name, "imageScanningConfiguration": wanted}))
 }
 
-/// GetLifecyclePolicy.
-pub(super) fn get_lifecycle_policy(region: &mut Region, input: &Value) -> Answer {
-    let account = region.account.clone();
-    let name = input.text("repositoryName").unwrap_or_default();
-    let Some(text) = named(region, input)?.lifecycle_policy.clone() else {
-        return Err(no_policy(&account, name));
+/// PutAccountSetting.
+pub(super) fn put_setting(region: &mut Region, input: &Value) -> Value {
+    let (name, value) = (input.text("name").unwrap_or_default(), input.text("value").unwrap_or_default());
+    region.ecr.settings.insert(name.to_owned(), value.to_owned());
+    json!({"name": name, "value": value})
+}
+
+/// GetAccountSetting.
+pub(super) fn get_setting(region: &Region, input: &Value) -> Value {
+    let name = input.text("name").unwrap_or_default();
+    let default = match name {
+        "BASIC_SCAN_TYPE_VERSION" => "AWS_NATIVE",
+        "REGISTRY_POLICY_SCOPE" => "V2",
+        _ => "DISABLED",
     };
-    let evaluated = region.timestamp();
-    Ok(json!({
-        "registryId": account,
-        "repositoryName": name,
-        "lifecyclePolicyText": text,
-        "lastEvaluatedAt": evaluated,
-    }))
+    let value = region.ecr.settings.get(name).map_or(default, String::as_str);
+    json!({"name": name, "value": value})
 }
 
-fn no_policy(account: &str, name: &str) -> Refusal {
-    let message = format!(
-        "Lifecycle policy does not exist for the repository with name '{name}' in the registry with id '{account}'"
-    );
-    Refusal::new("LifecyclePolicyNotFoundException", message)
-}
-
-/// DeleteLifecyclePolicy.
-pub(super) fn delete_lifecycle_policy(region: &mut Region, input: &Value) -> Answer {
-    let account = region.account.clone();
-    let name = input.text("repositoryName").unwrap_or_default();
-    let Some(text) = named(region, input)?.lifecycle_policy.take() else {
-        return Err(no_policy(&account, name));
-    };
-    Ok(json!({"registryId": account, "repositoryName": name, "lifecyclePolicyText": text}))
-}
-
-/// PutImageTagMutability.
-pub(super) fn put_tag_mutability(region: &mut Region, input: &Value) -> Answer {
-    let account = region.account.clone();
-    let mutability = input.text("imageTagMutability").unwrap_or("MUTABLE");
-    named(region, input)?.body.put("imageTagMutability", json!(mutability));
-    let name = input.text("repositoryName");
-    Ok(json!({"registryId": account, "repositoryName": name, "imageTagMutability": mutability}))
+/// DescribeRegistry.
+pub(super) fn describe_registry(region: &Region) -> Value {
+    json!({"registryId": region.account, "replicationConfiguration": {"rules": []}})
 }
 
 fn by_arn<'a>(region: &'a mut Region, input: &Value) -> Result<&'a mut Repository, Refusal> {
@@ -180,12 +174,4 @@ pub(super) fn untag(region: &mut Region, input: &Value) -> Answer {
 /// ListTagsForResource.
 pub(super) fn list_tags(region: &mut Region, input: &Value) -> Answer {
     Ok(json!({"tags": tag::UPPER.write(&by_arn(region, input)?.tags)}))
-}
-
-/// GetAuthorizationToken: `AWS:password` in base64, good for twelve hours.
-pub(super) fn authorization_token(region: &Region) -> Value {
-    let endpoint = format!("https://{}.dkr.ecr.{}.amazonaws.com", region.account, region.name);
-    let expires = region.stamp(region.now + Duration::from_hours(12));
-    // The base64 of "AWS:simulated".
-    json!({"authorizationData": [{"authorizationToken": "QVdTOnNpbXVsYXRlZA==", "expiresAt": expires, "proxyEndpoint": endpoint}]})
 }

@@ -2,6 +2,7 @@
 //!
 //! A deleted cluster stays as INACTIVE, which most calls treat as missing, as ECS does.
 
+use super::{account_setting, capacity_provider};
 use crate::arn;
 use crate::input::Members;
 use crate::page;
@@ -31,24 +32,52 @@ pub(crate) fn create(region: &mut Region, input: &Value) -> Answer {
         return Err(Refusal::invalid("Invalid cluster name."));
     }
     if region.ecs.clusters.get(&name).is_none_or(|cluster| cluster.deleted) {
-        let tags = tag::LOWER.read(input.items("tags"));
-        tag::check(&tags, "InvalidParameterException")?;
-        let cluster = Cluster {
-            arn: region.arn("ecs", &format!("cluster/{name}")),
-            name: name.clone(),
-            deleted: false,
-            providers: input.texts("capacityProviders"),
-            default_strategy: strategy(input.items("defaultCapacityProviderStrategy")),
-            settings: input.member("settings").cloned().unwrap_or_else(default_settings),
-            tags,
-        };
+        let cluster = build(region, &name, input)?;
         region.ecs.clusters.insert(name.clone(), cluster);
     }
-    Ok(json!({"cluster": view(region, &name, &["TAGS".to_owned(), "SETTINGS".to_owned()])}))
+    let include = ["TAGS", "SETTINGS", "CONFIGURATIONS"].map(str::to_owned);
+    Ok(json!({"cluster": view(region, &name, &include)}))
 }
 
-fn default_settings() -> Value {
-    json!([{"name": "containerInsights", "value": "disabled"}])
+fn build(region: &Region, name: &str, input: &Value) -> Result<Cluster, Refusal> {
+    let tags = tag::LOWER.read(input.items("tags"));
+    tag::check(&tags, "InvalidParameterException")?;
+    check_settings(input)?;
+    let providers = input.texts("capacityProviders");
+    let default_strategy = strategy(input.items("defaultCapacityProviderStrategy"));
+    capacity_provider::check(region, &providers, &default_strategy)?;
+    let insights = account_setting::effective(region, "containerInsights");
+    let default = json!([{"name": "containerInsights", "value": insights}]);
+    Ok(Cluster {
+        arn: region.arn("ecs", &format!("cluster/{name}")),
+        name: name.to_owned(),
+        deleted: false,
+        providers,
+        default_strategy,
+        settings: input.items("settings").filter(|list| !list.is_empty()).map_or(default, |list| json!(list)),
+        extras: extras(json!({}), input),
+        tags,
+    })
+}
+
+/// The configuration and the Service Connect defaults of a request, over those there were.
+fn extras(mut before: Value, input: &Value) -> Value {
+    for name in ["configuration", "serviceConnectDefaults"] {
+        if let Some(value) = input.member(name) {
+            before.put(name, value.clone());
+        }
+    }
+    before
+}
+
+fn check_settings(input: &Value) -> Result<(), Refusal> {
+    for setting in input.items("settings").unwrap_or_default() {
+        let (name, value) = (setting.text("name").unwrap_or_default(), setting.text("value").unwrap_or_default());
+        if name != "containerInsights" || !matches!(value, "enabled" | "disabled" | "enhanced") {
+            return Err(Refusal::invalid(format!("Invalid cluster setting: '{name}' with value '{value}'.")));
+        }
+    }
+    Ok(())
 }
 
 /// A strategy as it is returned: with weight and base filled.
@@ -87,17 +116,39 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
     Ok(json!({"clusters": clusters, "failures": failures}))
 }
 
-/// Services, running tasks and pending tasks.
-fn counts(region: &Region, name: &str) -> (u32, u32, u32) {
-    let (mut active, mut running, mut pending) = (0, 0, 0);
+#[derive(Default)]
+struct Counts {
+    active: u32,
+    draining: u32,
+    running: u32,
+    pending: u32,
+}
+
+fn counts(region: &Region, name: &str) -> Counts {
+    let mut counts = Counts::default();
     for service in region.ecs.services.values().filter(|service| service.cluster == name) {
-        active += u32::from(service.status != ServiceStatus::Inactive && !service.name.is_empty());
+        counts.active += u32::from(service.status == ServiceStatus::Active && !service.name.is_empty());
+        counts.draining += u32::from(service.status == ServiceStatus::Draining);
         for task in service.tasks.values() {
-            running += u32::from(task.phase == Phase::Running);
-            pending += u32::from(task.phase < Phase::Running);
+            counts.running += u32::from(task.phase == Phase::Running);
+            counts.pending += u32::from(task.phase < Phase::Running);
         }
     }
-    (active, running, pending)
+    counts
+}
+
+/// The statistics of a cluster, as text, by launch type. There are no instances here, so all is Fargate.
+fn statistics(counts: &Counts) -> Value {
+    let names = ["running{}TasksCount", "pending{}TasksCount", "active{}ServiceCount", "draining{}ServiceCount"];
+    let fargate = [counts.running, counts.pending, counts.active, counts.draining];
+    let mut statistics = Vec::new();
+    for kind in ["EC2", "Fargate", "External"] {
+        for (name, count) in names.iter().zip(fargate) {
+            let value = if kind == "Fargate" { count } else { 0 };
+            statistics.push(json!({"name": name.replace("{}", kind), "value": value.to_string()}));
+        }
+    }
+    json!(statistics)
 }
 
 fn view(region: &Region, name: &str, include: &[String]) -> Value {
@@ -105,21 +156,30 @@ fn view(region: &Region, name: &str, include: &[String]) -> Value {
         return Value::Null;
     };
     let includes = |what: &str| include.iter().any(|included| included == what);
-    let (active, running, pending) = counts(region, name);
-    json!({
+    let counts = counts(region, name);
+    let mut body = json!({
         "clusterArn": cluster.arn,
         "clusterName": cluster.name,
         "status": if cluster.deleted { "INACTIVE" } else { "ACTIVE" },
         "registeredContainerInstancesCount": 0,
-        "runningTasksCount": running,
-        "pendingTasksCount": pending,
-        "activeServicesCount": active,
-        "statistics": [],
+        "runningTasksCount": counts.running,
+        "pendingTasksCount": counts.pending,
+        "activeServicesCount": counts.active + counts.draining,
+        "statistics": if includes("STATISTICS") { statistics(&counts) } else { json!([]) },
         "tags": if includes("TAGS") { tag::LOWER.write(&cluster.tags) } else { json!([]) },
         "settings": if includes("SETTINGS") { cluster.settings.clone() } else { json!([]) },
         "capacityProviders": cluster.providers,
         "defaultCapacityProviderStrategy": cluster.default_strategy,
-    })
+    });
+    for (name, value) in cluster.extras.as_object().into_iter().flatten() {
+        if name != "configuration" || includes("CONFIGURATIONS") {
+            body.put(name, value.clone());
+        }
+    }
+    if includes("ATTACHMENTS") {
+        body.put("attachments", json!([]));
+    }
+    body
 }
 
 /// ListClusters.
@@ -159,25 +219,31 @@ pub(super) fn delete(region: &mut Region, input: &Value) -> Answer {
     Ok(json!({"cluster": view(region, &name, &[])}))
 }
 
-/// UpdateCluster and UpdateClusterSettings: the settings.
+/// UpdateCluster and UpdateClusterSettings: settings, configuration, Service Connect defaults; what is absent stays.
 pub(super) fn update(region: &mut Region, input: &Value) -> Answer {
     let name = named(region, input)?;
-    if let (Some(cluster), Some(settings)) = (region.ecs.clusters.get_mut(&name), input.member("settings")) {
-        cluster.settings = settings.clone();
+    check_settings(input)?;
+    if let Some(cluster) = region.ecs.clusters.get_mut(&name) {
+        if let Some(settings) = input.member("settings") {
+            cluster.settings = settings.clone();
+        }
+        cluster.extras = extras(std::mem::take(&mut cluster.extras), input);
     }
-    Ok(json!({"cluster": view(region, &name, &["SETTINGS".to_owned()])}))
+    Ok(json!({"cluster": view(region, &name, &["SETTINGS".to_owned(), "CONFIGURATIONS".to_owned()])}))
 }
 
-/// PutClusterCapacityProviders: replaces both lists.
+/// PutClusterCapacityProviders: replaces both lists. A provider that services use stays.
 pub(super) fn put_capacity_providers(region: &mut Region, input: &Value) -> Answer {
     let name = named(region, input)?;
     let providers = input.texts("capacityProviders");
-    if let Some(unknown) = providers.iter().find(|provider| !matches!(provider.as_str(), "FARGATE" | "FARGATE_SPOT")) {
-        return Err(Refusal::invalid(format!("The specified capacity provider '{unknown}' was not found.")));
+    let default_strategy = strategy(input.items("defaultCapacityProviderStrategy"));
+    capacity_provider::check(region, &providers, &default_strategy)?;
+    if let Some(used) = capacity_provider::used(region, &name).into_iter().find(|used| !providers.contains(used)) {
+        let message = format!("The specified capacity provider '{used}' is in use and cannot be removed.");
+        return Err(Refusal::new("ResourceInUseException", message));
     }
     if let Some(cluster) = region.ecs.clusters.get_mut(&name) {
-        cluster.providers = providers;
-        cluster.default_strategy = strategy(input.items("defaultCapacityProviderStrategy"));
+        (cluster.providers, cluster.default_strategy) = (providers, default_strategy);
     }
     Ok(json!({"cluster": view(region, &name, &[])}))
 }

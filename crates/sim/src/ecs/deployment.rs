@@ -3,7 +3,7 @@
 //! Each keeps two records in step: the entry in `deployments[]`, which lives as long as it has tasks, and the service
 //! deployment, which is history.
 
-use super::{circuit_breaker, event, service_revision};
+use super::{blue_green, circuit_breaker, event, service_revision};
 use crate::input::Members;
 use crate::state::Region;
 use crate::state::ecs::{Deployment, Rollout, Service, ServiceDeployment};
@@ -30,6 +30,12 @@ pub(super) fn start(region: &mut Region, service: &mut Service) {
     let settings = settings(service);
     let task_definition = service.config.text("taskDefinition").unwrap_or_default().to_owned();
     let revision = service_revision::record(region, service, &settings);
+    let before = service.deployments.first().map(|before| before.alternate);
+    let alternate = blue_green::shifts(service) && before == Some(false);
+    if let (Some(body), Some(resolved)) = (service.revisions.last_mut(), blue_green::resolved(&settings, alternate)) {
+        body.put("resolvedConfiguration", resolved);
+    }
+    let first = before.is_none();
     let deployment = Deployment {
         reason: format!("ECS deployment {id} in progress."),
         id,
@@ -41,10 +47,15 @@ pub(super) fn start(region: &mut Region, service: &mut Service) {
         failed: 0,
         rollout: Rollout::InProgress,
         reached_running: false,
+        alternate,
+        scaled: None,
     };
     supersede(region, service);
     open(region, service, &deployment);
     service.deployments.insert(0, deployment);
+    if first {
+        blue_green::settle(region, service);
+    }
     (service.steady, service.failures, service.launch_after) = (false, 0, now);
 }
 
@@ -91,6 +102,7 @@ fn open(region: &mut Region, service: &mut Service, deployment: &Deployment) {
         failures: 0,
         threshold: circuit_breaker::threshold(service),
         desired: service.desired,
+        stage: None,
     });
 }
 
@@ -172,6 +184,7 @@ fn roll_back(region: &mut Region, service: &mut Service, mut target: Deployment,
     service.deployments.retain(|deployment| deployment.id != target.id);
     (target.rollout, target.updated, target.failed, target.reached_running) = (Rollout::InProgress, now, 0, false);
     service.deployments.insert(0, target);
+    blue_green::settle(region, service);
     // Not eligible again until it completes.
     service.completed = None;
     (service.steady, service.failures, service.launch_after) = (false, 0, now);

@@ -1,11 +1,19 @@
 //! Amazon ECS on Fargate: the operations, one file a resource, and what ECS does by itself.
 //!
-//! Only the rolling deployment of replica services on Fargate is simulated: no EC2 instances, no task sets, no blue/green.
+//! Only replica services on Fargate with the ECS deployment controller are simulated: no EC2 instances, no task sets.
 
+mod account_setting;
+mod blue_green;
+mod capacity_provider;
 mod circuit_breaker;
 mod cluster;
+mod command;
+mod container_rules;
 mod deployment;
 mod event;
+mod exec;
+mod instance;
+mod protection;
 mod quota;
 mod scheduler;
 mod service;
@@ -22,6 +30,8 @@ mod task_definition;
 mod task_definition_defaults;
 mod task_definition_list;
 mod task_definition_rules;
+mod task_run;
+mod task_set;
 mod task_size;
 mod task_step;
 mod task_view;
@@ -30,11 +40,13 @@ mod verdict;
 pub(crate) use cluster::create as create_cluster;
 pub(crate) use scheduler::{rescale, wake};
 pub(crate) use task_api::interrupt;
+pub(crate) use task_definition::purge as purge_definition;
 pub(crate) use task_step::advance as advance_task;
 pub(crate) use verdict::revise as revise_behaviour;
 
 use crate::refusal::{Answer, Refusal};
 use crate::state::Region;
+use account_setting::Whose;
 use serde_json::Value;
 
 /// Answers one ECS operation.
@@ -57,6 +69,7 @@ pub(crate) fn handle(region: &mut Region, operation: &str, input: &Value) -> Ans
         "DeleteService" => service::delete(region, input),
         "DescribeServices" => service_view::describe(region, input),
         "ListServices" => service_view::list(region, input),
+        "ListServicesByNamespace" => service_view::list_by_namespace(region, input),
         "ListServiceDeployments" => service_deployment::list(region, input),
         "DescribeServiceDeployments" => service_deployment::describe(region, input),
         "StopServiceDeployment" => service_deployment::stop(region, input),
@@ -64,10 +77,38 @@ pub(crate) fn handle(region: &mut Region, operation: &str, input: &Value) -> Ans
         "ListTasks" => task_api::list(region, input),
         "DescribeTasks" => task_api::describe(region, input),
         "StopTask" => task_api::stop(region, input),
-        "RunTask" => task_api::run(region, input),
+        "RunTask" => task_run::run(region, input),
+        "GetTaskProtection" => protection::get(region, input),
+        "UpdateTaskProtection" => protection::update(region, input),
+        "ExecuteCommand" => exec::execute(region, input),
         "TagResource" => tag::add(region, input),
         "UntagResource" => tag::remove(region, input),
         "ListTagsForResource" => tag::list(region, input),
+        _ => account(region, operation, input),
+    }
+}
+
+/// What does not belong to one cluster's services and tasks.
+fn account(region: &mut Region, operation: &str, input: &Value) -> Answer {
+    match operation {
+        "ListAccountSettings" => account_setting::list(region, input),
+        "PutAccountSetting" => account_setting::put(region, input, Whose::Principal),
+        "PutAccountSettingDefault" => account_setting::put(region, input, Whose::Everybody),
+        "DeleteAccountSetting" => account_setting::delete(region, input),
+        "DescribeCapacityProviders" => capacity_provider::describe(region, input),
+        "CreateCapacityProvider" => capacity_provider::create(region, input),
+        "UpdateCapacityProvider" => capacity_provider::update(region, input),
+        "DeleteCapacityProvider" => capacity_provider::delete(region, input),
+        "ListContainerInstances" => instance::list(region, input),
+        "DescribeContainerInstances" | "UpdateContainerInstancesState" => instance::describe(region, input),
+        "DeregisterContainerInstance" | "UpdateContainerAgent" => instance::change(region, input),
+        "StartTask" => instance::start_task(region, input),
+        "ListAttributes" => instance::attributes(region, input),
+        "PutAttributes" | "DeleteAttributes" => instance::change_attributes(region, input),
+        "CreateTaskSet" | "DescribeTaskSets" | "UpdateTaskSet" | "DeleteTaskSet" | "UpdateServicePrimaryTaskSet" => {
+            task_set::refuse(region, input)
+        }
+        "ContinueServiceDeployment" => service_deployment::resume(region, input),
         _ => Err(Refusal::unknown_operation()),
     }
 }

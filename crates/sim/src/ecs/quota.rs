@@ -1,4 +1,4 @@
-//! The quota of vCPUs that may run at once in a region.
+//! The quotas of tasks: the vCPUs that may run at once in a region, and the launches of a service in a minute.
 //!
 //! "Fargate On-Demand vCPU resource count", six for a new account. On-demand and Spot share one count here.
 
@@ -32,6 +32,22 @@ fn used(region: &Region, service: &Service) -> u32 {
 fn cpu(region: &Region, definition: &str) -> u32 {
     let definition = task_definition::find(region, definition);
     definition.and_then(|definition| definition.body.whole("cpu")).and_then(|cpu| u32::try_from(cpu).ok()).unwrap_or(0)
+}
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// How many more tasks the scheduler may launch for the service now: 500 a minute in the large regions.
+pub(super) fn pace(region: &Region, service: &Service) -> usize {
+    let recent = service.tasks.values().filter(|task| task.created + MINUTE > region.now);
+    500_usize.saturating_sub(recent.count())
+}
+
+/// Has the scheduler look again when the oldest launch of the last minute no longer counts.
+pub(super) fn wait(region: &mut Region, service: &Service) {
+    let recent = service.tasks.values().map(|task| task.created + MINUTE).filter(|until| *until > region.now);
+    let delay = recent.min().map_or(MINUTE, |until| until.saturating_sub(region.now));
+    let timer = Timer::Service { cluster: service.cluster.clone(), service: service.name.clone() };
+    region.after(delay.max(Duration::from_secs(1)), timer);
 }
 
 /// Says so, and tries again in a while.

@@ -3,7 +3,7 @@
 //! It runs whenever something it looks at has changed; it holds no state of its own. minimumHealthyPercent is rounded up and
 //! maximumPercent down, as ECS does.
 
-use super::{deployment, event, quota, task, task_step};
+use super::{blue_green, deployment, event, protection, quota, task, task_step};
 use crate::input::Members;
 use crate::state::Region;
 use crate::state::ecs::{Phase, Rollout, Service, ServiceStatus, Task};
@@ -42,6 +42,7 @@ pub(super) fn pass(region: &mut Region, service: &mut Service) {
     forget(region, service);
     match service.status {
         ServiceStatus::Active => {
+            blue_green::advance(region, service);
             stop_excess(region, service);
             start_missing(region, service);
             report_deadlock(region, service);
@@ -131,19 +132,30 @@ fn stop_excess(region: &mut Region, service: &mut Service) {
         .collect();
     current.sort();
     let surplus = current.len().saturating_sub(service.desired as usize);
+    current.retain(|(_, _, id)| service.tasks.get(id).is_some_and(|task| !protection::held(region, task)));
+    if surplus > current.len() {
+        let message = "was unable to reach steady state because it was unable to scale in. Reason: The number of protected \
+                       tasks are more than the desired count of tasks.";
+        event::add_once(region, service, message);
+    }
     let mut stop: Vec<String> = current.into_iter().take(surplus).map(|(_, _, id)| id).collect();
-    if !failed {
-        stop.extend(outdated(service, &id, &stop));
+    // The old side of a blue/green deployment stays until the new one has proved itself.
+    let kept = blue_green::stage(region, service).is_some_and(|stage| stage.name != "CLEAN_UP");
+    if !failed && !kept {
+        stop.extend(outdated(region, service, &id, &stop));
     }
     stop_all(region, service, &stop, &reason);
 }
 
 /// Tasks of older deployments that may go: unready ones at once, ready ones while enough others are.
-fn outdated(service: &Service, primary: &str, stopping: &[String]) -> Vec<String> {
+fn outdated(region: &Region, service: &Service, primary: &str, stopping: &[String]) -> Vec<String> {
     let (least, _) = bounds(service);
     let ready = service.tasks.values().filter(|task| task.live() && task.ready && !stopping.contains(&task.id)).count();
     let mut spare = ready.saturating_sub(least);
-    let old = service.tasks.values().filter(|task| task.live() && task.deployment != primary);
+    let old = service
+        .tasks
+        .values()
+        .filter(|task| task.live() && task.deployment != primary && !protection::held(region, task));
     old.filter(|task| {
         let may_go = !task.ready || spare > 0;
         spare -= usize::from(task.ready && spare > 0);
@@ -163,7 +175,7 @@ fn start_missing(region: &mut Region, service: &mut Service) {
     }
     let live = service.tasks.values().filter(|task| task.deployment == primary.id && task.live()).count();
     let counted = service.tasks.values().filter(|task| task.phase <= Phase::Stopping).count();
-    let (_, most) = bounds(service);
+    let most = if blue_green::shifts(service) { service.desired as usize * 2 } else { bounds(service).1 };
     let missing = (service.desired as usize).saturating_sub(live).min(most.saturating_sub(counted));
     if missing == 0 {
         return;
@@ -174,14 +186,17 @@ fn start_missing(region: &mut Region, service: &mut Service) {
         return event::add_once(region, service, message);
     }
     let allowed = quota::allowed(region, service).min(missing);
+    let (placed, allowed) = (allowed, quota::pace(region, service).min(allowed));
     let started: Vec<String> = (0..allowed).filter_map(|_| task::launch(region, service)).collect();
     service.steady = false;
     if !started.is_empty() {
         let message = format!("has started {} tasks: {}.", started.len(), event::tasks(&started));
         event::add(region, service, &message);
     }
-    if allowed < missing {
+    if placed < missing {
         quota::retry(region, service);
+    } else if allowed < placed {
+        quota::wait(region, service);
     }
 }
 

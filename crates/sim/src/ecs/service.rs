@@ -106,9 +106,16 @@ fn same_request(before: &Value, now: &Value) -> bool {
 }
 
 fn build(region: &mut Region, cluster: &str, name: &str, input: &Value) -> Result<Service, Refusal> {
-    let daemon = input.text("schedulingStrategy") == Some("DAEMON");
-    if daemon {
+    service_rules::word(input, "schedulingStrategy", &["REPLICA", "DAEMON"])?;
+    if input.text("schedulingStrategy") == Some("DAEMON") {
         return Err(Refusal::invalid("The daemon scheduling strategy is not supported on Fargate."));
+    }
+    let external = input.get("deploymentController").and_then(|controller| controller.text("type")) == Some("EXTERNAL");
+    if external {
+        return Err(Refusal::new(
+            "UnsupportedFeatureException",
+            "The EXTERNAL deployment controller is not simulated.",
+        ));
     }
     let count = input.whole("desiredCount").ok_or_else(|| Refusal::invalid("The desired count is required."))?;
     let desired = service_rules::desired_count(count)?;
@@ -116,7 +123,9 @@ fn build(region: &mut Region, cluster: &str, name: &str, input: &Value) -> Resul
     if strategy && input.member("launchType").is_some() {
         return Err(Refusal::invalid("Specify either Launch Type or Capacity Provider Strategy, but not both."));
     }
-    let definition = task_definition::usable(region, input.text("taskDefinition").unwrap_or_default())?;
+    let named = input.text("taskDefinition").filter(|name| !name.is_empty());
+    let named = named.ok_or_else(|| Refusal::invalid("TaskDefinition can not be blank."))?;
+    let definition = task_definition::usable(region, named)?;
     let definition_arn = definition.body.text("taskDefinitionArn").unwrap_or_default();
     let config = service_input::settings(region, cluster, input, definition_arn);
     if input.member("role").is_some() && definition.body.text("networkMode") == Some("awsvpc") {

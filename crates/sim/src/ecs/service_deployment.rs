@@ -72,14 +72,27 @@ fn find<'a>(region: &'a Region, arn: &str) -> Option<(&'a Service, &'a ServiceDe
 
 fn view(region: &Region, service: &Service, record: &ServiceDeployment) -> Value {
     let mut body = brief(region, service, record);
-    let stage = if record.finished.is_some() { "CLEAN_UP" } else { "SCALE_UP" };
+    let stage = record.stage.map_or("SCALE_UP", |(name, _, _)| name);
+    let stage = if record.finished.is_some() { "CLEAN_UP" } else { stage };
     let sources: Value = record.sources.iter().map(|arn| summary(service, arn, None)).collect();
     body.put("updatedAt", json!(region.stamp(record.updated)));
     body.put("sourceServiceRevisions", sources);
     body.put("targetServiceRevision", summary(service, &record.target, Some(record.desired)));
+    if let Some((_, production, test)) = record.stage {
+        if let Some(target) = body.get_mut("targetServiceRevision") {
+            target.put("requestedProductionTrafficWeight", json!(production));
+            target.put("requestedTestTrafficWeight", json!(test));
+        }
+        for source in body.get_mut("sourceServiceRevisions").and_then(Value::as_array_mut).into_iter().flatten() {
+            source.put("requestedProductionTrafficWeight", json!(100 - production));
+            source.put("requestedTestTrafficWeight", json!(100 - test));
+        }
+    }
     body.put("lifecycleStage", json!(stage));
     body.put("deploymentConfiguration", record.configuration.clone());
     body.put("deploymentCircuitBreaker", breaker(record));
+    body.put("alarms", alarms(record));
+    body.as_object_mut().map(|members| members.remove("targetServiceRevisionArn"));
     if let Some(stopped) = record.stopped {
         body.put("stoppedAt", json!(region.stamp(stopped)));
     }
@@ -100,6 +113,17 @@ fn breaker(record: &ServiceDeployment) -> Value {
     json!({"status": status, "failureCount": record.failures, "threshold": record.threshold})
 }
 
+/// The alarms that watch a deployment; none ever goes off here.
+fn alarms(record: &ServiceDeployment) -> Value {
+    let alarms = record.configuration.get("alarms").unwrap_or(&Value::Null);
+    let status = match alarms.flag("enable") {
+        Some(true) if record.finished.is_some() => "MONITORING_COMPLETE",
+        Some(true) => "MONITORING",
+        Some(false) | None => "DISABLED",
+    };
+    json!({"status": status, "alarmNames": alarms.texts("alarmNames"), "triggeredAlarmNames": []})
+}
+
 fn summary(service: &Service, arn: &str, requested: Option<u32>) -> Value {
     let deployment = service.deployments.iter().find(|deployment| deployment.revision == arn);
     let (running, pending) = deployment.map_or((0, 0), |deployment| service_view::counts(service, &deployment.id));
@@ -109,6 +133,13 @@ fn summary(service: &Service, arn: &str, requested: Option<u32>) -> Value {
         "runningTaskCount": running,
         "pendingTaskCount": pending,
     })
+}
+
+/// ContinueServiceDeployment: resumes a deployment that pauses at a hook; none ever does here.
+pub(super) fn resume(region: &Region, input: &Value) -> Answer {
+    find(region, input.text("serviceDeploymentArn").unwrap_or_default()).ok_or_else(missing)?;
+    let message = "The service deployment is not paused at a lifecycle hook.";
+    Err(Refusal::new("ConflictException", message))
 }
 
 fn missing() -> Refusal {

@@ -85,7 +85,21 @@ pub(super) fn deployment_configuration(before: &Value, sent: Option<&Value>) -> 
     configuration.fill("minimumHealthyPercent", json!(100));
     configuration.fill("alarms", json!({"alarmNames": [], "enable": false, "rollback": false}));
     configuration.fill("strategy", json!("ROLLING"));
+    let strategy = configuration.text("strategy").unwrap_or_default().to_owned();
+    let changed = before.text("strategy").unwrap_or("ROLLING") != strategy;
+    if changed && sent.and_then(|sent| sent.member("bakeTimeInMinutes")).is_none() {
+        configuration.put("bakeTimeInMinutes", json!(if strategy == "ROLLING" { 0 } else { 15 }));
+    }
     configuration.fill("bakeTimeInMinutes", json!(0));
+    let parts = [
+        ("LINEAR", "linearConfiguration", json!({"stepPercent": 10.0, "stepBakeTimeInMinutes": 6})),
+        ("CANARY", "canaryConfiguration", json!({"canaryPercent": 5.0, "canaryBakeTimeInMinutes": 10})),
+    ];
+    for (kind, part, default) in parts {
+        if strategy == kind {
+            configuration.fill(part, default);
+        }
+    }
     configuration
 }
 

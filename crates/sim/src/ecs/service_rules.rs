@@ -2,6 +2,7 @@
 //!
 //! ECS API reference, CreateService; the texts are those of the service.
 
+use super::capacity_provider;
 use crate::elb;
 use crate::input::Members;
 use crate::refusal::Refusal;
@@ -16,7 +17,9 @@ type Check = Result<(), Refusal>;
 /// What lies outside the request (target groups, providers) is looked at only when the request names it: a service can be
 /// scaled down after its listener is gone.
 pub(super) fn check(region: &Region, cluster: &str, config: &Value, definition: &Definition, input: &Value) -> Check {
+    check_values(config)?;
     check_platform(config, definition)?;
+    check_placement(config)?;
     check_network(config, definition)?;
     if input.member("capacityProviderStrategy").is_some() {
         check_strategy(region, cluster, config)?;
@@ -47,6 +50,53 @@ fn check_load_balancers(region: &Region, config: &Value, definition: &Definition
 pub(super) fn desired_count(count: i64) -> Result<u32, Refusal> {
     let count = u32::try_from(count).ok().filter(|count| *count <= 5000);
     count.ok_or_else(|| Refusal::invalid("The desired count must be between 0 and 5000."))
+}
+
+/// The settings that take one of a few words.
+const WORDS: [(&str, &[&str]); 4] = [
+    ("launchType", &["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"]),
+    ("schedulingStrategy", &["REPLICA", "DAEMON"]),
+    ("propagateTags", &["TASK_DEFINITION", "SERVICE", "NONE"]),
+    ("availabilityZoneRebalancing", &["ENABLED", "DISABLED"]),
+];
+
+/// Checks that a member is one of a few words.
+pub(super) fn word(config: &Value, member: &str, words: &[&str]) -> Check {
+    match config.text(member) {
+        Some(value) if !words.contains(&value) => {
+            Err(Refusal::invalid(format!("Invalid value '{value}' for {member}. Valid values: {words:?}")))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn check_values(config: &Value) -> Check {
+    for (member, words) in WORDS {
+        word(config, member, words)?;
+    }
+    let part = |name: &str| config.get(name).unwrap_or(&Value::Null);
+    word(part("deploymentController"), "type", &["ECS", "CODE_DEPLOY", "EXTERNAL"])?;
+    let configuration = part("deploymentConfiguration");
+    word(configuration, "strategy", &["ROLLING", "BLUE_GREEN", "LINEAR", "CANARY"])?;
+    let vpc = part("networkConfiguration").get("awsvpcConfiguration").unwrap_or(&Value::Null);
+    word(vpc, "assignPublicIp", &["ENABLED", "DISABLED"])?;
+    if config.whole("healthCheckGracePeriodSeconds").is_some_and(|seconds| !(0..=2_147_483_647).contains(&seconds)) {
+        return Err(Refusal::invalid("The health check grace period must be between 0 and 2147483647 seconds."));
+    }
+    Ok(())
+}
+
+/// Placement is for instances.
+fn check_placement(config: &Value) -> Check {
+    if config.text("platformFamily").is_none() {
+        return Ok(());
+    }
+    for (member, what) in [("placementStrategy", "strategies"), ("placementConstraints", "constraints")] {
+        if config.items(member).is_some_and(|items| !items.is_empty()) {
+            return Err(Refusal::invalid(format!("Placement {what} are not supported with FARGATE launch type.")));
+        }
+    }
+    Ok(())
 }
 
 fn check_platform(config: &Value, definition: &Definition) -> Check {
@@ -123,18 +173,7 @@ fn check_strategy(region: &Region, cluster: &str, config: &Value) -> Check {
              cluster. Associate the capacity provider with the cluster and try again.",
         ));
     }
-    if items.len() > 20 {
-        return Err(Refusal::invalid("A capacity provider strategy can have at most 20 capacity providers."));
-    }
-    if items.iter().filter(|item| item.whole("base").unwrap_or(0) > 0).count() > 1 {
-        return Err(Refusal::invalid("Only one capacity provider in a strategy can have a base defined."));
-    }
-    if items.iter().all(|item| item.whole("weight").unwrap_or(0) == 0) {
-        return Err(Refusal::invalid(
-            "The specified capacity provider strategy must have at least one capacity provider with a weight greater than 0.",
-        ));
-    }
-    Ok(())
+    capacity_provider::check_strategy(items)
 }
 
 fn check_deployment(config: &Value) -> Check {
@@ -147,11 +186,52 @@ fn check_deployment(config: &Value) -> Check {
         ));
     }
     let strategy = configuration.text("strategy").unwrap_or("ROLLING");
+    let limit =
+        configuration.get("deploymentCircuitBreaker").and_then(|breaker| breaker.member("thresholdConfiguration"));
+    word(limit.unwrap_or(&Value::Null), "type", &["COUNT", "BOUNDED_PERCENT", "UNBOUNDED_PERCENT"])?;
+    if limit.is_some_and(|limit| limit.whole("value").is_none_or(|value| value < 1)) {
+        return Err(Refusal::invalid("The value of a thresholdConfiguration must be at least 1."));
+    }
+    let alarms = configuration.get("alarms").unwrap_or(&Value::Null);
+    if alarms.flag("enable") == Some(true) && alarms.texts("alarmNames").is_empty() {
+        return Err(Refusal::invalid("At least one alarm name must be specified when deployment alarms are enabled."));
+    }
+    check_shift(config, configuration, strategy)?;
     let breaker = configuration.get("deploymentCircuitBreaker").and_then(|breaker| breaker.flag("enable"));
     if breaker == Some(true) && strategy != "ROLLING" {
         return Err(Refusal::invalid(
             "The deployment circuit breaker can only be used with the rolling update deployment.",
         ));
+    }
+    Ok(())
+}
+
+/// What deployments that shift traffic need: a second target group for each, and numbers within their ranges.
+fn check_shift(config: &Value, configuration: &Value, strategy: &str) -> Check {
+    let part = |name: &str| configuration.get(name).unwrap_or(&Value::Null);
+    let ranges = [
+        (configuration, "bakeTimeInMinutes", 0.0, 1440.0),
+        (part("linearConfiguration"), "stepPercent", 3.0, 100.0),
+        (part("linearConfiguration"), "stepBakeTimeInMinutes", 0.0, 1440.0),
+        (part("canaryConfiguration"), "canaryPercent", 0.1, 100.0),
+        (part("canaryConfiguration"), "canaryBakeTimeInMinutes", 0.0, 1440.0),
+    ];
+    for (part, member, least, most) in ranges {
+        if part.number(member).is_some_and(|value| !(least..=most).contains(&value)) {
+            return Err(Refusal::invalid(format!("{member} must be between {least} and {most}.")));
+        }
+    }
+    let bare = |balancer: &Value| {
+        let advanced = balancer.get("advancedConfiguration").unwrap_or(&Value::Null);
+        ["alternateTargetGroupArn", "productionListenerRule", "roleArn"]
+            .iter()
+            .any(|name| advanced.text(name).is_none())
+    };
+    if strategy != "ROLLING" && config.items("loadBalancers").unwrap_or_default().iter().any(bare) {
+        return Err(Refusal::invalid(format!(
+            "advancedConfiguration with alternateTargetGroupArn, productionListenerRule and roleArn is required for load \
+             balancers of services with the {strategy} deployment strategy."
+        )));
     }
     Ok(())
 }

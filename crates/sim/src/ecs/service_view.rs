@@ -2,7 +2,7 @@
 //!
 //! A draining service vanishes from the list but not from the description; an unknown name is a failure, not an error.
 
-use super::{cluster, service};
+use super::{cluster, event, service, service_rules};
 use crate::arn;
 use crate::input::Members;
 use crate::refusal::{Answer, Refusal};
@@ -45,12 +45,40 @@ fn visible(region: &Region, service: &Service) -> bool {
 /// ListServices: the active ones.
 pub(super) fn list(region: &Region, input: &Value) -> Answer {
     let cluster = cluster::named(region, input)?;
-    let wanted = input.text("launchType");
+    service_rules::word(input, "launchType", &["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"])?;
+    service_rules::word(input, "schedulingStrategy", &["REPLICA", "DAEMON"])?;
     let services = region.ecs.services.values().filter(|service| {
         service.cluster == cluster && service.status == ServiceStatus::Active && !service.name.is_empty()
     });
     let arns: Vec<&String> = services
-        .filter(|service| wanted.is_none_or(|wanted| service.config.text("launchType") == Some(wanted)))
+        .filter(|service| {
+            let as_asked =
+                |member: &str| input.text(member).is_none_or(|asked| service.config.text(member) == Some(asked));
+            as_asked("launchType") && as_asked("schedulingStrategy") && as_asked("resourceManagementType")
+        })
+        .map(|service| &service.arn)
+        .collect();
+    let page = cluster::paged(arns, input, 10)?;
+    Ok(json!({"serviceArns": page.items, "nextToken": page.next}))
+}
+
+/// ListServicesByNamespace: the active services whose Service Connect configuration names it, in any cluster.
+pub(super) fn list_by_namespace(region: &Region, input: &Value) -> Answer {
+    let wanted = arn::leaf(input.text("namespace").unwrap_or_default());
+    if wanted.is_empty() {
+        return Err(Refusal::invalid("The namespace can not be blank."));
+    }
+    let of = |service: &Service| {
+        let connect = service.hidden.member("serviceConnectConfiguration")?;
+        let own = connect.text("namespace").map(str::to_owned);
+        own.or_else(|| {
+            let cluster = region.ecs.clusters.get(&service.cluster)?;
+            Some(cluster.extras.member("serviceConnectDefaults")?.text("namespace")?.to_owned())
+        })
+    };
+    let services = region.ecs.services.values().filter(|service| service.status == ServiceStatus::Active);
+    let arns: Vec<&String> = services
+        .filter(|service| of(service).is_some_and(|namespace| arn::leaf(&namespace) == wanted))
         .map(|service| &service.arn)
         .collect();
     let page = cluster::paged(arns, input, 10)?;
@@ -73,7 +101,7 @@ pub(super) fn one(region: &Region, key: &(String, String), include: &[String]) -
     body.put("runningCount", json!(counts(&|phase| phase == Phase::Running)));
     body.put("pendingCount", json!(counts(&|phase| phase < Phase::Running)));
     body.put("createdAt", json!(region.stamp(service.created)));
-    body.put("events", json!(service.events));
+    body.put("events", json!(event::shown(region, service)));
     let deployments = service.deployments.iter().enumerate();
     let deployments: Value = deployments.map(|(index, _)| deployment(region, service, index)).collect();
     body.put("deployments", deployments);

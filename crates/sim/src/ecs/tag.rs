@@ -16,7 +16,10 @@ pub(super) fn add(region: &mut Region, input: &Value) -> Answer {
     let tags = tags(region, input)?;
     let mut all = tags.clone();
     all.extend(new);
-    tag::check(&all, "InvalidParameterException")?;
+    // Those that ECS adds itself don't count.
+    if all.keys().filter(|key| !key.starts_with("aws:")).count() > 50 {
+        return Err(Refusal::new("LimitExceededException", "The number of tags exceeds the maximum of 50."));
+    }
     *tags = all;
     Ok(json!({}))
 }
@@ -49,6 +52,7 @@ fn tags<'a>(region: &'a mut Region, input: &Value) -> Result<&'a mut Tags, Refus
     let key = (first.to_owned(), second.to_owned());
     let found = match kind {
         "cluster" => region.ecs.clusters.get_mut(&tail).map(|cluster| &mut cluster.tags),
+        "capacity-provider" => region.ecs.providers.get_mut(&tail).map(|(_, tags)| tags),
         "service" if second.is_empty() => {
             return Err(Refusal::invalid("Long arn format must be used for tagging operations."));
         }

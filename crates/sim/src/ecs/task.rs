@@ -1,11 +1,12 @@
 //! How a task begins: its identity, address and settings. What becomes of it is in `task_step`.
 
-use super::task_definition;
+use super::{blue_green, command, task_definition};
+use crate::behaviour::Behaviour;
 use crate::input::Members;
 use crate::state::ecs::{Health, Phase, Service, Task};
 use crate::state::{Region, Timer};
 use crate::tag::Tags;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The first essential container: the one whose image decides how the task behaves.
 pub(super) fn main_container(definition: &Value) -> Option<&Value> {
@@ -13,11 +14,29 @@ pub(super) fn main_container(definition: &Value) -> Option<&Value> {
     containers.iter().find(|container| container.flag("essential").unwrap_or(true)).or_else(|| containers.first())
 }
 
+/// How a task behaves: what was said of its image, else what its command plainly comes to.
+pub(super) fn behaviour(region: &Region, definition: &Value, settings: &Value) -> Behaviour {
+    let Some(container) = main_container(definition) else {
+        return Behaviour::Healthy;
+    };
+    let said = region.behaviour(container.text("image").unwrap_or_default());
+    match command::ending(container, settings) {
+        Some(ending) if said == Behaviour::Healthy && ending.code != 0 && ending.after.is_zero() => {
+            Behaviour::CrashLoop { exit_code: ending.code }
+        }
+        _ => said,
+    }
+}
+
 /// Launches one task of the service's primary deployment.
 pub(super) fn launch(region: &mut Region, service: &mut Service) -> Option<String> {
     let primary = service.deployments.first()?.clone();
     let tags = propagated(region, service, &primary.task_definition);
-    let task = new(region, service, &primary.task_definition, &primary.settings)?;
+    let mut settings = primary.settings.clone();
+    // Not a setting of the deployment: it is whatever the service says when the task is launched.
+    settings.put("enableExecuteCommand", json!(service.config.flag("enableExecuteCommand").unwrap_or(false)));
+    blue_green::side(&mut settings, primary.alternate);
+    let task = new(region, service, &primary.task_definition, &settings)?;
     let id = task.id.clone();
     let task = Task { deployment: primary.id, tags, ..task };
     service.tasks.insert(id.clone(), task);
@@ -27,7 +46,6 @@ pub(super) fn launch(region: &mut Region, service: &mut Service) -> Option<Strin
 /// A task in PROVISIONING, with its first timer set.
 pub(super) fn new(region: &mut Region, service: &Service, definition: &str, settings: &Value) -> Option<Task> {
     let body = task_definition::find(region, definition)?.body.clone();
-    let image = main_container(&body).and_then(|container| container.text("image")).unwrap_or_default().to_owned();
     let id = region.hex(32);
     let (third, fourth) = (region.random.u8(..), region.random.u8(1..255));
     let task = Task {
@@ -35,13 +53,14 @@ pub(super) fn new(region: &mut Region, service: &Service, definition: &str, sett
         deployment: String::new(),
         definition: body.text("taskDefinitionArn").unwrap_or_default().to_owned(),
         settings: settings.clone(),
-        behaviour: region.behaviour(&image),
+        behaviour: behaviour(region, &body, settings),
         phase: Phase::Provisioning,
         turn: 0,
         version: 1,
         health: Health::Unknown,
         verdict: None,
         ready: false,
+        protected: None,
         stopping: false,
         stop_code: None,
         stopped_reason: None,

@@ -1,12 +1,11 @@
-//! Operations on tasks: list, describe, stop, run.
+//! Operations on tasks: list, describe, stop.
 
-use super::{cluster, scheduler, service, task, task_definition, task_step, task_view};
+use super::{cluster, scheduler, service, service_rules, task_step, task_view};
 use crate::arn;
 use crate::input::Members;
 use crate::refusal::{Answer, Refusal};
 use crate::state::Region;
 use crate::state::ecs::{Service, Task};
-use crate::tag;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -19,7 +18,10 @@ pub(super) fn list(region: &Region, input: &Value) -> Answer {
     let name = input.text("serviceName").map(arn::leaf);
     let family = input.text("family");
     let started_by = input.text("startedBy");
-    let stopped = input.text("desiredStatus") == Some("STOPPED");
+    check_filters(input)?;
+    // No task is ever meant to be pending.
+    let wanted = input.text("desiredStatus").unwrap_or("RUNNING");
+    let kind = input.text("launchType");
     let services = region
         .ecs
         .services
@@ -27,7 +29,11 @@ pub(super) fn list(region: &Region, input: &Value) -> Answer {
         .filter(|service| service.cluster == cluster && name.is_none_or(|name| service.name == name));
     let mut arns = Vec::new();
     for service in services {
-        for task in service.tasks.values().filter(|task| visible(region, task) && task.live() != stopped) {
+        for task in service.tasks.values().filter(|task| visible(region, task)) {
+            let status = if task.live() { "RUNNING" } else { "STOPPED" };
+            if status != wanted || kind.is_some_and(|kind| task_view::launch_type(task) != Some(kind)) {
+                continue;
+            }
             let of_family = |family: &str| arn::tail(&task.definition).split(':').next() == Some(family);
             if family.is_none_or(of_family) && started_by.is_none_or(|by| task.deployment == by) {
                 arns.push(task.arn.clone());
@@ -36,6 +42,18 @@ pub(super) fn list(region: &Region, input: &Value) -> Answer {
     }
     let page = cluster::paged(arns, input, 100)?;
     Ok(json!({"taskArns": page.items, "nextToken": page.next}))
+}
+
+fn check_filters(input: &Value) -> Result<(), Refusal> {
+    service_rules::word(input, "desiredStatus", &["RUNNING", "PENDING", "STOPPED"])?;
+    service_rules::word(input, "launchType", &["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"])?;
+    if input.text("startedBy").is_some() && input.text("serviceName").is_some() {
+        return Err(Refusal::invalid("startedBy and serviceName cannot be specified together."));
+    }
+    if input.text("containerInstance").is_some() {
+        return Err(Refusal::invalid("Referenced container instance was not found."));
+    }
+    Ok(())
 }
 
 fn visible(region: &Region, task: &Task) -> bool {
@@ -65,7 +83,8 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
     Ok(json!({"tasks": tasks, "failures": failures}))
 }
 
-fn find<'a>(region: &'a Region, cluster: &str, name: &str) -> Option<(&'a Service, &'a Task)> {
+/// A task of a cluster by its id or ARN, with the service it belongs to.
+pub(super) fn find<'a>(region: &'a Region, cluster: &str, name: &str) -> Option<(&'a Service, &'a Task)> {
     let id = arn::leaf(name);
     let owner = region.ecs.owners.get(id).filter(|(owner, _)| owner == cluster)?;
     let service = region.ecs.services.get(owner)?;
@@ -97,42 +116,4 @@ pub(crate) fn interrupt(region: &mut Region, key: &(String, String)) {
         }
         scheduler::pass(region, service);
     });
-}
-
-/// RunTask: up to ten tasks that belong to no service.
-pub(super) fn run(region: &mut Region, input: &Value) -> Answer {
-    let cluster = cluster::named(region, input)?;
-    let count = input.whole("count").unwrap_or(1);
-    if !(1..=10).contains(&count) {
-        return Err(Refusal::invalid("count must be between 1 and 10."));
-    }
-    let strategy = input.items("capacityProviderStrategy").is_some_and(|items| !items.is_empty());
-    if strategy && input.member("launchType").is_some() {
-        return Err(Refusal::invalid("Specify either Launch Type or Capacity Provider Strategy, but not both."));
-    }
-    let definition = task_definition::usable(region, input.text("taskDefinition").unwrap_or_default())?;
-    let awsvpc = definition.body.text("networkMode") == Some("awsvpc");
-    if awsvpc && input.member("networkConfiguration").is_none() {
-        return Err(Refusal::invalid("Network Configuration must be provided when networkMode 'awsvpc' is specified."));
-    }
-    let key = (cluster.clone(), String::new());
-    let now = region.now;
-    region.ecs.services.entry(key.clone()).or_insert_with(|| service::empty(now, &cluster, ""));
-    let arn = definition.body.text("taskDefinitionArn").unwrap_or_default();
-    let tasks = scheduler::with(region, &key, |region, service| start(region, service, arn, input));
-    Ok(json!({"tasks": tasks.unwrap_or_default(), "failures": []}))
-}
-
-fn start(region: &mut Region, service: &mut Service, definition: &str, input: &Value) -> Vec<Value> {
-    let mut views = Vec::new();
-    for _ in 0..input.whole("count").unwrap_or(1) {
-        let Some(mut task) = task::new(region, service, definition, input) else {
-            continue;
-        };
-        task.tags = tag::LOWER.read(input.items("tags"));
-        input.text("startedBy").unwrap_or_default().clone_into(&mut task.deployment);
-        views.push(task_view::one(region, service, &task, &[]));
-        service.tasks.insert(task.id.clone(), task);
-    }
-    views
 }

@@ -6,10 +6,11 @@ use super::{task_definition_defaults as defaults, task_definition_rules as rules
 use crate::arn;
 use crate::input::Members;
 use crate::refusal::{Answer, Refusal};
-use crate::state::Region;
 use crate::state::ecs::{Definition, Phase};
+use crate::state::{Region, Timer};
 use crate::tag;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// RegisterTaskDefinition: always makes a revision, there is no token.
 pub(super) fn register(region: &mut Region, input: &Value) -> Answer {
@@ -121,12 +122,26 @@ fn delete_one(region: &mut Region, name: &str) -> Result<Value, &'static str> {
     definition.body.put("status", json!("DELETE_IN_PROGRESS"));
     definition.body.put("deleteRequestedAt", json!(now));
     let body = definition.body.clone();
-    if !used(region, body.text("taskDefinitionArn").unwrap_or_default())
-        && let Some(family) = region.ecs.families.get_mut(&family)
-    {
+    // Stays DELETE_IN_PROGRESS for a while, and as long as anything uses it.
+    let timer = Timer::Definition { family, revision };
+    region.after(LINGER, timer);
+    Ok(body)
+}
+
+/// How long a deleted revision that nothing uses stays describable.
+const LINGER: Duration = Duration::from_mins(10);
+
+/// A deleted revision goes, or waits for what still uses it.
+pub(crate) fn purge(region: &mut Region, family: String, revision: u32) {
+    let revisions = region.ecs.families.get(&family).map(|family| &family.revisions);
+    let Some(definition) = revisions.and_then(|revisions| revisions.get(&revision)) else {
+        return;
+    };
+    if used(region, definition.body.text("taskDefinitionArn").unwrap_or_default()) {
+        region.after(LINGER, Timer::Definition { family, revision });
+    } else if let Some(family) = region.ecs.families.get_mut(&family) {
         family.revisions.remove(&revision);
     }
-    Ok(body)
 }
 
 fn used(region: &Region, arn: &str) -> bool {

@@ -3,7 +3,7 @@
 //! ECS developer guide, "Task definition differences for Fargate". Nothing here looks beyond the request: a missing image,
 //! log group or secret is found out when a task starts.
 
-use super::task_size;
+use super::{container_rules, task_size};
 use crate::input::Members;
 use crate::refusal::Refusal;
 use serde_json::Value;
@@ -37,8 +37,22 @@ pub(super) fn check(input: &Value) -> Check {
     if !containers.iter().any(|container| container.flag("essential").unwrap_or(true)) {
         return Err(Refusal::client("A task definition must have at least one essential container."));
     }
+    container_rules::check(input, containers)?;
+    check_roles(input)?;
     let fargate = input.texts("requiresCompatibilities").iter().any(|name| name == "FARGATE");
     if fargate { check_fargate(input, containers) } else { Ok(()) }
+}
+
+/// A role is an ARN of a role, or a short name.
+fn check_roles(input: &Value) -> Check {
+    for member in ["taskRoleArn", "executionRoleArn"] {
+        let role = input.text(member).unwrap_or_default();
+        let arn = role.starts_with("arn:") && !role.contains(":role/");
+        if arn || role.contains(char::is_whitespace) {
+            return Err(Refusal::client("Role is not valid"));
+        }
+    }
+    Ok(())
 }
 
 /// Names of families and containers: up to 255 letters, digits, hyphens and underscores.

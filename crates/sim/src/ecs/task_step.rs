@@ -3,7 +3,7 @@
 //! Each step sets the timer of the next. A bumped `turn` voids the timer of a task that was moved by something else.
 
 use super::circuit_breaker::{self, Failure};
-use super::{event, scheduler, task, task_definition, verdict};
+use super::{command, event, scheduler, task, task_definition, verdict};
 use crate::behaviour::Behaviour;
 use crate::input::Members;
 use crate::state::ecs::{Health, Phase, Service, Task, Verdict};
@@ -119,7 +119,11 @@ fn activate(region: &mut Region, service: &mut Service, id: &str) {
     let Some(task) = service.tasks.get(id) else { return };
     let definition = task_definition::find(region, &task.definition).map(|definition| definition.body.clone());
     let definition = definition.unwrap_or(Value::Null);
-    logs::write_start(region, &definition, id);
+    let ending = task::main_container(&definition).and_then(|container| command::ending(container, &task.settings));
+    match ending {
+        Some(ending) => logs::write_lines(region, &definition, id, &ending.said),
+        None => logs::write_start(region, &definition, id),
+    }
     if let Behaviour::CrashLoop { exit_code } = task.behaviour {
         logs::write_crash(region, &definition, id, exit_code);
         let stopped = "Essential container in task exited".to_owned();
@@ -235,6 +239,8 @@ pub(super) fn stop(region: &mut Region, service: &mut Service, id: &str, code: &
     let mut drain = Duration::ZERO;
     for (group, port) in &targets {
         drain = drain.max(elb::deregister(region, group, &(address.clone(), *port)));
+        event::add(region, service, "has begun draining connections on 1 tasks.");
+        event::add(region, service, &format!("deregistered 1 targets in (target-group {group})"));
     }
     let (next, delay) = if phase == Phase::Running && !targets.is_empty() {
         (Phase::Deactivating, drain)

@@ -3,7 +3,7 @@
 //! A container health check gives up after its start period and its retries, a load balancer after its own time; neither
 //! before the service's grace period is over.
 
-use super::{scheduler, task, task_definition, task_step};
+use super::{command, scheduler, task, task_definition, task_step};
 use crate::behaviour::Behaviour;
 use crate::input::Members;
 use crate::state::Region;
@@ -15,6 +15,7 @@ use std::time::Duration;
 pub(super) fn of(region: &Region, service: &Service, task: &Task, definition: &Value) -> (Duration, Verdict) {
     let times = &region.settings.times;
     let check = task::main_container(definition).and_then(|container| container.member("healthCheck"));
+    let ending = task::main_container(definition).and_then(|container| command::ending(container, &task.settings));
     let balancers = task.settings.items("loadBalancers").unwrap_or_default();
     let group = balancers.first().and_then(|balancer| balancer.text("targetGroupArn"));
     let grace = service.config.seconds("healthCheckGracePeriodSeconds").unwrap_or_default();
@@ -28,6 +29,11 @@ pub(super) fn of(region: &Region, service: &Service, task: &Task, definition: &V
             let reason = "OutOfMemoryError: Container killed due to memory usage";
             (times.crash, Verdict::Exits(137, Some(reason)))
         }
+        (Behaviour::Healthy, _, _) if ending.is_some() => {
+            let (after, code) = ending.map_or((times.crash, 0), |ending| (ending.after.max(times.crash), ending.code));
+            (after, Verdict::Exits(code, None))
+        }
+        (Behaviour::Healthy, Some(check), _) if command::always_fails(check) => (noticed, Verdict::FailsCheck),
         (Behaviour::CrashLoop { exit_code }, _, _) => (times.crash, Verdict::Exits(*exit_code, None)),
         (Behaviour::NeverHealthy, Some(_), _) => (noticed, Verdict::FailsCheck),
         (Behaviour::NeverHealthy | Behaviour::UnhealthyTarget, _, Some(group)) => fails_target(group),
@@ -64,8 +70,7 @@ fn revise_one(region: &mut Region, service: &mut Service, id: &str) {
     let Some(task) = service.tasks.get_mut(id) else { return };
     let definition = task_definition::find(region, &task.definition).map(|definition| definition.body.clone());
     let definition = definition.unwrap_or(Value::Null);
-    let image = task::main_container(&definition).and_then(|container| container.text("image"));
-    let behaviour = region.behaviour(image.unwrap_or_default());
+    let behaviour = task::behaviour(region, &definition, &task.settings);
     if behaviour == task.behaviour {
         return;
     }

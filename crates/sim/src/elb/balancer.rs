@@ -23,6 +23,7 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
     }
     let kind = input.text("Type").unwrap_or("application");
     let scheme = input.text("Scheme").unwrap_or("internet-facing");
+    check(kind, scheme, input)?;
     if let Some(existing) =
         region.elb.balancers.values().find(|known| known.body.text("LoadBalancerName") == Some(name))
     {
@@ -36,15 +37,10 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
     let short = if kind == "network" { "net" } else { "app" };
     let id = region.hex(16);
     let arn = region.arn("elasticloadbalancing", &format!("loadbalancer/{short}/{name}/{id}"));
-    let subnets = input.texts("Subnets");
-    let zones: Vec<Value> = subnets
-        .iter()
-        .zip(["a", "b", "c", "d", "e", "f"])
-        .map(|(subnet, zone)| json!({"ZoneName": format!("{}{zone}", region.name), "SubnetId": subnet}))
-        .collect();
+    let zones = zones(&region.name, &subnets(input));
     let body = json!({
         "LoadBalancerArn": arn,
-        "DNSName": format!("{name}-{}.{}.elb.amazonaws.com", region.digits(10), region.name),
+        "DNSName": dns_name(region, name, scheme, short),
         "CanonicalHostedZoneId": "Z35SXDOTRQ7X7K",
         "CreatedTime": clock::iso(region.settings.epoch, region.now),
         "LoadBalancerName": name,
@@ -60,6 +56,80 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
     let balancer = LoadBalancer { body: body.clone(), attributes: BTreeMap::new(), tags };
     region.elb.balancers.insert(arn, balancer);
     Ok(json!({"LoadBalancers": [body]}))
+}
+
+/// The name under which a load balancer is found; an internal one says so.
+fn dns_name(region: &mut Region, name: &str, scheme: &str, short: &str) -> String {
+    if short == "net" {
+        return format!("{name}-{}.elb.{}.amazonaws.com", region.hex(16), region.name);
+    }
+    let inner = if scheme == "internal" { "internal-" } else { "" };
+    format!("{inner}{name}-{}.{}.elb.amazonaws.com", region.digits(10), region.name)
+}
+
+fn check(kind: &str, scheme: &str, input: &Value) -> Result<(), Refusal> {
+    let refuse = |message: String| Err(Refusal::new("ValidationError", message));
+    if !matches!(kind, "application" | "network" | "gateway") || !matches!(scheme, "internet-facing" | "internal") {
+        return refuse(format!("Type '{kind}' or scheme '{scheme}' is not valid"));
+    }
+    let subnets = subnets(input);
+    if subnets.is_empty() {
+        return refuse("At least one subnet must be specified".to_owned());
+    }
+    if kind == "application" && subnets.len() < 2 {
+        return refuse("At least two subnets in two different Availability Zones must be specified".to_owned());
+    }
+    tag::check(&tag::UPPER.read(input.items("Tags")), "ValidationError")
+}
+
+/// The subnets of a request, by either member.
+fn subnets(input: &Value) -> Vec<String> {
+    let mapped = input.items("SubnetMappings").unwrap_or_default().iter();
+    let mapped = mapped.filter_map(|mapping| mapping.text("SubnetId").map(str::to_owned));
+    input.texts("Subnets").into_iter().chain(mapped).collect()
+}
+
+fn zones(region: &str, subnets: &[String]) -> Vec<Value> {
+    let zones = subnets.iter().zip(["a", "b", "c", "d", "e", "f"]);
+    zones.map(|(subnet, zone)| json!({"ZoneName": format!("{region}{zone}"), "SubnetId": subnet})).collect()
+}
+
+/// SetSubnets, SetSecurityGroups and SetIpAddressType.
+pub(super) fn set(region: &mut Region, input: &Value) -> Answer {
+    let name = region.name.clone();
+    let zones = zones(&name, &subnets(input));
+    let balancer = named(region, input)?;
+    if !zones.is_empty() {
+        balancer.body.put("AvailabilityZones", json!(zones));
+    }
+    if let Some(groups) = input.member("SecurityGroups") {
+        balancer.body.put("SecurityGroups", groups.clone());
+    }
+    if let Some(kind) = input.member("IpAddressType") {
+        balancer.body.put("IpAddressType", kind.clone());
+    }
+    let member = |name: &str| balancer.body.get(name).cloned();
+    Ok(json!({
+        "AvailabilityZones": member("AvailabilityZones"),
+        "SecurityGroupIds": member("SecurityGroups"),
+        "IpAddressType": member("IpAddressType"),
+    }))
+}
+
+/// DescribeAccountLimits: the quotas of a new account.
+pub(super) fn limits(input: &Value) -> Answer {
+    let limits = [
+        ("target-groups", "3000"),
+        ("targets-per-application-load-balancer", "1000"),
+        ("listeners-per-application-load-balancer", "50"),
+        ("rules-per-application-load-balancer", "100"),
+        ("application-load-balancers", "50"),
+        ("network-load-balancers", "50"),
+        ("target-groups-per-application-load-balancer", "100"),
+        ("targets-per-target-group", "1000"),
+    ];
+    let page = paged(limits.iter().map(|(name, max)| json!({"Name": name, "Max": max})).collect(), input)?;
+    Ok(json!({"Limits": page.items, "NextMarker": page.next}))
 }
 
 /// DescribeLoadBalancers.

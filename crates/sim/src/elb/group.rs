@@ -2,7 +2,7 @@
 //!
 //! Elastic Load Balancing API reference, CreateTargetGroup, for the defaults.
 
-use super::{check_name, forwarded, paged};
+use super::{attribute, check_name, forwarded, paged};
 use crate::input::Members;
 use crate::refusal::{Answer, Refusal};
 use crate::state::Region;
@@ -44,6 +44,7 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
     check_name(name)?;
     let body = settings(name, input);
     check(&body)?;
+    check_words(&body)?;
     if let Some((arn, group)) = called(region, name) {
         let mut before = group.body.clone();
         before.as_object_mut().map(|members| members.remove("TargetGroupArn"));
@@ -100,8 +101,11 @@ pub(super) fn settings(name: &str, input: &Value) -> Value {
         body.put("ProtocolVersion", json!(input.text("ProtocolVersion").unwrap_or("HTTP1")));
     }
     if check_protocol != "TCP" {
-        body.put("HealthCheckPath", json!(input.text("HealthCheckPath").unwrap_or("/")));
-        let default = json!({"HttpCode": if web { "200" } else { "200-399" }});
+        let path = if input.text("ProtocolVersion") == Some("GRPC") { "/AWS.ALB/healthcheck" } else { "/" };
+        body.put("HealthCheckPath", json!(input.text("HealthCheckPath").unwrap_or(path)));
+        let grpc = input.text("ProtocolVersion") == Some("GRPC");
+        let code = if web { "200" } else { "200-399" };
+        let default = if grpc { json!({"GrpcCode": "12"}) } else { json!({"HttpCode": code}) };
         body.put("Matcher", input.member("Matcher").cloned().unwrap_or(default));
     }
     if let Some(members) = body.as_object_mut() {
@@ -130,6 +134,47 @@ fn check(body: &Value) -> Result<(), Refusal> {
         return Err(Refusal::new("ValidationError", "A port and a VPC must be specified"));
     }
     Ok(())
+}
+
+/// Protocol, type and address type, port and matcher.
+fn check_words(body: &Value) -> Result<(), Refusal> {
+    let words: [(&str, &[&str]); 5] = [
+        ("Protocol", &["HTTP", "HTTPS", "TCP", "TLS", "UDP", "TCP_UDP", "GENEVE", "QUIC", "TCP_QUIC"]),
+        ("TargetType", &["instance", "ip", "lambda", "alb"]),
+        ("IpAddressType", &["ipv4", "ipv6"]),
+        ("ProtocolVersion", &["HTTP1", "HTTP2", "GRPC"]),
+        ("HealthCheckProtocol", &["HTTP", "HTTPS", "TCP"]),
+    ];
+    for (member, words) in words {
+        if let Some(value) = body.text(member).filter(|value| !words.contains(value)) {
+            return Err(Refusal::new("ValidationError", format!("{member} '{value}' must be one of {words:?}")));
+        }
+    }
+    if body.whole("Port").is_some_and(|port| !(1..=65_535).contains(&port)) {
+        return Err(Refusal::new("ValidationError", "Port must be between 1 and 65535"));
+    }
+    check_matcher(body)
+}
+
+/// A matcher is codes, lists and ranges: of 200 to 499, to 599 behind a network load balancer, 0 to 99 for gRPC.
+fn check_matcher(body: &Value) -> Result<(), Refusal> {
+    let matcher = body.member("Matcher").unwrap_or(&Value::Null);
+    let web = matches!(body.text("Protocol"), Some("HTTP" | "HTTPS"));
+    let (codes, least, most) = match (matcher.text("HttpCode"), matcher.text("GrpcCode")) {
+        (Some(codes), _) => (codes, 200, if web { 499 } else { 599 }),
+        (None, Some(codes)) => (codes, 0, 99),
+        (None, None) => return Ok(()),
+    };
+    let code = |text: &str| text.trim().parse::<u32>().ok().filter(|code| (least..=most).contains(code));
+    let valid = |part: &str| match part.split_once('-') {
+        Some((from, to)) => code(from).zip(code(to)).is_some_and(|(from, to)| from <= to),
+        None => code(part).is_some(),
+    };
+    if codes.split(',').all(valid) {
+        return Ok(());
+    }
+    let message = format!("Health check matcher '{codes}' must be codes or ranges within {least}-{most}");
+    Err(Refusal::new("ValidationError", message))
 }
 
 /// DescribeTargetGroups.
@@ -176,25 +221,13 @@ pub(super) fn modify(region: &mut Region, input: &Value) -> Answer {
         }
     }
     check(&body)?;
+    check_words(&body)?;
     group.body = body;
     Ok(json!({"TargetGroups": [view(region, input.text("TargetGroupArn").unwrap_or_default())]}))
 }
 
-/// Attributes nobody has set.
-const DEFAULTS: [(&str, &str); 9] = [
-    ("deregistration_delay.timeout_seconds", "300"),
-    ("stickiness.enabled", "false"),
-    ("stickiness.type", "lb_cookie"),
-    ("stickiness.lb_cookie.duration_seconds", "86400"),
-    ("slow_start.duration_seconds", "0"),
-    ("load_balancing.algorithm.type", "round_robin"),
-    ("load_balancing.cross_zone.enabled", "use_load_balancer_configuration"),
-    ("target_group_health.dns_failover.minimum_healthy_targets.count", "1"),
-    ("target_group_health.unhealthy_state_routing.minimum_healthy_targets.count", "1"),
-];
-
 fn attributes(group: &TargetGroup) -> Value {
-    let mut all: BTreeMap<&str, &str> = DEFAULTS.into_iter().collect();
+    let mut all: BTreeMap<&str, &str> = attribute::DEFAULTS.into_iter().collect();
     all.extend(group.attributes.iter().map(|(key, value)| (key.as_str(), value.as_str())));
     all.into_iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect()
 }
@@ -207,12 +240,8 @@ pub(super) fn describe_attributes(region: &mut Region, input: &Value) -> Answer 
 /// ModifyTargetGroupAttributes.
 pub(super) fn modify_attributes(region: &mut Region, input: &Value) -> Answer {
     let sent = tag::UPPER.read(input.items("Attributes"));
-    let delay = sent.get("deregistration_delay.timeout_seconds").map(|delay| delay.parse::<u32>());
-    if delay.is_some_and(|delay| delay.is_err() || delay.is_ok_and(|delay| delay > 3600)) {
-        let message = "'deregistration_delay.timeout_seconds' must be between 0 and 3600";
-        return Err(Refusal::new("InvalidConfigurationRequest", message));
-    }
     let group = named(region, input)?;
+    attribute::check(&sent)?;
     group.attributes.extend(sent);
     Ok(json!({"Attributes": attributes(group)}))
 }

@@ -1,6 +1,6 @@
 //! Listeners, each with its default rule.
 
-use super::{actions, paged};
+use super::{action_rules, actions, paged};
 use crate::input::Members;
 use crate::refusal::{Answer, Refusal};
 use crate::state::Region;
@@ -22,6 +22,9 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
     let port = input.whole("Port").unwrap_or(80);
     let protocol = input.text("Protocol").unwrap_or("HTTP");
     let actions = actions(region, input.get("DefaultActions"))?;
+    let asked = json!({"Port": port, "Protocol": protocol, "Certificates": input.get("Certificates")});
+    action_rules::check_listener(&balancer, &asked)?;
+    action_rules::check_groups(region, &balancer, &actions)?;
     let taken = region.elb.listeners.values().find(|listener| {
         listener.body.text("LoadBalancerArn") == Some(balancer.as_str()) && listener.body.whole("Port") == Some(port)
     });
@@ -46,6 +49,9 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
             body.put(name, value.clone());
         }
     }
+    if matches!(protocol, "HTTPS" | "TLS") {
+        body.fill("SslPolicy", json!("ELBSecurityPolicy-2016-08"));
+    }
     let tags = tag::UPPER.read(input.items("Tags"));
     region.elb.listeners.insert(arn.clone(), Listener { body: body.clone(), tags });
     let id = region.hex(16);
@@ -63,6 +69,9 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
         return Err(missing(arn));
     }
     let balancer = input.text("LoadBalancerArn");
+    if arns.is_empty() && balancer.is_none() {
+        return Err(Refusal::new("ValidationError", "You must specify either listener ARNs or a load balancer ARN"));
+    }
     if let Some(arn) = balancer.filter(|arn| !region.elb.balancers.contains_key(*arn)) {
         return Err(Refusal::new("LoadBalancerNotFound", format!("Load balancers '[{arn}]' not found")));
     }
@@ -78,10 +87,22 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
 pub(super) fn modify(region: &mut Region, input: &Value) -> Answer {
     let arn = input.text("ListenerArn").unwrap_or_default().to_owned();
     let new = input.member("DefaultActions").map(|sent| actions(region, Some(sent))).transpose()?;
-    let listener = region.elb.listeners.get_mut(&arn).ok_or_else(|| missing(&arn))?;
+    let mut body = region.elb.listeners.get(&arn).ok_or_else(|| missing(&arn))?.body.clone();
     if let Some(port) = input.whole("Port") {
-        listener.body.put("Port", json!(port));
+        body.put("Port", json!(port));
     }
+    for name in ["Protocol", "Certificates", "SslPolicy", "AlpnPolicy"] {
+        if let Some(value) = input.member(name) {
+            body.put(name, value.clone());
+        }
+    }
+    let balancer = body.text("LoadBalancerArn").unwrap_or_default().to_owned();
+    action_rules::check_listener(&balancer, &body)?;
+    if let Some(new) = &new {
+        action_rules::check_groups(region, &balancer, new)?;
+    }
+    let listener = region.elb.listeners.get_mut(&arn).ok_or_else(|| missing(&arn))?;
+    listener.body = body;
     if let Some(new) = new {
         listener.body.put("DefaultActions", new.clone());
         let mut rules = region.elb.rules.values_mut();

@@ -3,6 +3,8 @@
 //! No traffic flows: a target's health follows from how its task behaves. Certificates, trust stores, attributes of load
 //! balancers beyond storing them, and authentication actions are not simulated.
 
+mod action_rules;
+mod attribute;
 mod balancer;
 mod group;
 mod listener;
@@ -11,6 +13,7 @@ mod tag;
 mod target;
 
 pub(crate) use group::balancers_of;
+pub(crate) use rule::weigh;
 pub(crate) use target::{deregister, register};
 
 use crate::input::Members;
@@ -26,6 +29,8 @@ pub(crate) fn handle(region: &mut Region, operation: &str, input: &Value) -> Ans
         "DescribeLoadBalancers" => balancer::describe(region, input),
         "DescribeLoadBalancerAttributes" => balancer::describe_attributes(region, input),
         "ModifyLoadBalancerAttributes" => balancer::modify_attributes(region, input),
+        "SetSubnets" | "SetSecurityGroups" | "SetIpAddressType" => balancer::set(region, input),
+        "DescribeAccountLimits" => balancer::limits(input),
         "DeleteLoadBalancer" => balancer::delete(region, input),
         "CreateTargetGroup" => group::create(region, input),
         "DescribeTargetGroups" => group::describe(region, input),
@@ -54,7 +59,9 @@ pub(crate) fn handle(region: &mut Region, operation: &str, input: &Value) -> Ans
 
 /// A page of an ELB list.
 fn paged(all: Vec<Value>, input: &Value) -> Result<page::Page<Value>, Refusal> {
-    let size = input.whole("PageSize").and_then(|size| usize::try_from(size).ok()).unwrap_or(400).clamp(1, 400);
+    let size = input.whole("PageSize").unwrap_or(400);
+    let size = usize::try_from(size).ok().filter(|size| (1..=400).contains(size));
+    let size = size.ok_or_else(|| Refusal::new("ValidationError", "PageSize must be between 1 and 400."))?;
     page::cut(all, input.text("Marker"), size)
         .ok_or_else(|| Refusal::new("ValidationError", "The marker is not valid."))
 }
@@ -84,6 +91,7 @@ fn forwarded(actions: &Value) -> Vec<String> {
 /// Actions as they are returned: a plain forward also as a weighted one.
 fn actions(region: &Region, sent: Option<&Value>) -> Answer {
     let mut actions = sent.cloned().unwrap_or_else(|| Value::Array(Vec::new()));
+    action_rules::check(&actions)?;
     for arn in forwarded(&actions) {
         if !region.elb.groups.contains_key(&arn) {
             return Err(Refusal::new("TargetGroupNotFound", format!("Target groups '{arn}' not found")));

@@ -1,6 +1,6 @@
 //! Listener rules: unique priorities, a default rule that stays.
 
-use super::{actions, listener, paged};
+use super::{action_rules, actions, listener, paged};
 use crate::input::Members;
 use crate::refusal::{Answer, Refusal};
 use crate::state::Region;
@@ -37,10 +37,10 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
     let priority = priority(input.whole("Priority"))?;
     in_use(region, &listener_arn, priority, &[])?;
     let conditions = input.member("Conditions").cloned().unwrap_or_else(|| json!([]));
-    if conditions.as_array().is_none_or(Vec::is_empty) {
-        return Err(Refusal::new("ValidationError", "A rule must have at least one condition"));
-    }
+    action_rules::check_conditions(&conditions)?;
     let actions = actions(region, input.get("Actions"))?;
+    action_rules::check_groups(region, &balancer(region, &listener_arn), &actions)?;
+    check_quota(region, &listener_arn)?;
     let id = region.hex(16);
     let arn = listener_arn.replacen(":listener/", ":listener-rule/", 1) + "/" + &id;
     let body = json!({
@@ -53,6 +53,22 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
     let tags = tag::UPPER.read(input.items("Tags"));
     region.elb.rules.insert(arn, Rule { listener: listener_arn, body: body.clone(), tags });
     Ok(json!({"Rules": [body]}))
+}
+
+fn balancer(region: &Region, listener: &str) -> String {
+    let listener = region.elb.listeners.get(listener);
+    listener.and_then(|listener| listener.body.text("LoadBalancerArn")).unwrap_or_default().to_owned()
+}
+
+/// A hundred rules a load balancer, default rules not counted.
+fn check_quota(region: &Region, listener: &str) -> Result<(), Refusal> {
+    let balancer = balancer(region, listener);
+    let of_balancer = |rule: &&Rule| self::balancer(region, &rule.listener) == balancer;
+    let rules = region.elb.rules.values().filter(of_balancer);
+    if rules.filter(|rule| rule.body.text("Priority") != Some("default")).count() < 100 {
+        return Ok(());
+    }
+    Err(Refusal::new("TooManyRules", "The maximum number of rules for the load balancer has been reached"))
 }
 
 /// Conditions as they are returned: the old `Values` and the newer config of a kind each fill the other.
@@ -78,6 +94,9 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
         return Err(missing(arn));
     }
     let wanted = input.text("ListenerArn");
+    if arns.is_empty() && wanted.is_none() {
+        return Err(Refusal::new("ValidationError", "You must specify either listener ARN or rule ARNs"));
+    }
     if let Some(arn) = wanted.filter(|arn| !region.elb.listeners.contains_key(*arn)) {
         return Err(listener::missing(arn));
     }
@@ -94,6 +113,11 @@ pub(super) fn describe(region: &Region, input: &Value) -> Answer {
 pub(super) fn modify(region: &mut Region, input: &Value) -> Answer {
     let arn = input.text("RuleArn").unwrap_or_default();
     let new = input.member("Actions").map(|sent| actions(region, Some(sent))).transpose()?;
+    let listener = region.elb.rules.get(arn).ok_or_else(|| missing(arn))?.listener.clone();
+    if let Some(new) = &new {
+        action_rules::check_groups(region, &balancer(region, &listener), new)?;
+    }
+    input.member("Conditions").map(action_rules::check_conditions).transpose()?;
     let rule = region.elb.rules.get_mut(arn).ok_or_else(|| missing(arn))?;
     if let Some(new) = new {
         rule.body.put("Actions", new);
@@ -102,6 +126,23 @@ pub(super) fn modify(region: &mut Region, input: &Value) -> Answer {
         rule.body.put("Conditions", filled(conditions.clone()));
     }
     Ok(json!({"Rules": [rule.body]}))
+}
+
+/// Has a rule forward to two target groups by weight, as ECS does during a blue/green deployment. A listener's ARN means its
+/// default rule; what does not exist stays so.
+pub(crate) fn weigh(region: &mut Region, arn: &str, weights: [(&str, u32); 2]) {
+    let groups = weights.map(|(group, weight)| json!({"TargetGroupArn": group, "Weight": weight}));
+    let forward = json!({"TargetGroups": groups, "TargetGroupStickinessConfig": {"Enabled": false}});
+    let actions = json!([{"Type": "forward", "Order": 1, "ForwardConfig": forward}]);
+    let is_default = |rule: &Rule| rule.body.text("Priority") == Some("default");
+    let mut rules = region.elb.rules.iter_mut();
+    let named = |(known, rule): &(&String, &mut Rule)| *known == arn || (rule.listener == arn && is_default(rule));
+    let Some((_, rule)) = rules.find(named) else { return };
+    rule.body.put("Actions", actions.clone());
+    let listener = Some(rule.listener.clone()).filter(|_| is_default(rule));
+    if let Some(listener) = listener.and_then(|listener| region.elb.listeners.get_mut(&listener)) {
+        listener.body.put("DefaultActions", actions);
+    }
 }
 
 /// SetRulePriorities: all at once, so that two rules can change places.

@@ -22,6 +22,12 @@ fn tags<'a>(region: &'a mut Region, arn: &str) -> Result<&'a mut Tags, Refusal> 
         None if arn.contains(":targetgroup/") => {
             Err(Refusal::new("TargetGroupNotFound", format!("Target groups '{arn}' not found")))
         }
+        None if arn.contains(":listener/") => {
+            Err(Refusal::new("ListenerNotFound", format!("Listeners '{arn}' not found")))
+        }
+        None if arn.contains(":listener-rule/") => {
+            Err(Refusal::new("RuleNotFound", format!("One or more rules not found: {arn}")))
+        }
         None => Err(Refusal::new("LoadBalancerNotFound", format!("Load balancers '[{arn}]' not found"))),
     }
 }

@@ -6,6 +6,7 @@ use crate::refusal::{Answer, Refusal};
 use crate::state::Region;
 use crate::state::elb::Target;
 use serde_json::{Value, json};
+use std::net::IpAddr;
 use std::time::Duration;
 
 type Address = (String, u16);
@@ -39,11 +40,29 @@ fn address(region: &Region, group: &str, target: &Value) -> Address {
     (target.text("Id").unwrap_or_default().to_owned(), port)
 }
 
+fn check(kind: &str, targets: &[Value]) -> Result<(), Refusal> {
+    for target in targets {
+        let id = target.text("Id").unwrap_or_default();
+        let valid = match kind {
+            "ip" => id.parse::<IpAddr>().is_ok(),
+            "instance" => id.starts_with("i-"),
+            _ => id.starts_with("arn:"),
+        };
+        if !valid {
+            let message = format!("The target '{id}' is not valid for a target group of type {kind}");
+            return Err(Refusal::new("ValidationError", message));
+        }
+    }
+    Ok(())
+}
+
 /// RegisterTargets.
 pub(super) fn register_many(region: &mut Region, input: &Value) -> Answer {
-    named(region, input)?;
+    let kind = named(region, input)?.body.text("TargetType").unwrap_or("instance").to_owned();
     let group = input.text("TargetGroupArn").unwrap_or_default();
     let delay = region.settings.times.health;
+    let targets = input.items("Targets").unwrap_or_default();
+    check(&kind, targets)?;
     for target in input.items("Targets").unwrap_or_default() {
         let address = address(region, group, target);
         register(region, group, address, delay, true);

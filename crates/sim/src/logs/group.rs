@@ -40,13 +40,20 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
         let message = "The specified log group already exists";
         return Err(Refusal::new("ResourceAlreadyExistsException", message));
     }
+    let class = input.text("logGroupClass").unwrap_or("STANDARD");
+    if !matches!(class, "STANDARD" | "INFREQUENT_ACCESS" | "ESSENTIALS" | "DELIVERY") {
+        return Err(Refusal::invalid(format!(
+            "1 validation error detected: Value '{class}' at 'logGroupClass' failed to satisfy constraint: Member must satisfy \
+             enum value set: [STANDARD, INFREQUENT_ACCESS, ESSENTIALS, DELIVERY]"
+        )));
+    }
     let tags = tag::of_map(input.get("tags"));
     tag::check(&tags, "InvalidParameterException")?;
     let group = Group {
         arn: region.arn("logs", &format!("log-group:{name}")),
         created: clock::milliseconds(region.settings.epoch, region.now),
         retention: None,
-        class: input.text("logGroupClass").unwrap_or("STANDARD").to_owned(),
+        class: class.to_owned(),
         protected: input.flag("deletionProtectionEnabled").unwrap_or(false),
         tags,
         streams: BTreeMap::new(),
@@ -158,4 +165,24 @@ pub(super) fn untag(region: &mut Region, input: &Value) -> Answer {
 /// ListTagsForResource.
 pub(super) fn list_tags(region: &mut Region, input: &Value) -> Answer {
     Ok(json!({"tags": by_arn(region, input)?.tags}))
+}
+
+/// TagLogGroup: the older call, by name.
+pub(super) fn tag_by_name(region: &mut Region, input: &Value) -> Answer {
+    let new = tag::of_map(input.get("tags"));
+    tag::check(&new, "InvalidParameterException")?;
+    named(region, input)?.tags.extend(new);
+    Ok(json!({}))
+}
+
+/// UntagLogGroup: the older call, by name.
+pub(super) fn untag_by_name(region: &mut Region, input: &Value) -> Answer {
+    let keys = input.texts("tags");
+    named(region, input)?.tags.retain(|key, _| !keys.contains(key));
+    Ok(json!({}))
+}
+
+/// ListTagsLogGroup: the older call, by name.
+pub(super) fn list_tags_by_name(region: &mut Region, input: &Value) -> Answer {
+    Ok(json!({"tags": named(region, input)?.tags}))
 }

@@ -3,9 +3,10 @@
 //! Insights queries, metric filters, subscriptions and account policies are not simulated.
 
 mod group;
+mod pattern;
 mod stream;
 
-pub(crate) use stream::{write_crash, write_start};
+pub(crate) use stream::{write_crash, write_lines, write_start};
 
 use crate::refusal::{Answer, Refusal};
 use crate::state::Region;
@@ -23,6 +24,10 @@ pub(crate) fn handle(region: &mut Region, operation: &str, input: &Value) -> Ans
         "UntagResource" => group::untag(region, input),
         "ListTagsForResource" => group::list_tags(region, input),
         "CreateLogStream" => stream::create(region, input),
+        "DeleteLogStream" => stream::delete(region, input),
+        "TagLogGroup" => group::tag_by_name(region, input),
+        "UntagLogGroup" => group::untag_by_name(region, input),
+        "ListTagsLogGroup" => group::list_tags_by_name(region, input),
         "DescribeLogStreams" => stream::describe(region, input),
         "PutLogEvents" => stream::put(region, input),
         "GetLogEvents" => stream::get(region, input),

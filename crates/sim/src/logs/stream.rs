@@ -1,6 +1,7 @@
 //! Log streams and their lines, those that tasks write among them.
 
-use super::group::{missing, named};
+use super::group::named;
+use super::pattern::Pattern;
 use crate::clock;
 use crate::input::Members;
 use crate::page;
@@ -17,12 +18,24 @@ fn stream_missing() -> Refusal {
 pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
     let created = clock::milliseconds(region.settings.epoch, region.now);
     let name = input.text("logStreamName").unwrap_or_default().to_owned();
+    if !(1..=512).contains(&name.len()) || name.contains([':', '*']) {
+        return Err(Refusal::invalid(format!(
+            "1 validation error detected: Value '{name}' at 'logStreamName' failed to satisfy constraint: Member must satisfy \
+             regular expression pattern: [^:*]*"
+        )));
+    }
     let group = named(region, input)?;
     if group.streams.contains_key(&name) {
         return Err(Refusal::new("ResourceAlreadyExistsException", "The specified log stream already exists"));
     }
     group.streams.insert(name, Stream { created, lines: Vec::new() });
     Ok(json!({}))
+}
+
+/// DeleteLogStream.
+pub(super) fn delete(region: &mut Region, input: &Value) -> Answer {
+    let name = input.text("logStreamName").unwrap_or_default();
+    named(region, input)?.streams.remove(name).map(|_| json!({})).ok_or_else(stream_missing)
 }
 
 /// DescribeLogStreams: by name, or by last event with the newest first.
@@ -71,6 +84,7 @@ pub(super) fn put(region: &mut Region, input: &Value) -> Answer {
     let ingested = clock::milliseconds(region.settings.epoch, region.now);
     let name = input.text("logStreamName").unwrap_or_default();
     let stream = named(region, input)?.streams.get_mut(name).ok_or_else(stream_missing)?;
+    check_events(input.items("logEvents").unwrap_or_default())?;
     for event in input.items("logEvents").unwrap_or_default() {
         let at = event.whole("timestamp").unwrap_or(ingested);
         stream.lines.push(Line { at, ingested, text: event.text("message").unwrap_or_default().to_owned() });
@@ -79,8 +93,24 @@ pub(super) fn put(region: &mut Region, input: &Value) -> Answer {
     Ok(json!({"nextSequenceToken": "0"}))
 }
 
+/// Events come in order of time, at most ten thousand at once, none empty.
+fn check_events(events: &[Value]) -> Result<(), Refusal> {
+    if events.is_empty() || events.len() > 10_000 {
+        return Err(Refusal::invalid("logEvents must have between 1 and 10000 elements."));
+    }
+    if events.iter().any(|event| event.text("message").is_none_or(str::is_empty)) {
+        return Err(Refusal::invalid("Log event messages must not be empty."));
+    }
+    let times: Vec<i64> = events.iter().filter_map(|event| event.whole("timestamp")).collect();
+    if !times.is_sorted() {
+        return Err(Refusal::invalid("Log events in a single PutLogEvents request must be in chronological order."));
+    }
+    Ok(())
+}
+
+/// The start of a range belongs to it, the end does not.
 fn within(input: &Value, line: &Line) -> bool {
-    line.at >= input.whole("startTime").unwrap_or(i64::MIN) && line.at <= input.whole("endTime").unwrap_or(i64::MAX)
+    line.at >= input.whole("startTime").unwrap_or(i64::MIN) && line.at < input.whole("endTime").unwrap_or(i64::MAX)
 }
 
 /// GetLogEvents: the newest lines unless `startFromHead`.
@@ -114,12 +144,12 @@ pub(super) fn get(region: &mut Region, input: &Value) -> Answer {
     }))
 }
 
-/// FilterLogEvents: a pattern is taken as words that must all occur, quoted or not.
+/// FilterLogEvents: the lines of all streams that match a pattern, by time.
 pub(super) fn filter(region: &mut Region, input: &Value) -> Answer {
     let wanted = input.texts("logStreamNames");
     let prefix = input.text("logStreamNamePrefix").unwrap_or_default();
     let pattern = input.text("filterPattern").unwrap_or_default();
-    let words: Vec<&str> = pattern.split_whitespace().map(|word| word.trim_matches('"')).collect();
+    let pattern = Pattern::parse(pattern);
     let group = named(region, input)?;
     let mut events = Vec::new();
     for (name, stream) in &group.streams {
@@ -127,7 +157,7 @@ pub(super) fn filter(region: &mut Region, input: &Value) -> Answer {
             continue;
         }
         let lines = stream.lines.iter().enumerate().filter(|(_, line)| within(input, line));
-        for (index, line) in lines.filter(|(_, line)| words.iter().all(|word| line.text.contains(word))) {
+        for (index, line) in lines.filter(|(_, line)| pattern.matches(&line.text)) {
             events.push((
                 line.at,
                 json!({
@@ -142,7 +172,9 @@ pub(super) fn filter(region: &mut Region, input: &Value) -> Answer {
     }
     events.sort_by_key(|(at, _)| *at);
     let events: Vec<Value> = events.into_iter().map(|(_, event)| event).collect();
-    let page = page::cut(events, input.text("nextToken"), 10_000).ok_or_else(missing)?;
+    let limit = input.whole("limit").and_then(|limit| usize::try_from(limit).ok()).unwrap_or(10_000).clamp(1, 10_000);
+    let page = page::cut(events, input.text("nextToken"), limit);
+    let page = page.ok_or_else(|| Refusal::invalid("The specified nextToken is invalid."))?;
     Ok(json!({"events": page.items, "searchedLogStreams": [], "nextToken": page.next}))
 }
 
@@ -154,6 +186,12 @@ pub(crate) fn write_start(region: &mut Region, definition: &Value, task: &str) {
         task,
         &["INFO:     Started server process [1]", "INFO:     Application startup complete."],
     );
+}
+
+/// What a container says in so many words.
+pub(crate) fn write_lines(region: &mut Region, definition: &Value, task: &str, lines: &[String]) {
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    write(region, definition, task, &lines);
 }
 
 /// What a container says when it dies of an exception.

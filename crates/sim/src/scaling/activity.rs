@@ -7,18 +7,19 @@ use crate::state::Region;
 use serde_json::{Value, json};
 
 /// Records an activity that succeeded at once.
-pub(super) fn record(region: &mut Region, id: &str, desired: u32, cause: &str) {
+pub(super) fn record(region: &mut Region, id: &str, description: &str, cause: &str) {
+    let done = description.replacen("Setting", "Successfully set", 1);
     let activity = json!({
         "ActivityId": region.uuid(),
         "ServiceNamespace": "ecs",
         "ResourceId": id,
         "ScalableDimension": DIMENSION,
-        "Description": format!("Setting desired count to {desired}."),
+        "Description": description,
         "Cause": cause,
         "StartTime": region.timestamp(),
         "EndTime": region.timestamp(),
         "StatusCode": "Successful",
-        "StatusMessage": format!("Successfully set desired count to {desired}. Change successfully fulfilled by ecs."),
+        "StatusMessage": format!("{}. Change successfully fulfilled by ecs.", done.trim_end_matches('.')),
     });
     region.scaling.activities.push(activity);
 }

@@ -1,15 +1,17 @@
 //! Application Auto Scaling of ECS services: targets, policies, scheduled actions, and what they do.
 //!
-//! Target tracking on CPU acts on the metric a test reports; step scaling, other metrics and scheduled actions are stored and
-//! described but never act.
+//! Target tracking acts on the metrics a test reports, scheduled actions on simulated time. Step and predictive scaling,
+//! which wait for alarms and forecasts of CloudWatch, are stored and described but never act.
 
 mod action;
 mod activity;
 mod policy;
+mod schedule;
 mod tag;
 mod target;
 mod tracking;
 
+pub(crate) use action::run as run_scheduled;
 pub(crate) use tracking::{evaluate, observe};
 
 use crate::input::Members;
@@ -79,7 +81,9 @@ fn unregistered(resource: &str) -> Refusal {
 
 /// A page of at most fifty.
 fn paged(all: Vec<Value>, input: &Value) -> Result<page::Page<Value>, Refusal> {
-    let size = input.whole("MaxResults").and_then(|size| usize::try_from(size).ok()).unwrap_or(50).clamp(1, 50);
+    let size = input.whole("MaxResults").unwrap_or(50);
+    let size = usize::try_from(size).ok().filter(|size| *size > 0).map(|size| size.min(50));
+    let size = size.ok_or_else(|| Refusal::validation("MaxResults must be between 1 and 50"))?;
     let page = page::cut(all, input.text("NextToken"), size);
     page.ok_or_else(|| Refusal::new("InvalidNextTokenException", "The next token supplied was invalid"))
 }

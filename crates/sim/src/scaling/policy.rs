@@ -20,8 +20,15 @@ pub(super) fn put(region: &mut Region, input: &Value) -> Answer {
     }
     let before = known.as_ref().and_then(|policy| policy.text("PolicyType")).map(str::to_owned);
     let kind = input.text("PolicyType").map(str::to_owned).or(before).unwrap_or_else(|| "StepScaling".to_owned());
-    if kind == "TargetTrackingScaling" {
-        check_tracking(region, &id, input.get("TargetTrackingScalingPolicyConfiguration"))?;
+    match kind.as_str() {
+        "TargetTrackingScaling" => check_tracking(region, &id, input.get("TargetTrackingScalingPolicyConfiguration"))?,
+        "StepScaling" => check_steps(input.get("StepScalingPolicyConfiguration"))?,
+        "PredictiveScaling" if input.member("PredictiveScalingPolicyConfiguration").is_some() => {}
+        _ => {
+            return Err(Refusal::validation(format!(
+                "The policy type {kind} is not valid, or lacks its configuration"
+            )));
+        }
     }
     let policy = known.unwrap_or_else(|| fresh(region, &id, &name, &kind));
     let policy = configured(policy, &kind, input);
@@ -85,6 +92,34 @@ fn check_tracking(region: &Region, id: &str, configuration: Option<&Value>) -> R
             "Exactly one of PredefinedMetricSpecification and CustomizedMetricSpecification must be specified",
         )),
     }
+}
+
+fn check_steps(configuration: Option<&Value>) -> Result<(), Refusal> {
+    let configuration = configuration.unwrap_or(&Value::Null);
+    let steps = configuration.items("StepAdjustments").unwrap_or_default();
+    let kind = configuration.text("AdjustmentType").unwrap_or_default();
+    if !matches!(kind, "ChangeInCapacity" | "PercentChangeInCapacity" | "ExactCapacity") {
+        return Err(Refusal::validation(format!("AdjustmentType '{kind}' is not valid")));
+    }
+    if steps.is_empty() {
+        return Err(Refusal::validation("At least one StepAdjustment must be specified"));
+    }
+    if steps.len() > 20 {
+        return Err(Refusal::new(
+            "LimitExceededException",
+            "A step scaling policy can have at most 20 step adjustments",
+        ));
+    }
+    let backward = steps.iter().any(|step| {
+        let bounds = step.number("MetricIntervalLowerBound").zip(step.number("MetricIntervalUpperBound"));
+        bounds.is_some_and(|(lower, upper)| lower >= upper)
+    });
+    if backward || steps.iter().any(|step| step.whole("ScalingAdjustment").is_none()) {
+        return Err(Refusal::validation(
+            "Each StepAdjustment needs a lower bound below its upper bound and an adjustment",
+        ));
+    }
+    Ok(())
 }
 
 fn check_metric(region: &Region, id: &str, metric: &Value) -> Result<(), Refusal> {

@@ -1,6 +1,6 @@
 //! Scalable targets: the bounds within which a service's desired count may move.
 
-use super::{DIMENSION, check_namespace, key, paged, resource, tracking, unregistered};
+use super::{DIMENSION, activity, check_namespace, key, paged, resource, tracking, unregistered};
 use crate::ecs;
 use crate::input::Members;
 use crate::refusal::{Answer, Refusal};
@@ -52,7 +52,7 @@ pub(super) fn register(region: &mut Region, input: &Value) -> Answer {
     (target.minimum, target.maximum) = (minimum, maximum);
     suspend(&mut target.suspended, input.get("SuspendedState"));
     let answer = json!({"ScalableTargetARN": target.arn});
-    clamp(region, &key, minimum, maximum);
+    clamp(region, &id, &key);
     tracking::consider(region, &id);
     Ok(answer)
 }
@@ -94,13 +94,19 @@ fn suspend(suspended: &mut Suspended, sent: Option<&Value>) {
     suspended.scheduled = sent.flag("ScheduledScalingSuspended").unwrap_or(suspended.scheduled);
 }
 
-fn clamp(region: &mut Region, key: &(String, String), minimum: u32, maximum: u32) {
-    let Some(desired) = region.ecs.services.get(key).map(|service| service.desired) else {
+/// Pushes a service into the bounds of its target.
+pub(super) fn clamp(region: &mut Region, id: &str, key: &(String, String)) {
+    let desired = region.ecs.services.get(key).map(|service| service.desired);
+    let bounds = region.scaling.targets.get(id).map(|target| (target.minimum, target.maximum));
+    let Some((desired, (minimum, maximum))) = desired.zip(bounds) else {
         return;
     };
     let clamped = desired.clamp(minimum, maximum);
     if clamped != desired {
         ecs::rescale(region, key, clamped);
+        let which = if clamped > desired { "minimum" } else { "maximum" };
+        let cause = format!("{which} capacity was set to {clamped}");
+        activity::record(region, id, &format!("Setting desired count to {clamped}."), &cause);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Target tracking: moves a service's desired count so that its CPU comes near the target.
+//! Target tracking: moves a service's desired count so that a metric comes near its target.
 //!
 //! Application Auto Scaling user guide, "Target tracking scaling policies": cooldown 300 s for ECS, no scale-in while a
 //! deployment runs, nothing at all without data. Between nine tenths of the target and the target nothing happens.
@@ -13,7 +13,12 @@ use std::time::Duration;
 
 /// CloudWatch reports the CPU of a service.
 pub(crate) fn observe(region: &mut Region, id: &str, cpu: f64) {
-    region.scaling.cpu.insert(id.to_owned(), cpu);
+    measure(region, id, "ECSServiceAverageCPUUtilization", cpu);
+}
+
+/// CloudWatch reports a metric of a service: a predefined one by its type, a customized one by its name.
+pub(crate) fn measure(region: &mut Region, id: &str, metric: &str, value: f64) {
+    region.scaling.metrics.insert((id.to_owned(), metric.to_owned()), value);
     consider(region, id);
 }
 
@@ -50,7 +55,7 @@ pub(crate) fn evaluate(region: &mut Region, id: &str) {
     if let (Some(wish), Some(key)) = (wish(region, id).filter(cooled), key(id)) {
         ecs::rescale(region, &key, wish.desired);
         let alarm = format!("monitor alarm TargetTracking-{id} in state ALARM triggered a target tracking policy");
-        activity::record(region, id, wish.desired, &alarm);
+        activity::record(region, id, &format!("Setting desired count to {}.", wish.desired), &alarm);
         if let Some(target) = region.scaling.targets.get_mut(id) {
             target.scaled = Some(now);
         }
@@ -58,16 +63,15 @@ pub(crate) fn evaluate(region: &mut Region, id: &str) {
     consider(region, id);
 }
 
-/// The largest capacity any policy on CPU wants, if it is not the present one and may be had now.
+/// The largest capacity any policy wants, if it is not the present one and may be had now.
 fn wish(region: &Region, id: &str) -> Option<Wish> {
-    let cpu = *region.scaling.cpu.get(id)?;
     let target = region.scaling.targets.get(id)?;
     let service = region.ecs.services.get(&key(id)?)?;
     let current = service.desired;
     if service.status != ServiceStatus::Active || current == 0 {
         return None;
     }
-    let wishes = target.policies.values().filter_map(|policy| wanted(policy, current, cpu));
+    let wishes = target.policies.values().filter_map(|policy| wanted(region, id, policy, current));
     let mut wish = wishes.max_by_key(|wish| wish.desired)?;
     wish.desired = wish.desired.clamp(target.minimum, target.maximum);
     let deploying = service.deployments.first().is_some_and(|primary| primary.rollout == Rollout::InProgress);
@@ -79,16 +83,24 @@ fn wish(region: &Region, id: &str) -> Option<Wish> {
     allowed.then_some(wish)
 }
 
-fn wanted(policy: &Value, current: u32, cpu: f64) -> Option<Wish> {
+/// The metric a policy tracks; the high-resolution one is the same metric, seen more often.
+fn metric(configuration: &Value) -> Option<&str> {
+    let predefined = configuration.member("PredefinedMetricSpecification").and_then(|p| p.text("PredefinedMetricType"));
+    let custom = configuration.member("CustomizedMetricSpecification").and_then(|custom| custom.text("MetricName"));
+    Some(predefined.or(custom)?.trim_end_matches("HighResolution"))
+}
+
+fn wanted(region: &Region, id: &str, policy: &Value, current: u32) -> Option<Wish> {
     let configuration = policy.member("TargetTrackingScalingPolicyConfiguration")?;
-    let metric = configuration.member("PredefinedMetricSpecification")?.text("PredefinedMetricType")?;
-    if !metric.starts_with("ECSServiceAverageCPUUtilization") {
+    let key = (id.to_owned(), metric(configuration)?.to_owned());
+    let value = *region.scaling.metrics.get(&key)?;
+    let target = configuration.number("TargetValue").filter(|target| *target > 0.0)?;
+    // A policy that may not scale in has no say in it.
+    if value <= target && configuration.flag("DisableScaleIn").unwrap_or(false) {
         return None;
     }
-    let target = configuration.number("TargetValue").filter(|target| *target > 0.0)?;
-    let proportional = capacity(f64::from(current) * cpu / target);
-    let fixed = configuration.flag("DisableScaleIn").unwrap_or(false) || cpu > 0.9 * target;
-    let desired = if cpu > target || !fixed { proportional } else { current };
+    let proportional = capacity(f64::from(current) * value / target);
+    let desired = if value > target || value <= 0.9 * target { proportional } else { current };
     let cooldown = cooldown(configuration, desired > current);
     Some(Wish { desired, cooldown })
 }
@@ -101,4 +113,97 @@ fn cooldown(configuration: &Value, out: bool) -> Duration {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to what ECS takes")]
 fn capacity(exact: f64) -> u32 {
     exact.ceil().clamp(0.0, 5000.0) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::measure;
+    use crate::Settings;
+    use crate::state::Region;
+    use crate::{ecs, scaling};
+    use serde_json::{Value, json};
+    use std::sync::Arc;
+
+    const ID: &str = "service/blue/agent";
+
+    /// A region with a service of two tasks and these policies: metric, target value, whether it may scale in.
+    fn region(policies: &[(&str, f64, bool)]) -> Region {
+        let mut region = Region::new("111122223333", "us-east-1", Arc::new(Settings::default()));
+        ecs(&mut region, "CreateCluster", &json!({"clusterName": "blue"}));
+        let containers = json!([{"name": "app", "image": "agent"}]);
+        let definition = json!({"family": "agent", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],
+            "cpu": "256", "memory": "512", "containerDefinitions": containers});
+        ecs(&mut region, "RegisterTaskDefinition", &definition);
+        let network = json!({"awsvpcConfiguration": {"subnets": ["subnet-a"]}});
+        let service = json!({"cluster": "blue", "serviceName": "agent", "taskDefinition": "agent", "desiredCount": 2,
+            "launchType": "FARGATE", "networkConfiguration": network});
+        ecs(&mut region, "CreateService", &service);
+        aas(&mut region, "RegisterScalableTarget", json!({"MinCapacity": 1, "MaxCapacity": 9}));
+        for (metric, target, scale_in) in policies {
+            let metric = json!({"PredefinedMetricType": metric});
+            let tracking =
+                json!({"TargetValue": target, "PredefinedMetricSpecification": metric, "DisableScaleIn": !scale_in});
+            let policy = json!({"PolicyName": metric.to_string(), "PolicyType": "TargetTrackingScaling",
+                "TargetTrackingScalingPolicyConfiguration": tracking});
+            aas(&mut region, "PutScalingPolicy", policy);
+        }
+        pass(&mut region, 60);
+        region
+    }
+
+    fn ecs(region: &mut Region, operation: &str, input: &Value) {
+        ecs::handle(region, operation, input).unwrap();
+    }
+
+    fn aas(region: &mut Region, operation: &str, mut input: Value) {
+        let members = input.as_object_mut().unwrap();
+        members.insert("ServiceNamespace".to_owned(), json!("ecs"));
+        members.insert("ResourceId".to_owned(), json!(ID));
+        members.insert("ScalableDimension".to_owned(), json!("ecs:service:DesiredCount"));
+        scaling::handle(region, operation, &input).unwrap();
+    }
+
+    fn pass(region: &mut Region, seconds: u64) {
+        let until = region.now + std::time::Duration::from_secs(seconds);
+        crate::world::advance(region, until);
+    }
+
+    fn desired(region: &Region) -> u32 {
+        region.ecs.services[&("blue".to_owned(), "agent".to_owned())].desired
+    }
+
+    const CPU: &str = "ECSServiceAverageCPUUtilization";
+    const MEMORY: &str = "ECSServiceAverageMemoryUtilization";
+
+    #[test]
+    fn the_policy_that_wants_most_wins() {
+        let mut region = region(&[(CPU, 50.0, true), (MEMORY, 50.0, true)]);
+        measure(&mut region, ID, CPU, 10.0);
+        measure(&mut region, ID, MEMORY, 100.0);
+        pass(&mut region, 120);
+        assert_eq!(desired(&region), 4);
+    }
+
+    #[test]
+    fn it_scales_in_only_when_all_agree() {
+        let mut region = region(&[(CPU, 50.0, true), (MEMORY, 50.0, true)]);
+        measure(&mut region, ID, MEMORY, 49.0);
+        measure(&mut region, ID, CPU, 10.0);
+        pass(&mut region, 120);
+        assert_eq!(desired(&region), 2);
+        measure(&mut region, ID, MEMORY, 10.0);
+        pass(&mut region, 120);
+        assert_eq!(desired(&region), 1);
+    }
+
+    #[test]
+    fn a_policy_that_may_not_scale_in_has_no_say_in_it() {
+        let mut region = region(&[(CPU, 50.0, true), (MEMORY, 50.0, false)]);
+        measure(&mut region, ID, MEMORY, 10.0);
+        pass(&mut region, 120);
+        assert_eq!(desired(&region), 2);
+        measure(&mut region, ID, CPU, 10.0);
+        pass(&mut region, 120);
+        assert_eq!(desired(&region), 1);
+    }
 }

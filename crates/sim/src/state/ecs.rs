@@ -17,6 +17,12 @@ pub(crate) struct Ecs {
     pub(crate) role_made: bool,
     /// Which service a task belongs to.
     pub(crate) owners: BTreeMap<String, (String, String)>,
+    /// Capacity providers of Auto Scaling groups, as DescribeCapacityProviders returns them but for their tags.
+    pub(crate) providers: BTreeMap<String, (Value, Tags)>,
+    /// Account settings by principal and name; the defaults of everybody have an empty principal.
+    pub(crate) account: BTreeMap<(String, String), String>,
+    /// By client token: the RunTask that used it and the ids of its tasks.
+    pub(crate) runs: BTreeMap<String, (Value, Vec<String>)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -27,6 +33,8 @@ pub(crate) struct Cluster {
     pub(crate) providers: Vec<String>,
     pub(crate) default_strategy: Vec<Value>,
     pub(crate) settings: Value,
+    /// Configuration and Service Connect defaults, as they were sent.
+    pub(crate) extras: Value,
     pub(crate) tags: Tags,
 }
 
@@ -106,6 +114,10 @@ pub(crate) struct Deployment {
     pub(crate) reason: String,
     /// Whether one of its tasks ever reached RUNNING: the second stage of the circuit breaker.
     pub(crate) reached_running: bool,
+    /// Whether its tasks are behind the alternate target groups of a service that shifts traffic.
+    pub(crate) alternate: bool,
+    /// When the tasks of a deployment that shifts traffic were all ready.
+    pub(crate) scaled: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
@@ -124,6 +136,8 @@ pub(crate) struct ServiceDeployment {
     pub(crate) failures: u32,
     pub(crate) threshold: u32,
     pub(crate) desired: u32,
+    /// Where a deployment that shifts traffic is, and its shares of production and test traffic, in percent.
+    pub(crate) stage: Option<(&'static str, u32, u32)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -172,6 +186,8 @@ pub(crate) struct Task {
     pub(crate) verdict: Option<Verdict>,
     /// Whether the scheduler counts it as healthy.
     pub(crate) ready: bool,
+    /// Until when the scheduler may not stop it.
+    pub(crate) protected: Option<Duration>,
     pub(crate) stopping: bool,
     pub(crate) stop_code: Option<&'static str>,
     pub(crate) stopped_reason: Option<String>,

@@ -3,11 +3,18 @@
 //! No rules here: each service's own module has them. Keeping the data apart lets the services look at one another's
 //! (ECS registers targets, Application Auto Scaling reads services) without the modules importing each other in a circle.
 
+pub(crate) mod cloudwatch;
+pub(crate) mod dynamodb;
 pub(crate) mod ecr;
 pub(crate) mod ecs;
 pub(crate) mod elb;
+pub(crate) mod eventbridge;
+pub(crate) mod iam;
 pub(crate) mod logs;
+pub(crate) mod network;
 pub(crate) mod scaling;
+pub(crate) mod sqs;
+pub(crate) mod vault;
 
 use crate::behaviour::Behaviour;
 use crate::clock;
@@ -31,6 +38,13 @@ pub(crate) struct Region {
     pub(crate) ecr: ecr::Ecr,
     pub(crate) logs: logs::Logs,
     pub(crate) scaling: scaling::Scaling,
+    pub(crate) dynamodb: dynamodb::Dynamodb,
+    pub(crate) iam: iam::Iam,
+    pub(crate) network: network::Network,
+    pub(crate) vault: vault::Vault,
+    pub(crate) sqs: sqs::Sqs,
+    pub(crate) eventbridge: eventbridge::Eventbridge,
+    pub(crate) cloudwatch: cloudwatch::Cloudwatch,
     timers: BTreeMap<(Duration, u64), Timer>,
     drawn: u64,
 }
@@ -44,6 +58,10 @@ pub(crate) enum Timer {
     Service { cluster: String, service: String },
     /// An alarm of a scaling policy is evaluated.
     Alarm { resource: String },
+    /// A scheduled action is due, unless it was put again since `turn`.
+    Schedule { resource: String, action: String, turn: u64 },
+    /// A deleted task definition goes when nothing uses it.
+    Definition { family: String, revision: u32 },
 }
 
 impl Region {
@@ -65,6 +83,13 @@ impl Region {
             ecr: ecr::Ecr::default(),
             logs: logs::Logs::default(),
             scaling: scaling::Scaling::default(),
+            dynamodb: dynamodb::Dynamodb::default(),
+            iam: iam::Iam::default(),
+            network: network::Network::default(),
+            vault: vault::Vault::default(),
+            sqs: sqs::Sqs::default(),
+            eventbridge: eventbridge::Eventbridge::default(),
+            cloudwatch: cloudwatch::Cloudwatch::default(),
             timers: BTreeMap::new(),
             drawn: 0,
         }

@@ -9,8 +9,10 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scaling {
     pub(crate) targets: BTreeMap<String, ScalableTarget>,
-    /// What CloudWatch reports of a service's CPU, by resource id.
-    pub(crate) cpu: BTreeMap<String, f64>,
+    /// What CloudWatch reports of a service, by resource id and metric.
+    pub(crate) metrics: BTreeMap<(String, String), f64>,
+    /// How often a scheduled action was put, so that a timer of an earlier one is void.
+    pub(crate) turns: u64,
     /// Newest last.
     pub(crate) activities: Vec<Value>,
 }
@@ -26,8 +28,8 @@ pub(crate) struct ScalableTarget {
     pub(crate) tags: Tags,
     /// By name, as DescribeScalingPolicies returns them.
     pub(crate) policies: BTreeMap<String, Value>,
-    /// By name, as DescribeScheduledActions returns them.
-    pub(crate) actions: BTreeMap<String, Value>,
+    /// By name, as DescribeScheduledActions returns them, and when they were put, as a turn.
+    pub(crate) actions: BTreeMap<String, (Value, u64)>,
     /// When capacity last changed, for the cooldown.
     pub(crate) scaled: Option<Duration>,
     /// When the alarm that is set goes off.

@@ -1,22 +1,54 @@
-//! AWS JSON 1.1: the operation in `X-Amz-Target`, members and errors in a JSON body.
+//! AWS JSON 1.0 and 1.1: the operation in `X-Amz-Target`, members and errors in a JSON body.
 
 use super::{Protocol, Reply, Spoken};
 use crate::refusal::{Answer, Refusal};
 use serde_json::{Value, json};
 
-const TYPE: &str = "application/x-amz-json-1.1";
+const LATER: &str = "application/x-amz-json-1.1";
+const EARLIER: &str = "application/x-amz-json-1.0";
 
-/// The services that speak it, by the prefix of their target.
-const SERVICES: [(&str, &str); 4] = [
-    ("AmazonEC2ContainerServiceV20141113", "ecs"),
-    ("AmazonEC2ContainerRegistry_V20150921", "ecr"),
-    ("AnyScaleFrontendService", "application-autoscaling"),
-    ("Logs_20140328", "logs"),
+/// A service that speaks it: the prefix of its target, its endpoint's name, and how it speaks.
+struct Dialect {
+    prefix: &'static str,
+    service: &'static str,
+    content_type: &'static str,
+    /// What precedes the code of an error.
+    namespace: &'static str,
+}
+
+const fn dialect(prefix: &'static str, service: &'static str) -> Dialect {
+    Dialect { prefix, service, content_type: LATER, namespace: "" }
+}
+
+const DIALECTS: [Dialect; 11] = [
+    dialect("AmazonEC2ContainerServiceV20141113", "ecs"),
+    dialect("AmazonEC2ContainerRegistry_V20150921", "ecr"),
+    dialect("AnyScaleFrontendService", "application-autoscaling"),
+    dialect("Logs_20140328", "logs"),
+    dialect("secretsmanager", "secretsmanager"),
+    dialect("AmazonSSM", "ssm"),
+    dialect("AWSEvents", "events"),
+    Dialect {
+        content_type: EARLIER,
+        namespace: "com.amazonaws.dynamodb.v20120810#",
+        ..dialect("DynamoDB_20120810", "dynamodb")
+    },
+    Dialect {
+        content_type: EARLIER,
+        namespace: "com.amazonaws.dynamodb.v20120810#",
+        ..dialect("DynamoDBStreams_20120810", "streams.dynamodb")
+    },
+    Dialect { content_type: EARLIER, namespace: "com.amazonaws.sqs#", ..dialect("AmazonSQS", "sqs") },
+    Dialect {
+        content_type: EARLIER,
+        namespace: "com.amazonaws.cloudwatch#",
+        ..dialect("GraniteServiceVersion20100801", "monitoring")
+    },
 ];
 
 pub(super) fn understand(target: &str, body: &[u8]) -> Spoken {
     let (prefix, operation) = target.rsplit_once('.').unwrap_or((target, ""));
-    let service = SERVICES.iter().find(|(known, _)| *known == prefix).map_or(prefix, |(_, service)| service);
+    let service = DIALECTS.iter().find(|known| known.prefix == prefix).map_or(prefix, |known| known.service);
     Spoken {
         protocol: Protocol::Json,
         service: service.to_owned(),
@@ -34,18 +66,30 @@ fn parse(body: &[u8]) -> Result<Value, Refusal> {
     if value.is_object() { Ok(value) } else { Err(malformed()) }
 }
 
-pub(super) fn reply(answer: Answer) -> Reply {
+pub(super) fn reply(spoken: &Spoken, answer: Answer) -> Reply {
+    let dialect = DIALECTS.iter().find(|known| known.service == spoken.service);
+    let content_type = dialect.map_or(LATER, |dialect| dialect.content_type);
     match answer {
-        Ok(value) => Reply { status: 200, content_type: TYPE, error: None, body: value.to_string().into_bytes() },
+        Ok(value) => Reply { status: 200, content_type, error: None, body: value.to_string().into_bytes() },
         Err(refusal) => {
-            // CloudWatch Logs, ECS and the others agree on the code; `message` is read in either case by every SDK.
-            let body = json!({"__type": refusal.code, "message": refusal.message});
-            Reply {
-                status: refusal.status,
-                content_type: TYPE,
-                error: Some(refusal.code),
-                body: body.to_string().into_bytes(),
-            }
+            let body = error(dialect.map_or("", |dialect| dialect.namespace), &refusal);
+            Reply { status: refusal.status, content_type, error: Some(refusal.code), body: body.into_bytes() }
         }
     }
+}
+
+/// The error document: every SDK reads `message`, whichever way a service spells it.
+fn error(namespace: &str, refusal: &Refusal) -> String {
+    let namespace = match refusal.code.as_str() {
+        "ValidationException" if !namespace.is_empty() => "com.amazon.coral.validate#",
+        "SerializationException" | "UnknownOperationException" if !namespace.is_empty() => "com.amazon.coral.service#",
+        _ => namespace,
+    };
+    let mut body = json!({"__type": format!("{namespace}{}", refusal.code), "message": refusal.message});
+    for (name, value) in refusal.detail.as_object().into_iter().flatten() {
+        if let Some(members) = body.as_object_mut() {
+            members.insert(name.clone(), value.clone());
+        }
+    }
+    body.to_string()
 }

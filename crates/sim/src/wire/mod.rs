@@ -1,13 +1,43 @@
 //! The protocols: from the bytes of a request to an operation and its members, and from an answer back to bytes.
 
 mod json;
+mod plain;
 mod query;
+mod xml;
 
 use crate::refusal::{Answer, Refusal};
+pub(crate) use plain::{Request, Response};
 use serde_json::Value;
 
-/// The largest body taken, as a loopback server must not be filled up.
-pub(crate) const BODY_LIMIT: usize = 1024 * 1024;
+/// The largest body the server reads: a layer of an image at most.
+pub(crate) const BODY_LIMIT: usize = 1024 * 1024 * 1024;
+
+/// The largest body a service takes, as a loopback server must not be filled up.
+pub(crate) fn limit(service: &str) -> usize {
+    const MEBIBYTE: usize = 1024 * 1024;
+    match service {
+        "dynamodb" => 16 * MEBIBYTE,
+        // A layer part of 20 MiB, in base64.
+        "ecr" => 32 * MEBIBYTE,
+        "sqs" | "events" | "monitoring" => 2 * MEBIBYTE,
+        _ => MEBIBYTE,
+    }
+}
+
+/// What SQS called an error when it spoke the query protocol: its clients still expect that, in a header.
+pub(crate) fn query_error(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "QueueDoesNotExist" => "AWS.SimpleQueueService.NonExistentQueue;Sender",
+        "QueueNameExists" => "QueueAlreadyExists;Sender",
+        "ReceiptHandleIsInvalid" => "ReceiptHandleIsInvalid;Sender",
+        "EmptyBatchRequest" => "AWS.SimpleQueueService.EmptyBatchRequest;Sender",
+        "TooManyEntriesInBatchRequest" => "AWS.SimpleQueueService.TooManyEntriesInBatchRequest;Sender",
+        "BatchEntryIdsNotDistinct" => "AWS.SimpleQueueService.BatchEntryIdsNotDistinct;Sender",
+        "PurgeQueueInProgress" => "AWS.SimpleQueueService.PurgeQueueInProgress;Sender",
+        "MessageNotInflight" => "AWS.SimpleQueueService.MessageNotInflight;Sender",
+        _ => return None,
+    })
+}
 
 /// What matters of an HTTP request.
 #[derive(Clone, Debug, Default)]
@@ -71,7 +101,7 @@ impl Message {
 /// Speaks an answer.
 pub(crate) fn reply(spoken: &Spoken, answer: Answer, request_id: &str) -> Reply {
     match spoken.protocol {
-        Protocol::Json => json::reply(answer),
+        Protocol::Json => json::reply(spoken, answer),
         Protocol::Query => query::reply(spoken, answer, request_id),
     }
 }

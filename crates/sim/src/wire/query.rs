@@ -1,16 +1,22 @@
 //! The AWS query protocol: a form in, XML out.
 //!
-//! Lists are written `Name.member.1`, structures `Name.Member`. Both are turned into JSON, in which every scalar is a string,
+//! Lists are written `Name.member.1` (`Name.1` by EC2), structures `Name.Member`. Both are turned into JSON, in which every scalar is a string,
 //! and an answer's JSON is turned into XML the same way round.
 
+use super::xml::{escape, write};
 use super::{Protocol, Reply, Spoken};
 use crate::refusal::{Answer, Refusal};
 use serde_json::{Map, Value};
 
+/// EC2 writes lists as `Name.1`, has no result element and errors of its own shape.
+const EC2: (&str, &str, &str) = ("2016-11-15", "ec2", "http://ec2.amazonaws.com/doc/2016-11-15/");
+
 /// The services that speak it, by the version they send.
-const SERVICES: [(&str, &str, &str); 2] = [
+const SERVICES: [(&str, &str, &str); 4] = [
     ("2015-12-01", "elasticloadbalancing", "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"),
     ("2011-06-15", "sts", "https://sts.amazonaws.com/doc/2011-06-15/"),
+    ("2010-05-08", "iam", "https://iam.amazonaws.com/doc/2010-05-08/"),
+    (EC2.0, EC2.1, EC2.2),
 ];
 
 pub(super) fn understand(body: &[u8]) -> Spoken {
@@ -52,15 +58,22 @@ fn place<'a>(tree: &mut Value, path: impl Iterator<Item = &'a str>, value: &str)
 /// Turns `{"member": {"1": .., "2": ..}}` into a list, everywhere.
 fn lists(value: Value) -> Value {
     let Value::Object(mut object) = value else { return value };
+    if !object.is_empty() && object.keys().all(|key| key.parse::<u32>().is_ok()) {
+        return numbered(object);
+    }
     if object.len() == 1
         && let Some(Value::Object(members)) = object.remove("member").or_else(|| object.remove("entry"))
     {
-        let mut members: Vec<(u32, Value)> =
-            members.into_iter().filter_map(|(index, member)| Some((index.parse().ok()?, lists(member)))).collect();
-        members.sort_by_key(|(index, _)| *index);
-        return members.into_iter().map(|(_, member)| member).collect();
+        return numbered(members);
     }
     object.into_iter().map(|(key, member)| (key, lists(member))).collect::<Map<_, _>>().into()
+}
+
+fn numbered(members: Map<String, Value>) -> Value {
+    let mut members: Vec<(u32, Value)> =
+        members.into_iter().filter_map(|(index, member)| Some((index.parse().ok()?, lists(member)))).collect();
+    members.sort_by_key(|(index, _)| *index);
+    members.into_iter().map(|(_, member)| member).collect()
 }
 
 pub(super) fn reply(spoken: &Spoken, answer: Answer, request_id: &str) -> Reply {
@@ -82,8 +95,14 @@ pub(super) fn reply(spoken: &Spoken, answer: Answer, request_id: &str) -> Reply 
 }
 
 fn success(space: &str, operation: &str, value: &Value, request_id: &str) -> String {
+    if space == EC2.2 {
+        let mut body = format!("<{operation}Response xmlns=\"{space}\"><requestId>{request_id}</requestId>");
+        write(&mut body, value, "item");
+        body.extend(["</", operation, "Response>"]);
+        return body;
+    }
     let mut body = format!("<{operation}Response xmlns=\"{space}\"><{operation}Result>");
-    write(&mut body, value);
+    write(&mut body, value, "member");
     let metadata = format!("<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>");
     body.extend(["</", operation, "Result>", &metadata, "</", operation, "Response>"]);
     body
@@ -92,42 +111,16 @@ fn success(space: &str, operation: &str, value: &Value, request_id: &str) -> Str
 fn error(space: &str, refusal: &Refusal, request_id: &str) -> String {
     let kind = if refusal.status < 500 { "Sender" } else { "Receiver" };
     let (code, message) = (escape(&refusal.code), escape(&refusal.message));
+    if space == EC2.2 {
+        return format!(
+            "<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>\
+             <RequestID>{request_id}</RequestID></Response>"
+        );
+    }
     format!(
         "<ErrorResponse xmlns=\"{space}\"><Error><Type>{kind}</Type><Code>{code}</Code><Message>{message}</Message></Error>\
          <RequestId>{request_id}</RequestId></ErrorResponse>"
     )
-}
-
-fn write(out: &mut String, value: &Value) {
-    match value {
-        Value::Object(members) => {
-            for (name, member) in members.iter().filter(|(name, member)| element(name) && !member.is_null()) {
-                out.extend(["<", name, ">"]);
-                write(out, member);
-                out.extend(["</", name, ">"]);
-            }
-        }
-        Value::Array(items) => {
-            for item in items {
-                out.push_str("<member>");
-                write(out, item);
-                out.push_str("</member>");
-            }
-        }
-        Value::String(text) => out.push_str(&escape(text)),
-        Value::Bool(flag) => out.push_str(&flag.to_string()),
-        Value::Number(number) => out.push_str(&number.to_string()),
-        Value::Null => {}
-    }
-}
-
-/// Whether a name can be an element's: what a caller sent is echoed in conditions and actions.
-fn element(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(|c| c.is_ascii_alphanumeric())
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

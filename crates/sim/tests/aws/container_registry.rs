@@ -29,9 +29,9 @@ async fn an_immutable_tag_stays_where_it_is() {
     let place = Place::new();
     place.call("ecr", "CreateRepository", json!({"repositoryName": "fixed", "imageTagMutability": "IMMUTABLE"}));
     let put = |manifest: &str| json!({"repositoryName": "fixed", "imageTag": "v1", "imageManifest": manifest});
-    place.call("ecr", "PutImage", put("one"));
-    assert_eq!(place.refused("ecr", "PutImage", put("one")).0, "ImageAlreadyExistsException");
-    assert_eq!(place.refused("ecr", "PutImage", put("two")).0, "ImageTagAlreadyExistsException");
+    place.call("ecr", "PutImage", put("{\"schemaVersion\":2}"));
+    assert_eq!(place.refused("ecr", "PutImage", put("{\"schemaVersion\":2}")).0, "ImageAlreadyExistsException");
+    assert_eq!(place.refused("ecr", "PutImage", put("{}")).0, "ImageTagAlreadyExistsException");
 }
 
 #[tokio::test(start_paused = true)]
@@ -39,7 +39,7 @@ async fn a_lifecycle_policy_is_kept_as_it_was_sent() {
     let place = Place::new();
     let name = json!({"repositoryName": "agent"});
     assert_eq!(place.refused("ecr", "GetLifecyclePolicy", name.clone()).0, "LifecyclePolicyNotFoundException");
-    let text = "{\"rules\": [ {\"rulePriority\":1} ]}";
+    let text = "{\"rules\": [ {\"rulePriority\":1, \"selection\": {\"tagStatus\":\"any\", \"countType\":\"imageCountMoreThan\", \"countNumber\":3}} ]}";
     place.call("ecr", "PutLifecyclePolicy", merged(name.clone(), json!({"lifecyclePolicyText": text})));
     assert_eq!(place.call("ecr", "GetLifecyclePolicy", name)["lifecyclePolicyText"], text);
 }

@@ -54,7 +54,7 @@ async fn reading_past_the_end_answers_the_same_token() {
     let place = Place::new();
     let stream = json!({"logGroupName": "/ecs/agent", "logStreamName": "s"});
     logs(&place, "CreateLogStream", stream.clone());
-    let lines = json!([{"timestamp": 2, "message": "b"}, {"timestamp": 1, "message": "a"}]);
+    let lines = json!([{"timestamp": 1, "message": "a"}, {"timestamp": 2, "message": "b"}]);
     logs(&place, "PutLogEvents", crate::place::merged(stream.clone(), json!({"logEvents": lines})));
     let read = |token: Value| {
         let more = json!({"startFromHead": true, "limit": 1, "nextToken": token});

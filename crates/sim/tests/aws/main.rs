@@ -8,6 +8,10 @@ mod container_registry;
 #[cfg(test)]
 mod determinism;
 #[cfg(test)]
+mod dynamodb;
+#[cfg(test)]
+mod events;
+#[cfg(test)]
 mod fault;
 #[cfg(test)]
 mod load_balancing;
@@ -15,6 +19,8 @@ mod load_balancing;
 mod logs;
 #[cfg(test)]
 mod nonsense;
+#[cfg(test)]
+mod registry;
 #[cfg(test)]
 mod rollout;
 #[cfg(test)]
@@ -27,3 +33,5 @@ mod service;
 mod task;
 #[cfg(test)]
 mod task_definition;
+#[cfg(test)]
+mod window;

@@ -298,3 +298,32 @@ async fn what_was_rolled_back_to_is_not_rolled_back_to_again_before_it_completes
     let rollbacks = place.messages().iter().filter(|message| message.contains("rolling back to")).count();
     assert_eq!(rollbacks, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_steady_service_says_so_again_every_six_hours() {
+    let place = Place::new();
+    place.create(json!({}));
+    pass(60).await;
+    let steady =
+        |place: &Place| place.messages().iter().filter(|text| text.ends_with("reached a steady state.")).count();
+    assert_eq!(steady(&place), 1);
+    pass(3 * 6 * 3600).await;
+    assert_eq!(steady(&place), 4);
+    place.ecs("UpdateService", json!({"cluster": "blue", "service": "agent", "desiredCount": 3}));
+    assert_eq!(steady(&place), 4);
+    pass(400 * 86_400).await;
+    assert_eq!(place.messages().len(), 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_launches_at_most_five_hundred_tasks_a_minute() {
+    let place = Place::new();
+    place.create(json!({"desiredCount": 550}));
+    let started = |place: &Place| {
+        let service = place.service();
+        service["runningCount"].as_u64().unwrap() + service["pendingCount"].as_u64().unwrap()
+    };
+    assert_eq!(started(&place), 500);
+    pass(61).await;
+    assert_eq!(started(&place), 550);
+}
