@@ -98,11 +98,13 @@ fn other_kind(value: &Value) -> Option<Violation> {
 
 fn controls(value: &Value) -> Vec<Violation> {
     let mut found = Vec::new();
-    look(value, "", &mut found);
+    look(value, &mut String::new(), &mut found);
     found
 }
 
-fn look(value: &Value, path: &str, found: &mut Vec<Violation>) {
+/// Like the outline's walk, with one path for all.
+fn look(value: &Value, path: &mut String, found: &mut Vec<Violation>) {
+    let length = path.len();
     if found.len() >= ENOUGH {
         return;
     }
@@ -111,14 +113,17 @@ fn look(value: &Value, path: &str, found: &mut Vec<Violation>) {
         Value::String(text) => found.extend(control(text, path)),
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                look(item, &path::item(path, index), found);
+                path::push_item(path, index);
+                look(item, path, found);
+                path.truncate(length);
             }
         }
         Value::Object(entries) => {
             for (key, entry) in entries {
-                let here = path::field(path, key);
-                found.extend(control(key, &here));
-                look(entry, &here, found);
+                path::push_field(path, key);
+                found.extend(control(key, path));
+                look(entry, path, found);
+                path.truncate(length);
             }
         }
     }

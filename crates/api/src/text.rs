@@ -2,6 +2,9 @@
 
 use crate::outline::Place;
 
+/// More control characters of a document nobody wants to be told.
+const MOST_CONTROLS: usize = 10;
+
 /// The documents of a file, each with the number of its first line.
 ///
 /// YAML forbids a line that begins with `---` inside a document, quoted or not; so no parser is needed to cut there.
@@ -21,22 +24,55 @@ pub(crate) fn split(text: &str) -> Vec<(usize, &str)> {
 }
 
 /// The control characters of a document (not tab and line breaks), at most ten of them.
+///
+/// A carriage return alone is one of them: some readers begin a new line there, others (and most screens) do not.
 pub(crate) fn controls(document: &str, first_line: usize) -> Vec<(Place, char)> {
     let mut found = Vec::new();
     let mut place = Place { line: first_line, column: 1 };
-    for character in document.chars() {
-        if is_control(character) {
+    let mut characters = document.chars().peekable();
+    while let Some(character) = characters.next() {
+        let alone = character == '\r' && characters.peek() != Some(&'\n');
+        if alone || is_control(character) {
             found.push((place, character));
+        }
+        if found.len() == MOST_CONTROLS {
+            break;
         }
         place = after(place, character);
     }
-    found.truncate(10);
     found
 }
 
-/// Whether a string of a spec may not contain this character.
+/// Whether a string of a spec may not contain this character: it acts on a screen instead of showing on it.
+///
+/// Beside C0 and C1 these are Unicode's line separators and byte order mark, and the marks that turn the direction of
+/// text, so that a line reads as something else than it says.
 pub(crate) fn is_control(character: char) -> bool {
-    character.is_control() && !matches!(character, '\t' | '\n' | '\r')
+    let plain = character.is_control() && !matches!(character, '\t' | '\n' | '\r');
+    let direction =
+        matches!(character, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    plain || direction || matches!(character, '\u{2028}' | '\u{2029}' | '\u{feff}')
+}
+
+/// The text on one line and harmless to a screen: what acts on one is written out, as in `\u{1b}`.
+pub(crate) fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_control(character) || matches!(character, '\t' | '\n' | '\r') {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+/// The first characters of a text that is longer than anybody reads.
+pub(crate) fn shorten(text: String, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
 }
 
 /// The place after the last character.
@@ -69,5 +105,19 @@ mod tests {
         let found = controls("a: 1\nb: x\u{1b}[31m\n", 7);
         assert_eq!(found, [(Place { line: 8, column: 5 }, '\u{1b}')]);
         assert_eq!(controls("tab\t and\r\nline\n", 1), []);
+        assert_eq!(controls(&"\u{7}".repeat(20), 1).len(), MOST_CONTROLS);
+    }
+
+    #[test]
+    fn a_carriage_return_without_a_line_feed_is_a_control_character() {
+        assert_eq!(controls("a: 1\rb: 2\r\n", 3), [(Place { line: 3, column: 5 }, '\r')]);
+        assert_eq!(controls("a: 1\r", 1), [(Place { line: 1, column: 5 }, '\r')]);
+    }
+
+    #[test]
+    fn what_acts_on_a_screen_is_written_out_and_letters_are_not() {
+        assert_eq!(visible("ä\u{1b}[2J\n\t\u{202e}\u{2028}\u{9b}"), "ä\\u{1b}[2J\\n\\t\\u{202e}\\u{2028}\\u{9b}");
+        assert_eq!(shorten("äöü".to_owned(), 2), "äö...");
+        assert_eq!(shorten("äö".to_owned(), 2), "äö");
     }
 }
