@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{key::Key, text};
+use crate::{
+    key::Key,
+    visible::{shorten, visible},
+};
 
 /// Nobody reads more faults of a file; searches that could go on and on end here.
 pub(crate) const ENOUGH: usize = 500;
@@ -58,7 +61,7 @@ impl Violation {
 
 /// One line a person can read: what a spec says is quoted in it, and a spec may say anything.
 fn told(text: &str) -> String {
-    text::shorten(text::visible(text), LONGEST)
+    shorten(visible(text), LONGEST)
 }
 
 /// `file:line:column: path: problem`; the hint is rendered apart, by the caller.

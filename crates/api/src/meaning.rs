@@ -11,7 +11,8 @@ use crate::{
     shape::Shape,
     spec::AgentDeployment,
     structure::{self, Typed},
-    text, validate,
+    validate,
+    visible::is_control,
 };
 
 static AGENT: LazyLock<Shape> = LazyLock::new(Shape::of::<AgentDeployment>);
@@ -130,7 +131,7 @@ fn look(value: &Value, path: &mut String, found: &mut Vec<Violation>) {
 }
 
 fn control(text: &str, path: &str) -> Option<Violation> {
-    let strange = |character: &char| text::is_control(*character) || *character == '\r';
+    let strange = |character: &char| is_control(*character) || *character == '\r';
     let character = text.chars().find(strange)?;
     let problem = format!("control character U+{:04X} in a string", u32::from(character));
     Some(Violation::new(path, problem).hint("remove it"))

@@ -20,6 +20,7 @@ use crate::{
     path, request,
     spec::AgentDeployment,
     structure, text,
+    visible::{shorten, visible},
 };
 
 /// Largest file, in bytes.
@@ -126,7 +127,7 @@ const START: Place = Place { line: 1, column: 1 };
 impl Reading {
     fn new(file: &str) -> Self {
         // Who names files may not be who reads their faults.
-        Self { file: text::visible(file), parsed: Parsed::default(), more: 0 }
+        Self { file: visible(file), parsed: Parsed::default(), more: 0 }
     }
 
     fn document(&mut self, document: &str, first_line: usize) {
@@ -182,7 +183,7 @@ impl Reading {
         for Finding { place: Place { line, column }, violation } in findings {
             let Violation { path, problem, hint } = violation;
             let (file, agent) = (self.file.clone(), agent.cloned());
-            let path = text::shorten(text::visible(&path), LONGEST);
+            let path = shorten(visible(&path), LONGEST);
             self.parsed.faults.push(Fault { file, line, column, path, agent, problem, hint });
         }
     }
@@ -220,7 +221,7 @@ fn name(outline: &Outline, flat: bool) -> Option<Key> {
         written("metadata.name")
     };
     // Each fault of the document repeats it, and nobody has looked at it yet.
-    name.map(|name| Key::new(text::shorten(text::visible(&name), LONGEST_NAME)))
+    name.map(|name| Key::new(shorten(visible(&name), LONGEST_NAME)))
 }
 
 fn found_in_text(controls: Vec<(Place, char)>) -> Vec<Finding> {
