@@ -4,13 +4,16 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::key::Key;
+use crate::{
+    key::Key,
+    visible::{shorten, visible},
+};
 
 /// Nobody reads more faults of a file; searches that could go on and on end here.
 pub(crate) const ENOUGH: usize = 500;
 
 /// Longest text of a problem or a hint, in characters: a value quoted in it may be a whole file.
-const LONGEST: usize = 400;
+pub(crate) const LONGEST: usize = 400;
 
 /// A rule a field breaks. Where the field stands in a file is the parser's knowledge, not a rule's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,21 +49,19 @@ pub struct Fault {
 impl Violation {
     /// `problem` at `path`, without a hint.
     pub fn new(path: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self { path: path.into(), problem: shorten(problem.into()), hint: None }
+        Self { path: path.into(), problem: told(&problem.into()), hint: None }
     }
 
     /// The same with a hint.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(shorten(hint.into())), ..self }
+        Self { hint: Some(told(&hint.into())), ..self }
     }
 }
 
-fn shorten(text: String) -> String {
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text,
-    }
+/// One line a person can read: what a spec says is quoted in it, and a spec may say anything.
+fn told(text: &str) -> String {
+    shorten(visible(text), LONGEST)
 }
 
 /// `file:line:column: path: problem`; the hint is rendered apart, by the caller.

@@ -21,9 +21,11 @@ mod structure;
 mod text;
 mod traffic;
 pub mod validate;
+mod visible;
 pub mod yaml;
 
 pub use fault::{Fault, Violation};
 pub use key::{Generation, Key};
 pub use spec::{AgentDeployment, AgentDeploymentSpec, Metadata};
 pub use status::{AgentDeploymentStatus, Condition, ConditionType, Reason};
+pub use visible::visible;

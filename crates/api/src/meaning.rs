@@ -11,7 +11,8 @@ use crate::{
     shape::Shape,
     spec::AgentDeployment,
     structure::{self, Typed},
-    text, validate,
+    validate,
+    visible::is_control,
 };
 
 static AGENT: LazyLock<Shape> = LazyLock::new(Shape::of::<AgentDeployment>);
@@ -98,11 +99,13 @@ fn other_kind(value: &Value) -> Option<Violation> {
 
 fn controls(value: &Value) -> Vec<Violation> {
     let mut found = Vec::new();
-    look(value, "", &mut found);
+    look(value, &mut String::new(), &mut found);
     found
 }
 
-fn look(value: &Value, path: &str, found: &mut Vec<Violation>) {
+/// Like the outline's walk, with one path for all.
+fn look(value: &Value, path: &mut String, found: &mut Vec<Violation>) {
+    let length = path.len();
     if found.len() >= ENOUGH {
         return;
     }
@@ -111,21 +114,24 @@ fn look(value: &Value, path: &str, found: &mut Vec<Violation>) {
         Value::String(text) => found.extend(control(text, path)),
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                look(item, &path::item(path, index), found);
+                path::push_item(path, index);
+                look(item, path, found);
+                path.truncate(length);
             }
         }
         Value::Object(entries) => {
             for (key, entry) in entries {
-                let here = path::field(path, key);
-                found.extend(control(key, &here));
-                look(entry, &here, found);
+                path::push_field(path, key);
+                found.extend(control(key, path));
+                look(entry, path, found);
+                path.truncate(length);
             }
         }
     }
 }
 
 fn control(text: &str, path: &str) -> Option<Violation> {
-    let strange = |character: &char| text::is_control(*character) || *character == '\r';
+    let strange = |character: &char| is_control(*character) || *character == '\r';
     let character = text.chars().find(strange)?;
     let problem = format!("control character U+{:04X} in a string", u32::from(character));
     Some(Violation::new(path, problem).hint("remove it"))

@@ -67,6 +67,13 @@ struct Entry {
 /// Reads the outline of `text`, one document that starts at line `first_line` of its file.
 pub(crate) fn read(text: &str, first_line: usize) -> Outline {
     let mut reader = Reader::new(first_line);
+    if let Some(line) = directive(text) {
+        let place = Place { line: first_line + line, column: 1 };
+        let violation = Violation::new("", "directives (`%YAML`, `%TAG`) are not accepted").hint("remove the line");
+        reader.findings.push(Finding { place, violation });
+        reader.readable = false;
+        return reader.finish();
+    }
     for event in Parser::new_from_str(text) {
         match event {
             Ok((event, span)) => reader.take(event, span.start),
@@ -122,7 +129,7 @@ impl Outline {
     pub(crate) fn ambiguous(&self) -> Vec<(String, String)> {
         let mut found = Vec::new();
         if let Some(root) = &self.root {
-            root.walk("", &mut |path, node| match &node.content {
+            root.walk(&mut String::new(), &mut |path, node| match &node.content {
                 Content::Scalar { text, plain: true } if is_ambiguous(text) && found.len() < ENOUGH => {
                     found.push((path.to_owned(), text.clone()));
                 }
@@ -163,18 +170,24 @@ impl Node {
         }
     }
 
-    fn walk(&self, path: &str, visit: &mut impl FnMut(&str, &Node)) {
+    /// Visits every node. All share one path: it may be as long as the file is deep, and a file has many nodes.
+    fn walk(&self, path: &mut String, visit: &mut impl FnMut(&str, &Node)) {
         visit(path, self);
+        let length = path.len();
         match &self.content {
             Content::Scalar { .. } => {}
             Content::List(nodes) => {
                 for (index, node) in nodes.iter().enumerate() {
-                    node.walk(&path::item(path, index), visit);
+                    path::push_item(path, index);
+                    node.walk(path, visit);
+                    path.truncate(length);
                 }
             }
             Content::Map(entries) => {
                 for entry in entries {
-                    entry.node.walk(&path::field(path, &entry.key), visit);
+                    path::push_field(path, &entry.key);
+                    entry.node.walk(path, visit);
+                    path.truncate(length);
                 }
             }
         }
@@ -323,7 +336,7 @@ impl Reader {
             self.leave();
         }
         if let Some(root) = &self.root {
-            root.walk("", &mut |path, node| keys(path, node, &mut self.findings));
+            root.walk(&mut String::new(), &mut |path, node| keys(path, node, &mut self.findings));
         }
         Outline { root: self.root, findings: self.findings, readable: self.readable }
     }
@@ -364,12 +377,23 @@ fn keys(path: &str, node: &Node, findings: &mut Vec<Finding>) {
     }
 }
 
+/// The line of a directive, from 0, when the document begins with one.
+fn directive(text: &str) -> Option<usize> {
+    let says = |line: &str| !line.trim().is_empty() && !line.starts_with('#');
+    let (number, line) = text.lines().enumerate().find(|(_, line)| says(line))?;
+    line.starts_with('%').then_some(number)
+}
+
 fn is_null(text: &str) -> bool {
     matches!(text, "" | "~" | "null" | "Null" | "NULL")
 }
 
-/// YAML 1.1 booleans, and numbers with a leading zero, which are octal there.
+/// YAML 1.1 booleans, numbers with a leading zero, which are octal there, and numbers that no JSON number can hold.
 fn is_ambiguous(text: &str) -> bool {
-    let octal = text.len() > 1 && text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
-    octal || ["yes", "no", "on", "off"].iter().any(|word| text.eq_ignore_ascii_case(word))
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let octal = text.len() > 1 && text.starts_with('0') && digits(text);
+    let magnitude = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let huge = digits(magnitude) && text.parse::<i64>().is_err() && text.parse::<u64>().is_err();
+    let endless = [".inf", ".nan"].iter().any(|word| magnitude.eq_ignore_ascii_case(word));
+    octal || huge || endless || ["yes", "no", "on", "off"].iter().any(|word| text.eq_ignore_ascii_case(word))
 }

@@ -2,19 +2,46 @@
 
 /// The path of `key` in the mapping at `base`.
 pub(crate) fn field(base: &str, key: &str) -> String {
-    let segment = segment(key);
-    if base.is_empty() || segment.starts_with('[') { format!("{base}{segment}") } else { format!("{base}.{segment}") }
+    let mut path = base.to_owned();
+    push_field(&mut path, key);
+    path
 }
 
 /// The path of item `index` in the list at `base`.
 pub(crate) fn item(base: &str, index: usize) -> String {
-    format!("{base}[{index}]")
+    let mut path = base.to_owned();
+    push_item(&mut path, index);
+    path
+}
+
+/// Makes a path that of `key` in the mapping there.
+pub(crate) fn push_field(path: &mut String, key: &str) {
+    let segment = segment(key);
+    if !path.is_empty() && !segment.starts_with('[') {
+        path.push('.');
+    }
+    path.push_str(&segment);
+}
+
+/// Makes a path that of item `index` in the list there.
+pub(crate) fn push_item(path: &mut String, index: usize) {
+    path.push('[');
+    path.push_str(&index.to_string());
+    path.push(']');
 }
 
 /// Whether `path` is `ancestor` or stands below it.
 pub(crate) fn covers(ancestor: &str, path: &str) -> bool {
     path.strip_prefix(ancestor)
         .is_some_and(|rest| rest.is_empty() || ancestor.is_empty() || rest.starts_with(['.', '[']))
+}
+
+/// Where a spec may hold a secret, however wrong it is to keep one there: what stands here is not repeated in a fault,
+/// which may end in a log or in a comment on a pull request.
+pub(crate) fn is_confidential(path: &str) -> bool {
+    let homes = ["container.environment", "container.secrets", "container.command", "container.entryPoint"];
+    let homes = homes.into_iter().chain(["container.healthCheck.command", "sidecars", "overrides"]);
+    path.strip_prefix("spec.").is_some_and(|path| homes.into_iter().any(|home| covers(home, path)))
 }
 
 /// The path one level up.
@@ -58,5 +85,15 @@ mod tests {
         assert!(covers("spec.image", "spec.image.uri"));
         assert!(covers("spec.subnets", "spec.subnets[1]"));
         assert!(!covers("spec.image", "spec.imageUri"));
+    }
+
+    #[test]
+    fn what_a_container_is_told_is_confidential_and_what_it_is_called_is_not() {
+        for path in ["spec.container.environment.A", "spec.sidecars[0].command", "spec.container.command[1]"] {
+            assert!(is_confidential(path), "{path}");
+        }
+        for path in ["spec.container.name", "spec.container", "environment", "spec.cluster", ""] {
+            assert!(!is_confidential(path), "{path}");
+        }
     }
 }

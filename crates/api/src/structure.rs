@@ -14,6 +14,9 @@ use crate::{
     shape::{Field, Shape, quoted},
 };
 
+/// The hint for what is a string in quotes. Whoever has the text adds it: a number may have lost a zero (`1.10`).
+pub(crate) const QUOTE: &str = "quote it";
+
 /// A value as `T`, with everything that did not fit.
 pub(crate) struct Typed<T> {
     /// The value with placeholders where it did not fit; none when not even that was possible.
@@ -129,6 +132,8 @@ impl Check<'_> {
 fn mismatch(shape: &Shape, value: &Value, path: &str) -> Violation {
     let found = match value {
         Value::Null => "nothing".to_owned(),
+        Value::Number(_) if path::is_confidential(path) => "a number".to_owned(),
+        Value::String(_) if path::is_confidential(path) => "a string".to_owned(),
         Value::Bool(flag) => format!("the boolean {flag}"),
         Value::Number(number) => format!("the number {number}"),
         Value::String(text) if text.chars().count() > 40 => "a string".to_owned(),
@@ -139,9 +144,7 @@ fn mismatch(shape: &Shape, value: &Value, path: &str) -> Violation {
     let violation = Violation::new(path, format!("must be {}, found {found}", shape.describe()));
     match (shape, value) {
         (Shape::Nullable(inner), _) => mismatch(inner, value, path),
-        // A float may have lost a zero (`1.10`): its own text is not to be had here.
-        (Shape::Text, Value::Number(number)) if number.is_f64() => violation.hint("quote it"),
-        (Shape::Text, Value::Bool(_) | Value::Number(_)) => violation.hint(format!("quote it: \"{value}\"")),
+        (Shape::Text, Value::Bool(_) | Value::Number(_)) => violation.hint(QUOTE),
         (Shape::Whole(_), Value::String(text)) if text.parse::<u64>().is_ok() => violation.hint("remove the quotes"),
         (Shape::Whole(largest), Value::Number(_)) if *largest < u64::from(u32::MAX) => {
             violation.hint(format!("at most {largest}"))

@@ -1,6 +1,9 @@
 //! A file as raw text: its documents, its places and the characters nobody should hide in it.
 
-use crate::outline::Place;
+use crate::{outline::Place, visible::is_control};
+
+/// More control characters of a document nobody wants to be told.
+const MOST_CONTROLS: usize = 10;
 
 /// The documents of a file, each with the number of its first line.
 ///
@@ -21,22 +24,23 @@ pub(crate) fn split(text: &str) -> Vec<(usize, &str)> {
 }
 
 /// The control characters of a document (not tab and line breaks), at most ten of them.
+///
+/// A carriage return alone is one of them: some readers begin a new line there, others (and most screens) do not.
 pub(crate) fn controls(document: &str, first_line: usize) -> Vec<(Place, char)> {
     let mut found = Vec::new();
     let mut place = Place { line: first_line, column: 1 };
-    for character in document.chars() {
-        if is_control(character) {
+    let mut characters = document.chars().peekable();
+    while let Some(character) = characters.next() {
+        let alone = character == '\r' && characters.peek() != Some(&'\n');
+        if alone || is_control(character) {
             found.push((place, character));
+        }
+        if found.len() == MOST_CONTROLS {
+            break;
         }
         place = after(place, character);
     }
-    found.truncate(10);
     found
-}
-
-/// Whether a string of a spec may not contain this character.
-pub(crate) fn is_control(character: char) -> bool {
-    character.is_control() && !matches!(character, '\t' | '\n' | '\r')
 }
 
 /// The place after the last character.
@@ -69,5 +73,12 @@ mod tests {
         let found = controls("a: 1\nb: x\u{1b}[31m\n", 7);
         assert_eq!(found, [(Place { line: 8, column: 5 }, '\u{1b}')]);
         assert_eq!(controls("tab\t and\r\nline\n", 1), []);
+        assert_eq!(controls(&"\u{7}".repeat(20), 1).len(), MOST_CONTROLS);
+    }
+
+    #[test]
+    fn a_carriage_return_without_a_line_feed_is_a_control_character() {
+        assert_eq!(controls("a: 1\rb: 2\r\n", 3), [(Place { line: 3, column: 5 }, '\r')]);
+        assert_eq!(controls("a: 1\r", 1), [(Place { line: 1, column: 5 }, '\r')]);
     }
 }

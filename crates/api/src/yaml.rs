@@ -13,13 +13,14 @@ use serde::{
 use serde_json::{Map, Number, Value};
 
 use crate::{
-    fault::{ENOUGH, Fault, Violation},
+    fault::{ENOUGH, Fault, LONGEST, Violation},
     key::Key,
     meaning::{self, Meaning},
     outline::{self, Finding, Outline, Place},
     path, request,
     spec::AgentDeployment,
-    text,
+    structure, text,
+    visible::{shorten, visible},
 };
 
 /// Largest file, in bytes.
@@ -28,6 +29,9 @@ pub const MAX_BYTES: usize = 256 * 1024;
 pub const MAX_DOCUMENTS: usize = 1000;
 /// Most faults reported of one file.
 pub const MAX_FAULTS: usize = ENOUGH;
+
+/// No agent's name is longer, in characters.
+const LONGEST_NAME: usize = 63;
 
 /// What a file says.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -111,8 +115,8 @@ fn quote_ambiguous(printed: &str) -> String {
 }
 
 /// A file being read.
-struct Reading<'a> {
-    file: &'a str,
+struct Reading {
+    file: String,
     parsed: Parsed,
     /// Faults found beyond those worth finding the place of.
     more: usize,
@@ -120,9 +124,10 @@ struct Reading<'a> {
 
 const START: Place = Place { line: 1, column: 1 };
 
-impl<'a> Reading<'a> {
-    fn new(file: &'a str) -> Self {
-        Self { file, parsed: Parsed::default(), more: 0 }
+impl Reading {
+    fn new(file: &str) -> Self {
+        // Who names files may not be who reads their faults.
+        Self { file: visible(file), parsed: Parsed::default(), more: 0 }
     }
 
     fn document(&mut self, document: &str, first_line: usize) {
@@ -154,6 +159,13 @@ impl<'a> Reading<'a> {
             self.more += violations.len().saturating_sub(ENOUGH);
             violations.truncate(ENOUGH);
         }
+        let unquoted = |violation: &&mut Violation| violation.hint.as_deref() == Some(structure::QUOTE);
+        for violation in at_value.iter_mut().filter(unquoted) {
+            let text = outline.text(&violation.path).filter(|text| !is_secret(&violation.path, text));
+            if let Some(hint) = text.map(|text| format!("{}: \"{text}\"", structure::QUOTE)) {
+                *violation = violation.clone().hint(hint);
+            }
+        }
         let ambiguous = ambiguous(outline, &at_value);
         let sound = outline.findings.is_empty() && ambiguous.is_empty();
         if let Some(agent) = agent.filter(|_| sound) {
@@ -170,7 +182,8 @@ impl<'a> Reading<'a> {
     fn report(&mut self, agent: Option<&Key>, findings: impl IntoIterator<Item = Finding>) {
         for Finding { place: Place { line, column }, violation } in findings {
             let Violation { path, problem, hint } = violation;
-            let (file, agent) = (self.file.to_owned(), agent.cloned());
+            let (file, agent) = (self.file.clone(), agent.cloned());
+            let path = shorten(visible(&path), LONGEST);
             self.parsed.faults.push(Fault { file, line, column, path, agent, problem, hint });
         }
     }
@@ -201,17 +214,21 @@ fn is_flat(outline: &Outline) -> bool {
 
 /// The agent a document speaks of, whatever else it says.
 fn name(outline: &Outline, flat: bool) -> Option<Key> {
-    if flat {
-        let name = outline.text("name").map(str::to_owned);
-        return name.or_else(|| outline.text("service_name").map(request::label)).map(Key::new);
-    }
-    outline.text("metadata.name").map(Key::new)
+    let written = |path| outline.text(path).map(str::to_owned);
+    let name = if flat {
+        written("name").or_else(|| outline.text("service_name").map(request::label))
+    } else {
+        written("metadata.name")
+    };
+    // Each fault of the document repeats it, and nobody has looked at it yet.
+    name.map(|name| Key::new(shorten(visible(&name), LONGEST_NAME)))
 }
 
 fn found_in_text(controls: Vec<(Place, char)>) -> Vec<Finding> {
     let finding = |(place, character)| {
         let violation = Violation::new("", format!("control character U+{:04X}", u32::from(character)));
-        Finding { place, violation: violation.hint("remove it") }
+        let line_end = "end lines with a line feed";
+        Finding { place, violation: violation.hint(if character == '\r' { line_end } else { "remove it" }) }
     };
     controls.into_iter().map(finding).collect()
 }
@@ -235,10 +252,18 @@ fn ambiguous(outline: &Outline, found: &[Violation]) -> Vec<Violation> {
     (outline.ambiguous().into_iter())
         .filter(|(path, _)| !path::covers("status", path) && !found.iter().any(|violation| violation.path == *path))
         .map(|(path, text)| {
-            let problem = format!("`{text}` without quotes is no string to every YAML reader");
-            Violation::new(path, problem).hint(format!("must be a string, quote it: \"{text}\""))
+            let secret = is_secret(&path, &text);
+            let what = if secret { "a number".to_owned() } else { format!("`{text}`") };
+            let hint = if secret { String::new() } else { format!(": \"{text}\"") };
+            let violation = Violation::new(path, format!("{what} without quotes is no string to every YAML reader"));
+            violation.hint(format!("must be a string, quote it{hint}"))
         })
         .collect()
+}
+
+/// Whether `text`, without quotes at `path`, may be a secret: a number may be one, and `yes` and `true` say nothing.
+fn is_secret(path: &str, text: &str) -> bool {
+    path::is_confidential(path) && text.contains(|character: char| character.is_ascii_digit())
 }
 
 /// A document's values as serde_yaml reads them, of a key given twice (a fault already) the first.
@@ -276,8 +301,17 @@ impl<'de> Visitor<'de> for PlainVisitor {
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
-        // Infinities and not-a-number are no JSON; as a string they are refused wherever a number is wanted.
+        // Infinities and not-a-number are no JSON; as a string they are refused wherever a number is wanted, and
+        // without quotes wherever a string is.
         Ok(Number::from_f64(number).map_or_else(|| Value::from(number.to_string()), Value::Number))
+    }
+
+    fn visit_i128<E>(self, number: i128) -> Result<Value, E> {
+        Ok(Value::from(number.to_string()))
+    }
+
+    fn visit_u128<E>(self, number: u128) -> Result<Value, E> {
+        Ok(Value::from(number.to_string()))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Value, E> {
@@ -294,8 +328,8 @@ impl<'de> Visitor<'de> for PlainVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
-        while let Some((Plain(key), Plain(value))) = entries.next_entry()? {
-            let key = key.as_str().map_or_else(|| key.to_string(), str::to_owned);
+        // A key is what is written, `0x10` as well as `~`.
+        while let Some((key, Plain(value))) = entries.next_entry::<String, Plain>()? {
             map.entry(key).or_insert(value);
         }
         Ok(Value::Object(map))

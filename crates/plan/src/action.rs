@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use fargateer_api::visible;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -85,7 +86,7 @@ impl Action {
 
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.operation(), self.object())
+        write!(f, "{} {}", self.operation(), visible(&self.object()))
     }
 }
 

@@ -3,6 +3,7 @@
 //! Patterns from the ECS developer guide, "Stopped task error codes" and "Cannot pull image".
 
 use fargateer_api::status::Failure;
+use fargateer_api::visible;
 use serde::{Deserialize, Serialize};
 
 /// A task that stopped.
@@ -76,8 +77,9 @@ pub fn failure(tasks: &[StoppedTask]) -> Option<Failure> {
         stop_code: Some(task.stop_code.clone()).filter(|code| !code.is_empty()),
         exit_code: task.exit_code,
         advice: advice(&reason, task.exit_code),
-        reason,
-        log: task.log.clone(),
+        reason: visible(&reason),
+        // An application may log what moves a cursor.
+        log: task.log.iter().map(|line| visible(line)).collect(),
     })
 }
 

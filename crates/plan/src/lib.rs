@@ -4,6 +4,7 @@
 //! `Status`). Documents of the ECS API stay JSON, so that a field nobody here has heard of is still compared and shown.
 
 pub mod action;
+pub mod conceal;
 pub mod cost;
 pub mod desired;
 pub mod diagnosis;

@@ -3,7 +3,7 @@
 use fargateer_api::status::{
     AgentDeploymentStatus, Condition, ConditionType, DriftStatus, HistoryEntry, Inventory, Reason, RolloutStatus, Truth,
 };
-use fargateer_api::{Generation, Key};
+use fargateer_api::{Generation, Key, visible};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -203,7 +203,7 @@ impl Stamp<'_> {
     fn condition(&self, fact: &Fact) -> Condition {
         let before = self.previous.condition(fact.kind).filter(|condition| condition.status == fact.truth);
         let time = before.map_or_else(|| self.now.to_string(), |condition| condition.last_transition_time.clone());
-        let message = fact.message.chars().filter(|letter| !letter.is_control()).take(MESSAGE).collect();
+        let message = visible(&fact.message).chars().take(MESSAGE).collect();
         Condition {
             kind: fact.kind,
             status: fact.truth,
@@ -317,7 +317,7 @@ fn live_facts(status: &mut AgentDeploymentStatus, pass: &Pass) {
         status.rollout = Some(RolloutStatus {
             id: primary.id,
             state: primary.rollout_state.unwrap_or_default(),
-            reason: primary.rollout_state_reason,
+            reason: primary.rollout_state_reason.as_deref().map(visible),
             started: time(&primary.created_at),
         });
     }
@@ -461,7 +461,7 @@ mod tests {
         let message = format!("a\u{1b}[31m\nb{}", "x".repeat(5000));
         let status = told(&pass(moving(&message)), &Ok(()));
         let told = &status.condition(ConditionType::Ready).unwrap().message;
-        assert!(told.starts_with("a[31mbxx"), "{told}");
+        assert!(told.starts_with("a\\u{1b}[31m\\nbxx"), "{told}");
         assert_eq!(told.chars().count(), MESSAGE);
     }
 

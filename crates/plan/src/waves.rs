@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::action::Action;
+use crate::conceal;
 use crate::desired::{Circumstances, Departure, Desired, Wanted};
 use crate::difference::{self, Difference, Effect};
 use crate::failure::Failure;
@@ -259,7 +260,7 @@ fn differences(wanted: &Wanted, observed: &Observed, revision: &Revision) -> Vec
     differences.extend(scaling_differences(wanted, observed));
     let have = live.tags();
     differences.extend(tags::differences(&have, &wanted.service_tags(&have)));
-    differences
+    differences.into_iter().map(conceal::difference).collect()
 }
 
 fn log_group_differences(wanted: &Wanted, observed: &Observed) -> Vec<Difference> {

@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use fargateer_plan::conceal;
 use fargateer_plan::cost;
 use fargateer_plan::difference::Effect;
 use fargateer_plan::guard::Gate;
+use fargateer_plan::waves::Wave;
 use serde_json::{Value, json};
 
 use crate::cli::{PlanArgs, PlanFormat, WRONG};
@@ -89,12 +91,17 @@ fn document(surveyed: &[Surveyed]) -> Value {
             "gate": plan.gate.as_ref().map(gate_words),
             "drift": plan.drift,
             "differences": plan.differences,
-            "waves": plan.waves,
+            "waves": plan.waves.iter().map(wave).collect::<Vec<_>>(),
             "mutatingCalls": calls(one),
             "monthlyUsd": monthly(one),
         })
     });
     json!({"apiVersion": "fargateer/v1", "kind": "PlanList", "items": items.collect::<Vec<_>>(), "priceDate": cost::PRICE_DATE})
+}
+
+/// What a request holds in confidence is for `render` to show, not for a pull request.
+fn wave(wave: &Wave) -> Value {
+    json!({"name": wave.name, "actions": wave.actions.iter().map(conceal::action).collect::<Vec<_>>()})
 }
 
 fn summary(one: &Surveyed) -> String {
