@@ -1,7 +1,6 @@
 //! A world for scenarios: the real controller, planner, SDK clients and wire bytes against the simulated AWS, in one
 //! process, under a paused clock. Worlds are built by sentences; what AWS was asked is counted by the simulator.
 
-mod agent;
 mod view;
 
 use std::collections::BTreeMap;
@@ -9,23 +8,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_config::{BehaviorVersion, SdkConfig};
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
-use aws_smithy_async::time::{SharedTimeSource, TimeSource};
-use fargateer_api::status::{ConditionType, Reason, SourceStatus, Truth};
-use fargateer_api::{AgentDeployment, AgentDeploymentStatus, Key};
+use fargateer_api::status::{ConditionType, Reason, Truth};
+use fargateer_api::{AgentDeploymentStatus, Key};
 use fargateer_aws::Aws;
 use fargateer_controller::board::Board;
 use fargateer_controller::fleet::Fleet;
 use fargateer_controller::metrics::Metrics;
-use fargateer_controller::port::{Clock, Document, LocalLease, Snapshot, Source, Statuses};
+use fargateer_controller::port::{LocalLease, Snapshot, Source, Statuses};
 use fargateer_controller::{Controller, Reconciler, Settings};
 use fargateer_plan::prune::Policy;
-use fargateer_sim::{Call, Seed, Simulation};
+use fargateer_sim::{Call, Simulation};
 use fargateer_store::status::memory::MemoryStatuses;
-use jiff::Timestamp;
+use fargateer_testkit::clock::VirtualClock;
+use fargateer_testkit::source::snapshot;
+use fargateer_testkit::wiring;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -33,13 +29,11 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-pub use agent::Agent;
+pub use fargateer_testkit::agent::{Agent, TARGET_GROUP};
+pub use fargateer_testkit::clock::pass;
+pub use fargateer_testkit::wiring::REGION;
 pub use view::texts;
 
-/// The region of every scenario.
-pub const REGION: &str = "us-east-1";
-/// A target group that exists, behind a load balancer.
-pub const TARGET_GROUP: &str = "arn:aws:elasticloadbalancing:us-east-1:111122223333:targetgroup/bots/73e2d6bc24d8a067";
 /// A scenario that has not settled after this much virtual time has failed.
 const PATIENCE: Duration = Duration::from_hours(3);
 
@@ -89,13 +83,7 @@ impl World {
     /// A world with other options.
     pub async fn with(options: Options) -> Self {
         let sim = Simulation::new(options.sim.clone());
-        sim.seed(Seed {
-            region: REGION.to_owned(),
-            clusters: vec!["agents".to_owned(), "batch".to_owned()],
-            capacity_providers: true,
-            target_groups: vec![TARGET_GROUP.to_owned()],
-            ..Seed::default()
-        });
+        sim.seed(wiring::seed());
         Self::inside(sim, options).await
     }
 
@@ -105,10 +93,10 @@ impl World {
     }
 
     async fn remembering(sim: Simulation, options: Options, statuses: Arc<dyn Statuses>) -> Self {
-        let clock = Arc::new(VirtualClock { start: Instant::now() });
+        let clock = Arc::new(VirtualClock::default());
         let board = Arc::new(Board::load(Arc::clone(&statuses), clock.clone()).await.expect("memory can be read"));
         let fleet = Arc::new(Fleet::new(Arc::clone(&board), options.owner, options.policy.clone(), 1));
-        let aws = Arc::new(Aws::new(config(&sim), &options.aws));
+        let aws = Arc::new(Aws::new(wiring::config(&sim, "AKIASCENARIO", &VirtualClock::default()), &options.aws));
         let reconciler = Reconciler { fleet, cloud: aws.clone(), board, lease: Arc::new(LocalLease), clock };
         let settings = Settings { resync: options.resync, ..Settings::default() };
         let controller = Arc::new(Controller::new(reconciler, settings, Metrics::register(&mut Registry::default())));
@@ -294,59 +282,7 @@ impl World {
     }
 }
 
-/// Lets virtual time pass.
-pub async fn pass(time: Duration) {
-    drop(tokio::time::timeout(time, std::future::pending::<()>()).await);
-}
-
-fn snapshot(specs: &BTreeMap<String, Value>, whole: bool) -> Snapshot {
-    let documents = specs.iter().map(|(name, spec)| {
-        let agent: AgentDeployment = serde_json::from_value(spec.clone()).expect("a spec of a scenario is well formed");
-        let violations = fargateer_api::validate::check(&agent);
-        assert!(violations.is_empty(), "a spec of a scenario is valid: {violations:?}");
-        let source = SourceStatus { location: format!("scenario/{name}.yaml:1"), ..SourceStatus::default() };
-        (Key::new(name), vec![Document { agent: Some(Box::new(agent)), faults: Vec::new(), source }])
-    });
-    Snapshot { source: "scenario".to_owned(), whole, documents: documents.collect(), faults: Vec::new() }
-}
-
-fn config(sim: &Simulation) -> SdkConfig {
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(aws_types::region::Region::new(REGION))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-            "AKIASCENARIO",
-            "secret",
-            None,
-            None,
-            "scenario",
-        )))
-        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
-        .time_source(SharedTimeSource::new(VirtualClock { start: Instant::now() }))
-        .http_client(sim.connector())
-        .build()
-}
-
-/// Time that passes with tokio's paused clock.
-#[derive(Debug, Clone, Copy)]
-struct VirtualClock {
-    start: Instant,
-}
-
-impl Clock for VirtualClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::try_from(TimeSource::now(self)).expect("a time of our century")
-    }
-}
-
-impl TimeSource for VirtualClock {
-    fn now(&self) -> std::time::SystemTime {
-        // The simulated AWS starts at the same date, so that the SDK sees no clock skew.
-        fargateer_sim::Settings::default().epoch + self.start.elapsed()
-    }
-}
-
-/// A source that says what the scenario says.
+/// A source that says what the scenario says, every word of it.
 struct Fed(mpsc::UnboundedReceiver<Snapshot>);
 
 #[async_trait]
