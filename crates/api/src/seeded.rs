@@ -87,8 +87,6 @@ bugs! {
     DropsCapacity,
     /// A failed read of scaling counts as no scaling.
     UnknownIsAbsent,
-    /// A deletion is held to be done when it was asked for.
-    DeletionTakenForDone,
 }
 
 /// Whether `bug` is planted in this thread.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use fargateer_api::seeded::{Bug, has};
 use fargateer_plan::desired::Place;
 use fargateer_plan::failure::{Class, Failure};
 use serde_json::Value;
@@ -73,6 +74,9 @@ impl Caller<'_> {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let exchange = Exchange::new(request);
+        if has(Bug::SecretInLog) {
+            tracing::info!(%request, "calls AWS");
+        }
         self.typed(operation, send(exchange.clone())).await?;
         Ok(exchange.answer())
     }

@@ -7,6 +7,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use fargateer_api::Reason;
+use fargateer_api::seeded::{Bug, has};
 use fargateer_plan::desired::Place;
 use fargateer_plan::echo;
 use fargateer_plan::failure::{Class, Failure};
@@ -97,6 +98,7 @@ impl Targets {
                 ("Abandoned", message),
             ));
         };
+        let seen = if has(Bug::UnknownIsAbsent) && seen.failure().is_some() { Seen::Absent } else { seen };
         if seen.failure().is_none() {
             self.recent.put(key, seen.clone());
         }
@@ -287,7 +289,7 @@ async fn pages<'a>(
         let answer = ask(request.clone()).await?;
         all.extend(items(&answer, key).iter().cloned());
         let token = text(&answer, "NextToken");
-        if token.is_empty() {
+        if token.is_empty() || has(Bug::FirstPageOnly) {
             return Ok(all);
         }
         request["NextToken"] = json!(token);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_smithy_types::retry::RetryConfig;
 use fargateer_api::Reason;
+use fargateer_api::seeded::{Bug, has};
 use fargateer_plan::desired::Place;
 use fargateer_plan::echo::Done;
 use fargateer_plan::failure::{Class, Failure};
@@ -88,7 +89,8 @@ impl Revisions {
     /// Registers a revision. The SDK must not retry: there is no token, and a lost answer would make two revisions. The
     /// next pass finds by its digest what a lost answer left.
     async fn register(&self, caller: &Caller<'_>, request: &Value) -> Result<Done, Failure> {
-        let once = aws_sdk_ecs::config::Builder::new().retry_config(RetryConfig::disabled());
+        let retry = if has(Bug::RetriedRegistration) { RetryConfig::standard() } else { RetryConfig::disabled() };
+        let once = aws_sdk_ecs::config::Builder::new().retry_config(retry);
         let ecs = &caller.clients.ecs_writes;
         let send =
             |exchange| ecs.register_task_definition().customize().config_override(once).interceptor(exchange).send();
@@ -129,7 +131,7 @@ async fn list(caller: &Caller<'_>, family: &str) -> Result<Vec<String>, Failure>
         let page = items(&answer, "taskDefinitionArns").iter().filter_map(Value::as_str);
         arns.extend(page.filter(|arn| family_of(arn) == family).map(str::to_owned));
         token = answer.get("nextToken").cloned().unwrap_or_default();
-        if token.is_null() || text(&answer, "nextToken").is_empty() || arns.len() >= NEWEST {
+        if has(Bug::FirstPageOnly) || token.is_null() || text(&answer, "nextToken").is_empty() || arns.len() >= NEWEST {
             break;
         }
     }

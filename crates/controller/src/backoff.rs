@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff as _;
+use fargateer_api::seeded::{Bug, has};
 use fargateer_plan::failure::Class;
 
 /// The schedule of one class.
@@ -70,6 +71,12 @@ impl Backoff {
         self.failures = self.failures.saturating_add(1);
         let schedule = schedule(self.class);
         let wait = self.inner.next_backoff().unwrap_or(schedule.cap);
+        if has(Bug::HotRetries) {
+            return Duration::from_millis(100);
+        }
+        if has(Bug::NeverAgain) && self.class == Class::Denied {
+            return Duration::from_hours(24 * 365);
+        }
         if schedule.full_jitter { wait.mul_f64(fastrand::f64()).max(Duration::from_millis(100)) } else { wait }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use fargateer_api::seeded::{Bug, has};
 use fargateer_api::status::ConditionType;
 use fargateer_api::{AgentDeploymentStatus, Key};
 use tokio::sync::watch;
@@ -28,7 +29,8 @@ impl std::fmt::Debug for Board {
 impl Board {
     /// The board with the statuses of the last run.
     pub async fn load(store: Arc<dyn Statuses>, clock: Arc<dyn Clock>) -> Result<Self, String> {
-        let statuses = RwLock::new(store.load().await?);
+        let loaded = store.load().await?;
+        let statuses = RwLock::new(if has(Bug::ForgetsInventory) { BTreeMap::new() } else { loaded });
         Ok(Self { statuses, store, clock, events: Events::default(), version: watch::Sender::new(0) })
     }
 

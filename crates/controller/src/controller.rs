@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use fargateer_api::seeded::{Bug, has};
 use fargateer_api::status::{AgentDeploymentStatus, ConditionType, NextLook, Reason};
 use fargateer_api::{Generation, Key};
 use fargateer_plan::desired::Spec;
@@ -164,6 +165,9 @@ impl Controller {
     async fn work(self: Arc<Self>) {
         while let Some(Turn { key, waited }) = self.queue.pop().await {
             let begun = Instant::now();
+            if has(Bug::LeaksTasks) {
+                tokio::spawn(std::future::pending::<()>());
+            }
             let next = self.isolated(&key).await;
             self.metrics.passed(next, waited, begun.elapsed());
             self.schedule(&key, next).await;
@@ -172,6 +176,9 @@ impl Controller {
 
     /// A pass whose panic harms nobody else: one bad spec must not stop the fleet.
     async fn isolated(&self, key: &Key) -> Next {
+        if has(Bug::PoisonSpreads) {
+            return self.reconciler.reconcile(key).await;
+        }
         if let Ok(next) = AssertUnwindSafe(self.reconciler.reconcile(key)).catch_unwind().await {
             return next;
         }
@@ -241,7 +248,7 @@ impl Controller {
 /// The pause of an agent that has waited this long: what takes long may well take an eighth longer, and what takes for ever
 /// (tasks that fail again and again) must not be looked at every few seconds for ever.
 fn patience(waited: Duration) -> Duration {
-    let pause = (waited / 8).min(Duration::from_mins(5));
+    let pause = if has(Bug::PollsForEver) { Duration::ZERO } else { (waited / 8).min(Duration::from_mins(5)) };
     // Below the shortest poll, alignment alone decides.
     pause.saturating_sub(POLL)
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use fargateer_api::seeded::{Bug, has};
 use fargateer_api::status::{Reason, SourceStatus};
 use fargateer_api::{AgentDeployment, Key};
 use fargateer_plan::desired::{Circumstances, Departure, Desired, Spec};
@@ -96,6 +97,9 @@ impl Fleet {
 
     /// Whether what `pass` brings about is still what the sources say.
     pub fn still_wants(&self, pass: &Pass) -> bool {
+        if has(Bug::ActsOnOldSpec) {
+            return true;
+        }
         match (self.spec(&pass.key), &pass.desired) {
             (Spec::Present { agent, .. }, Desired::Present(wanted)) => *agent == wanted.agent,
             (Spec::Gone(now), Desired::Absent(then, _)) => now.held.is_none() == then.held.is_none(),
@@ -182,7 +186,9 @@ impl State {
     fn is_whole(&self) -> bool {
         let faultless =
             |snapshot: &Snapshot| snapshot.documents.values().flatten().all(|document| document.faults.is_empty());
-        let read = |snapshot: &Snapshot| snapshot.whole && faultless(snapshot);
+        let read = |snapshot: &Snapshot| {
+            (snapshot.whole || has(Bug::UnreadSourceDeletes)) && (faultless(snapshot) || has(Bug::GarbledIsDeleted))
+        };
         self.snapshots.len() >= self.expected_sources && self.snapshots.values().all(read)
     }
 
@@ -193,6 +199,9 @@ impl State {
             for (key, entries) in &snapshot.documents {
                 documents.entry(key.clone()).or_default().extend(entries.iter().cloned());
             }
+        }
+        if has(Bug::GarbledIsDeleted) {
+            documents.retain(|_, entries| entries.iter().all(|entry| entry.faults.is_empty()));
         }
         let named = documents.into_iter().map(|(key, entries)| {
             let spec = self.named_once(&key, entries);

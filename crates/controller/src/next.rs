@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fargateer_api::seeded::{Bug, has};
 use fargateer_api::status::{AgentDeploymentStatus, ConditionType, Reason};
 use fargateer_plan::failure::Class;
 
@@ -43,6 +44,7 @@ impl Next {
             | Reason::DriftLeftAlone
             | Reason::Suspended => Self::Resync,
             Reason::Applying | Reason::RollingOut | Reason::WaitingForHealthy => Self::Wait(POLL),
+            Reason::TasksFailing if has(Bug::PollsForEver) => Self::Wait(POLL),
             Reason::TasksFailing => Self::Wait(PULSE),
             Reason::WaitingForDependency | Reason::PruneGrace | Reason::PruneBlocked => Self::Wait(PAUSE),
             Reason::WaitingForQuota | Reason::Throttled => Self::Retry(Class::Throttled),

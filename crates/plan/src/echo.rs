@@ -2,6 +2,7 @@
 //!
 //! Reads after writes may be stale in AWS; the answer of the write is not. The next pass looks again.
 
+use fargateer_api::seeded::{Bug, has};
 use serde_json::{Map, Value, json};
 
 use crate::action::Action;
@@ -37,6 +38,9 @@ pub fn apply(observed: &mut Observed, action: &Action, done: Done) {
 /// RegisterScalableTarget moves the count into its range at once: what was read before it is not true any more.
 fn into_range(seen: &mut Seen<service::Live>, change: &scaling::Change) {
     let (scaling::Change::Register(request), Some(live)) = (change, seen.present_mut()) else { return };
+    if has(Bug::ReadyWhileScaling) {
+        return;
+    }
     let bound = |key: &str| request.get(key).and_then(Value::as_u64).and_then(|count| u32::try_from(count).ok());
     let (least, most) = (bound("MinCapacity").unwrap_or(0), bound("MaxCapacity").unwrap_or(u32::MAX));
     let count = live.count("desiredCount").max(least).min(most);

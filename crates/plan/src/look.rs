@@ -1,5 +1,7 @@
 //! Which reads the next decision needs: as few as possible, each only once it matters.
 
+use fargateer_api::seeded::{Bug, has};
+
 use crate::desired::{Departure, Wanted};
 use crate::observed::{Look, Observed};
 use crate::revision::Revision;
@@ -32,7 +34,7 @@ pub fn needed_to_leave(departure: &Departure, observed: &Observed) -> Vec<Look> 
     }
     if observed.service.is_unlooked() {
         looks.push(Look::Service { cluster: inventory.cluster.clone(), service: inventory.service.clone() });
-    } else if observed.service.is_absent() && observed.gone.is_unlooked() {
+    } else if observed.service.is_absent() && observed.gone.is_unlooked() && !has(Bug::MissingIsGone) {
         // One answer MISSING is not enough to forget an agent whose tasks may go on and cost money.
         looks.push(Look::Gone { cluster: inventory.cluster.clone(), service: inventory.service.clone() });
     } else if observed.service.is_absent() || observed.service.present().is_some_and(service::Live::is_inactive) {
@@ -146,7 +148,7 @@ fn revisions(wanted: &Wanted, observed: &Observed) -> Vec<Look> {
 /// Tasks of a new revision do not start where their log group is missing, and ECS then gives the revision up: what was read
 /// a while ago is not good enough before a rollout.
 fn log_group_now(wanted: &Wanted, observed: &Observed) -> Option<Look> {
-    let live = observed.log_group.present().filter(|live| live.believed)?;
+    let live = observed.log_group.present().filter(|live| live.believed && !has(Bug::BelievesForEver))?;
     let group = wanted.log_group_beside(Some(live))?;
     Revision::running(wanted, observed).is_none().then_some(Look::LogGroupNow(group.name))
 }
@@ -159,7 +161,8 @@ fn log_group_tags(wanted: &Wanted, observed: &Observed) -> Option<Look> {
 }
 
 fn leaving_log_group(departure: &Departure, observed: &Observed) -> Option<Look> {
-    let name = departure.inventory.log_group.as_ref().filter(|_| !departure.inventory.retain_data)?;
+    let name =
+        departure.inventory.log_group.as_ref().filter(|_| !departure.inventory.retain_data || has(Bug::DeletesData))?;
     match &observed.log_group {
         Seen::NotLooked => Some(Look::LogGroup(name.clone())),
         Seen::Present(live) if live.tags == Seen::NotLooked => Some(Look::LogGroupTags(live.arn.clone())),

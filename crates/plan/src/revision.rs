@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use fargateer_api::seeded::{Bug, has};
 use serde_json::Value;
 
 use crate::desired::Wanted;
@@ -41,6 +42,9 @@ impl Revision {
         if let Some(arn) = &observed.registered {
             // Registered a moment ago from this very spec: that AWS described it otherwise must not make us do it again.
             return Some(arn.clone());
+        }
+        if has(Bug::RegisterWithoutFind) {
+            return None;
         }
         let want = Self::wanted(wanted, observed);
         let revisions = observed.revisions.present()?;

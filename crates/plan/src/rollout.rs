@@ -4,6 +4,7 @@
 //! healthy, and after a rollback. Done means that the PRIMARY deployment runs *our* revision and ECS calls it COMPLETED.
 
 use fargateer_api::Reason;
+use fargateer_api::seeded::{Bug, has};
 use serde::{Deserialize, Serialize};
 
 use crate::service::{Deployment, Live};
@@ -62,6 +63,7 @@ pub fn judge(live: &Live, revision: &str) -> Rollout {
     match primary.rollout_state.as_deref() {
         Some("FAILED") => Rollout::Failed { first: deployments.len() == 1, message: why },
         Some("COMPLETED") | None => settled(live, primary, &deployments),
+        Some(_) if has(Bug::ReadyTooSoon) && primary.running_count > 0 => Rollout::Done,
         Some(_) => moving(waiting_for(primary), progress(primary)),
     }
 }

@@ -3,6 +3,7 @@
 //! Scaling that somebody else set up on the service is left alone: our policies and actions are known by their names.
 
 use fargateer_api::AgentDeployment;
+use fargateer_api::seeded::{Bug, has};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -87,7 +88,7 @@ pub fn from_spec(agent: &AgentDeployment, target: Option<&target_group::Live>) -
     let policy = |name: &str, metric: &str, goal: Option<u32>, label: Option<String>| {
         let configuration = tracking(agent, metric, goal?, label);
         Some((
-            format!("{PREFIX}{name}"),
+            if has(Bug::DoublesPolicies) { format!("{PREFIX}{name}-{goal:?}") } else { format!("{PREFIX}{name}") },
             json!({"PolicyType": "TargetTrackingScaling", "TargetTrackingScalingPolicyConfiguration": configuration}),
         ))
     };

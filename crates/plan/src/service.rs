@@ -4,6 +4,7 @@
 //! keeps, `[]` removes, and one call with all changes starts one deployment instead of several.
 
 use fargateer_api::AgentDeployment;
+use fargateer_api::seeded::{Bug, has};
 use fargateer_api::spec::{Capacity, PropagateTags, Provider, Rollout, Strategy};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -242,9 +243,16 @@ pub fn diff(live: &Live, wanted: &Wanted, revision: Option<&str>, count: Option<
     want.extend(count.map(|count| ("desiredCount".to_owned(), json!(count))));
     let have = live.settings();
     let keys: Vec<&str> = want.keys().map(String::as_str).collect();
-    let (have, want) = (normal::service(&have, &keys), normal::service(&want, &keys));
+    let (have, want) = if has(Bug::DefaultsDiffer) {
+        (have, want)
+    } else {
+        (normal::service(&have, &keys), normal::service(&want, &keys))
+    };
     let differences = want.iter().flat_map(|(key, want)| {
         let have = have.get(key).cloned().unwrap_or_else(|| unset(key));
+        if has(Bug::UpdatesEverything) && key == "enableExecuteCommand" {
+            return field_difference(key, &Value::Null, want);
+        }
         field_difference(key, &project(&have, want), want)
     });
     differences.collect()
@@ -259,6 +267,10 @@ pub fn update(wanted: &Wanted, differences: &[Difference]) -> Option<Value> {
         let key = difference.field.split('/').nth(2).unwrap_or_default();
         let value = whole.get(key).or_else(|| wanted.settings.get(key)).unwrap_or(&difference.want);
         request.insert(key.to_owned(), value.clone());
+    }
+    if has(Bug::DropsCapacity) && request.contains_key("taskDefinition") {
+        request
+            .insert("deploymentConfiguration".to_owned(), json!({"minimumHealthyPercent": 0, "maximumPercent": 200}));
     }
     if request.is_empty() {
         return None;

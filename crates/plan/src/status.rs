@@ -1,5 +1,6 @@
 //! `report`: one pass becomes a status. The only author of conditions; events follow from what changed.
 
+use fargateer_api::seeded::{Bug, has};
 use fargateer_api::status::{
     AgentDeploymentStatus, Condition, ConditionType, DriftStatus, HistoryEntry, Inventory, Reason, RolloutStatus, Truth,
 };
@@ -101,6 +102,10 @@ fn outcome(pass: &Pass, result: &Result<(), Failure>) -> Outcome {
     match &pass.desired {
         Desired::Absent(..) if pass.plan.gone => Outcome::rest(Reason::Deleted, "nothing of it is left in AWS"),
         Desired::Absent(..) => Outcome::waiting(Reason::Deleting, "waits until ECS has drained the service"),
+        Desired::Present(wanted) if has(Bug::SecretInStatus) => {
+            let message = format!("{:?}", wanted.agent.spec.container.environment);
+            Outcome { message, ..rolled(pass.plan.rollout.as_ref()) }
+        }
         Desired::Present(_) | Desired::Unclear(..) => verified(rolled(pass.plan.rollout.as_ref()), pass),
     }
 }

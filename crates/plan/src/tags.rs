@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use fargateer_api::seeded::{Bug, has};
 use serde_json::{Value, json};
 
 use crate::difference::{Difference, Effect};
@@ -30,7 +31,9 @@ pub type Tags = BTreeMap<String, String>;
 /// The tags every resource of an agent carries: the spec's own and the ownership pair.
 pub fn owned(owner: &str, agent: &str, own: &Tags) -> Tags {
     let mut tags = own.clone();
-    tags.insert(OWNER.to_owned(), owner.to_owned());
+    if !has(Bug::ForgetsTheOwner) {
+        tags.insert(OWNER.to_owned(), owner.to_owned());
+    }
     tags.insert(AGENT.to_owned(), agent.to_owned());
     tags
 }

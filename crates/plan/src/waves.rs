@@ -2,6 +2,7 @@
 //! `fargateer plan`, `fargateer diff` and the simulation all call `plan`.
 
 use fargateer_api::Reason;
+use fargateer_api::seeded::{Bug, has};
 use fargateer_api::spec::DriftMode;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -177,7 +178,10 @@ fn away(departure: &Departure, circumstances: &Circumstances, observed: &Observe
         "revisions",
         registered.map(|live| Action::TaskDefinition(task_definition::Change::Deregister(live.arn.clone()))),
     );
-    let group = observed.log_group.present().filter(|live| !inventory.retain_data && log_group::is_ours(live, &ours));
+    let group = observed
+        .log_group
+        .present()
+        .filter(|live| (!inventory.retain_data || has(Bug::DeletesData)) && log_group::is_ours(live, &ours));
     let delete =
         group.zip(inventory.log_group.clone()).map(|(_, name)| Action::LogGroup(log_group::Change::Delete { name }));
     waves.add("log group", delete);
@@ -228,6 +232,9 @@ fn leaving_refusal(departure: &Departure, circumstances: &Circumstances, observe
 
 /// The rejected generation is held: AWS gave this very revision up, and the spec has not changed since.
 fn held(observed: &Observed, revision: &Revision) -> Option<Gate> {
+    if has(Bug::RetriesRejected) {
+        return None;
+    }
     let Revision::Reuse(arn) = revision else { return None };
     let verdict = observed.verdicts.present()?.iter().find(|verdict| verdict.task_definition == *arn)?;
     let name = arn.rsplit('/').next().unwrap_or(arn);
@@ -367,7 +374,8 @@ fn service_wanted(wanted: &Wanted, observed: &Observed) -> service::Wanted {
 fn count(wanted: &Wanted, observed: &Observed) -> Option<u32> {
     let spec = &wanted.agent.spec;
     let ignored = spec.drift.ignore.iter().any(|path| path == "/service/desiredCount");
-    if spec.autoscaling.enabled || ignored || observed.scaling != Seen::Absent {
+    let scaled = spec.autoscaling.enabled || observed.scaling != Seen::Absent;
+    if (scaled && !has(Bug::FightsTheAutoscaler)) || ignored {
         return None;
     }
     let tags = observed.active_service().map(service::Live::tags).unwrap_or_default();
@@ -430,6 +438,9 @@ fn upkeep(wanted: &Wanted, observed: &Observed, revision: &Revision) -> Option<t
     let in_use = in_use.into_iter().map(|deployment| deployment.task_definition);
     let in_use: Vec<String> = in_use.chain(revision.arn().map(str::to_owned)).collect();
     let outdated = task_definition::outdated(revisions, &in_use, KEPT_REVISIONS, &wanted.tags);
+    if has(Bug::DeregistersInUse) {
+        return revision.arn().map(|arn| task_definition::Change::Deregister(arn.to_owned()));
+    }
     let oldest = outdated.into_iter().find(|live| live.is_active())?;
     Some(task_definition::Change::Deregister(oldest.arn.clone()))
 }
