@@ -23,12 +23,8 @@ macro_rules! bugs {
 bugs! {
     /// A revision is registered without a look for one that fits.
     RegisterWithoutFind,
-    /// The SDK retries RegisterTaskDefinition, which has no token.
-    RetriedRegistration,
     /// A source that shows nothing is believed.
     EmptySourceDeletes,
-    /// A source that was not read whole is believed.
-    UnreadSourceDeletes,
     /// A spec that can't be read counts as deleted.
     GarbledIsDeleted,
     /// Live state is compared without the defaults AWS fills.
@@ -57,12 +53,8 @@ bugs! {
     DeletesData,
     /// A revision that was rolled back is tried again and again.
     RetriesRejected,
-    /// Failed calls are repeated at once, for ever.
-    HotRetries,
     /// What was denied once is never tried again.
     NeverAgain,
-    /// A pass goes on with the old spec when there is a new one.
-    ActsOnOldSpec,
     /// A status quotes an environment value.
     SecretInStatus,
     /// A log line quotes a request.
@@ -85,8 +77,6 @@ bugs! {
     ForgetsInventory,
     /// Rollouts may stop all old tasks first.
     DropsCapacity,
-    /// A failed read of scaling counts as no scaling.
-    UnknownIsAbsent,
 }
 
 /// Whether `bug` is planted in this thread.

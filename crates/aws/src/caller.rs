@@ -96,6 +96,8 @@ impl Caller<'_> {
         }
         let span = tracing::debug_span!("aws", operation = operation.name, region = self.place.region);
         let result = call.instrument(span).await.map_err(|error| error::failure(operation.name, &error));
+        let unread = |failure: &Failure| failure.code == "UnreadableAnswer";
+        assert!(!has(Bug::PanicsOnOddAnswers) || !result.as_ref().is_err_and(unread), "planted");
         let outcome = match &result {
             Ok(_) => "ok",
             Err(Failure { class: Class::Throttled, .. }) => {

@@ -98,7 +98,6 @@ impl Targets {
                 ("Abandoned", message),
             ));
         };
-        let seen = if has(Bug::UnknownIsAbsent) && seen.failure().is_some() { Seen::Absent } else { seen };
         if seen.failure().is_none() {
             self.recent.put(key, seen.clone());
         }

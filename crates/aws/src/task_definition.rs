@@ -89,8 +89,7 @@ impl Revisions {
     /// Registers a revision. The SDK must not retry: there is no token, and a lost answer would make two revisions. The
     /// next pass finds by its digest what a lost answer left.
     async fn register(&self, caller: &Caller<'_>, request: &Value) -> Result<Done, Failure> {
-        let retry = if has(Bug::RetriedRegistration) { RetryConfig::standard() } else { RetryConfig::disabled() };
-        let once = aws_sdk_ecs::config::Builder::new().retry_config(retry);
+        let once = aws_sdk_ecs::config::Builder::new().retry_config(RetryConfig::disabled());
         let ecs = &caller.clients.ecs_writes;
         let send =
             |exchange| ecs.register_task_definition().customize().config_override(once).interceptor(exchange).send();

@@ -71,9 +71,6 @@ impl Backoff {
         self.failures = self.failures.saturating_add(1);
         let schedule = schedule(self.class);
         let wait = self.inner.next_backoff().unwrap_or(schedule.cap);
-        if has(Bug::HotRetries) {
-            return Duration::from_millis(100);
-        }
         if has(Bug::NeverAgain) && self.class == Class::Denied {
             return Duration::from_hours(24 * 365);
         }

@@ -97,9 +97,6 @@ impl Fleet {
 
     /// Whether what `pass` brings about is still what the sources say.
     pub fn still_wants(&self, pass: &Pass) -> bool {
-        if has(Bug::ActsOnOldSpec) {
-            return true;
-        }
         match (self.spec(&pass.key), &pass.desired) {
             (Spec::Present { agent, .. }, Desired::Present(wanted)) => *agent == wanted.agent,
             (Spec::Gone(now), Desired::Absent(then, _)) => now.held.is_none() == then.held.is_none(),
@@ -186,9 +183,7 @@ impl State {
     fn is_whole(&self) -> bool {
         let faultless =
             |snapshot: &Snapshot| snapshot.documents.values().flatten().all(|document| document.faults.is_empty());
-        let read = |snapshot: &Snapshot| {
-            (snapshot.whole || has(Bug::UnreadSourceDeletes)) && (faultless(snapshot) || has(Bug::GarbledIsDeleted))
-        };
+        let read = |snapshot: &Snapshot| snapshot.whole && (faultless(snapshot) || has(Bug::GarbledIsDeleted));
         self.snapshots.len() >= self.expected_sources && self.snapshots.values().all(read)
     }
 

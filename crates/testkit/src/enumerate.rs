@@ -66,11 +66,9 @@ pub fn blows() -> Vec<Blow> {
         FaultKind::ResetBefore,
         FaultKind::ResetAfter,
         FaultKind::HangAfter,
-        FaultKind::Truncated,
         FaultKind::AccessDenied,
-        FaultKind::Stale(20_000),
     ];
-    let crashes = [Blow::CrashBefore, Blow::CrashAfter, Blow::Stop];
+    let crashes = [Blow::CrashBefore, Blow::CrashAfter];
     crashes.into_iter().chain(faults.into_iter().map(Blow::Fault)).collect()
 }
 

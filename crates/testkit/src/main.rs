@@ -31,6 +31,9 @@ struct Args {
     /// Only workloads whose name contains this.
     #[arg(long)]
     workload: Option<String>,
+    /// Where the shrunk plan of each planted bug goes.
+    #[arg(long)]
+    keep: Option<PathBuf>,
     /// Lists the workloads with the numbers of their calls.
     #[arg(long)]
     list: bool,
@@ -114,9 +117,11 @@ fn simulate(args: &Args) -> Result<bool, String> {
     };
     let mut report = Report::default();
     let mut found = Vec::new();
+    let mut good = true;
     let chosen = |name: &str| args.workload.as_deref().is_none_or(|part| name.contains(part));
     let workloads: Vec<_> = workload::all().into_iter().filter(|workload| chosen(workload.name)).collect();
-    if wants(LevelName::References) || wants(LevelName::Singles) || wants(LevelName::Pairs) {
+    let hunts = wants(LevelName::Bugs);
+    if hunts || wants(LevelName::References) || wants(LevelName::Singles) || wants(LevelName::Pairs) {
         let references = play::references(&workloads, args.jobs);
         found.extend(play::failures_of_references(&references));
         if args.list {
@@ -126,6 +131,9 @@ fn simulate(args: &Args) -> Result<bool, String> {
                     reference.plan.name, reference.first, reference.outcome.calls, reference.outcome.seconds
                 );
             }
+        }
+        if hunts {
+            good &= hunt(&mut report, args, &references);
         }
         if wants(LevelName::Singles) {
             found.extend(play::level(
@@ -162,7 +170,7 @@ fn simulate(args: &Args) -> Result<bool, String> {
     for (number, failure) in found.iter().take(args.tell).enumerate() {
         tell(failure, &args.report.with_file_name(format!("sim-failure-{number}.json")));
     }
-    let mut good = found.is_empty();
+    good &= found.is_empty();
     if args.at_least > 0 {
         let vacuous = report.vacuous(args.at_least);
         if !vacuous.is_empty() {
@@ -174,6 +182,37 @@ fn simulate(args: &Args) -> Result<bool, String> {
     std::fs::write(&args.report, text + "\n").map_err(|error| format!("{}: {error}", args.report.display()))?;
     println!("{}", report.line());
     Ok(good)
+}
+
+/// Hunts the planted bugs; false when one got away.
+fn hunt(report: &mut Report, args: &Args, references: &[std::sync::Arc<enumerate::Reference>]) -> bool {
+    if !cfg!(feature = "seeded-bugs") {
+        eprintln!("no bug is planted in this build: build with --features seeded-bugs");
+        return false;
+    }
+    let known: Vec<Plan> = match play::regressions(&args.regressions) {
+        Ok(tasks) => tasks.into_iter().map(|task| task.plan).collect(),
+        Err(error) => {
+            eprintln!("{error}");
+            return false;
+        }
+    };
+    let caught = play::bugs(report, &args.seeds, references, (&known, args.jobs));
+    for (bug, catch) in &caught {
+        match catch {
+            Some(catch) if args.list => println!("{bug:?}: after {}: {}", catch.scenarios, catch.what),
+            Some(_) => {}
+            None => eprintln!("{bug:?} was not found"),
+        }
+        if let (Some(folder), Some(catch)) = (&args.keep, catch) {
+            let (plan, _) = shrink::shrink(&catch.plan, &catch.what);
+            let text = serde_json::to_string_pretty(&plan).unwrap_or_default();
+            if let Err(error) = std::fs::write(folder.join(format!("{bug:?}.json")), text + "\n") {
+                eprintln!("{}: {error}", folder.display());
+            }
+        }
+    }
+    caught.iter().all(|(_, catch)| catch.is_some())
 }
 
 /// Tells what broke, as small as it can be made, and how to play it again.

@@ -1,10 +1,14 @@
 //! Plays many plans on all cores and keeps count.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant as RealInstant;
 
+use fargateer_api::seeded::Bug;
+
+use crate::bugs::{self, Catch};
 use crate::enumerate::Reference;
 use crate::plan::Plan;
 use crate::report::{Level, Report};
@@ -119,6 +123,29 @@ pub fn twice(report: &mut Report, plans: impl Iterator<Item = Plan>) -> Vec<Fail
     level.core_seconds = thread_seconds() - cpu;
     report.levels.insert("played twice".to_owned(), level);
     failures
+}
+
+/// Hunts every planted bug; answers those that were not found.
+pub fn bugs(
+    report: &mut Report,
+    seeds: &Range<u64>,
+    references: &[Arc<Reference>],
+    (known, jobs): (&[Plan], usize),
+) -> Vec<(Bug, Option<Catch>)> {
+    let caught = Mutex::new(Vec::new());
+    each(Bug::ALL.len(), jobs, |index| {
+        if let Some(bug) = Bug::ALL.get(index) {
+            let catch = bugs::hunt(*bug, seeds.clone(), references, known);
+            caught.lock().unwrap_or_else(PoisonError::into_inner).push((*bug, catch));
+        }
+    });
+    let mut caught = caught.into_inner().unwrap_or_else(PoisonError::into_inner);
+    caught.sort_by_key(|(bug, _)| *bug);
+    for (bug, catch) in &caught {
+        let name = serde_json::to_value(bug).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default();
+        report.bugs.insert(name, catch.as_ref().map(|catch| catch.scenarios));
+    }
+    caught
 }
 
 fn judge(task: &Task, outcome: &Outcome) -> Option<Failure> {

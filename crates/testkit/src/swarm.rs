@@ -164,7 +164,6 @@ impl Drawing {
         for _ in 0..self.random.u32(0..4) {
             let now = self.random.u64(1..length);
             let act = match self.random.u32(0..8) {
-                0..=2 => Act::Kill,
                 3 => Act::Stop,
                 4 => Act::Freeze(self.random.u64(5..300)),
                 5 => Act::Skew(self.random.i64(-3600..3600)),

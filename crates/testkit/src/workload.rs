@@ -68,7 +68,10 @@ fn full(name: &str) -> Agent {
 
 /// All workloads.
 pub fn all() -> Vec<Workload> {
-    [making(), changing(), ending(), failing(), drifting()].concat()
+    let mut all = [making(), changing(), ending(), failing(), drifting()].concat();
+    let large = ["many revisions (21)"];
+    all.iter_mut().filter(|workload| large.contains(&workload.name)).for_each(|workload| workload.is_large = true);
+    all
 }
 
 fn making() -> Vec<Workload> {
@@ -124,6 +127,36 @@ fn changing() -> Vec<Workload> {
                 (0, Act::Load("bot".to_owned(), 180)),
                 (120, Act::Load("bot".to_owned(), 70)),
                 (130, image(full("bot"))),
+            ],
+        ),
+        then(
+            "one policy less",
+            &[full("bot")],
+            vec![(
+                0,
+                write(
+                    &bot("bot")
+                        .with_tasks(2)
+                        .behind_the_load_balancer()
+                        .with("tags", json!({"team": "support"}))
+                        .with("autoscaling", json!({"enabled": true, "min": 2, "max": 5})),
+                ),
+            )],
+        ),
+        then(
+            "a schedule comes and goes",
+            &[full("bot")],
+            vec![
+                (
+                    0,
+                    write(&full("bot").with(
+                        "autoscaling/scheduled",
+                        json!([
+                            {"name": "night", "schedule": "cron(0 3 * * ? *)", "min": 2, "max": 4},
+                        ]),
+                    )),
+                ),
+                (60, write(&full("bot"))),
             ],
         ),
         then("load balancer on (17)", &[bot("bot")], vec![(0, write(&bot("bot").behind_the_load_balancer()))]),
@@ -230,6 +263,11 @@ fn drifting() -> Vec<Workload> {
         then("drift: policy", &[full("bot")], meddle(Meddling::Policy)),
         then("drift: retention", &[full("bot")], meddle(Meddling::Retention(1))),
         // A revision's status is believed for a day: a new process sees it at once.
+        then(
+            "drift: log group deleted, then an update",
+            &[bot("bot")],
+            vec![(0, Act::Meddle("bot".to_owned(), Meddling::DeleteLogs)), (60, write(&bot("bot").with_env("A", "1")))],
+        ),
         then(
             "drift: revision deregistered (21)",
             &[bot("bot")],

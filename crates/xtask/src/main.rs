@@ -1,4 +1,4 @@
-//! Repository chores: `cargo xtask test | check | ci | generate | bench`. Only what needs no shell: each step is a command
+//! Repository chores: `cargo xtask test | check | ci | generate | bench | simulate`. Only what needs no shell: each step is a command
 //! a person could type, printed before it runs.
 
 use std::env;
@@ -34,13 +34,26 @@ fn run(tasks: &[String]) -> anyhow::Result<()> {
         ["ci"] => check().and_then(|()| test(&[])),
         ["generate"] => generate(),
         ["bench", more @ ..] => bench(more),
-        _ => bail!("usage: cargo xtask test [FILTER] | check | ci | generate | bench"),
+        ["simulate", more @ ..] => simulate(more),
+        _ => bail!("usage: cargo xtask test [FILTER] | check | ci | generate | bench | simulate [--help]"),
     }
 }
 
-/// Every test: unit tests, case folders, scenarios, the real binary, independent emulators (installed on first use).
+/// Every test: unit tests, case folders, scenarios, the real binary, independent emulators (installed on first use); without
+/// a filter also the simulation every change must pass.
 fn test(filter: &[&str]) -> anyhow::Result<()> {
-    cargo(&[&["test", "--workspace", "--locked", "--no-fail-fast"], filter].concat())
+    cargo(&[&["test", "--workspace", "--locked", "--no-fail-fast"], filter].concat())?;
+    if !filter.is_empty() {
+        return Ok(());
+    }
+    let report = target().join("sim-report.json");
+    simulate(&["--level", "gate", "--at-least", "1", "--report", &report.to_string_lossy()])
+}
+
+/// The deterministic simulation, in a release-like profile of its own and with the planted bugs it must find.
+fn simulate(more: &[&str]) -> anyhow::Result<()> {
+    let run = ["run", "--profile", "sim", "--package", "fargateer-testkit", "--features", "seeded-bugs"];
+    cargo(&[&run[..], &["--locked", "--quiet", "--"], more].concat())
 }
 
 /// Format, lints and dependencies.
