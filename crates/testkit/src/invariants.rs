@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use fargateer_sim::{Meeting, View};
 use serde_json::{Value, json};
 
-use crate::overseer::Record;
+use crate::record::Record;
 use crate::state::{self, Ask};
 use crate::truth::Want;
 

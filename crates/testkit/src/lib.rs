@@ -34,6 +34,7 @@ mod leaks;
 mod operator;
 mod overseer;
 mod people;
+mod record;
 mod state;
 mod truth;
 

@@ -36,8 +36,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{VirtualClock, pass};
 use crate::invariants::OWNER;
-use crate::overseer::{Records, Signals};
+use crate::overseer::Signals;
 use crate::plan::Slipping;
+use crate::record::Records;
 use crate::source::Fed;
 use crate::state;
 use crate::wiring::{self, REGION};

@@ -1,127 +1,16 @@
 //! Sees every call of a run: lets faults strike where the plan says, checks the invariants at every effect, keeps count.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use fargateer_sim::{FaultKind, Meeting, View, Witness};
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use crate::effects::{Counts, Trace, count};
+use crate::effects::count;
 use crate::invariants;
-use crate::plan::{Blow, Plan, Slip, Slipping, Spell};
-use crate::truth::Truth;
-
-/// More like calls than this in a minute go round in circles (I7).
-const LIKE_CALLS: usize = 16;
-/// Violations kept: one is enough to fail, and a thousand like it say no more.
-const KEPT: usize = 8;
-
-/// Everything a run notes, shared by all who watch it.
-#[derive(Debug, Default)]
-pub(crate) struct Record {
-    /// What people want.
-    pub(crate) truth: Truth,
-    /// Broken invariants.
-    pub(crate) violations: Vec<String>,
-    /// Which faults struck.
-    pub(crate) faults: Counts,
-    /// Which calls had an effect.
-    pub(crate) effects: Counts,
-    /// Calls of the product, reads and writes.
-    pub(crate) calls: u64,
-    /// Writes of the product that reached AWS, refused ones included.
-    pub(crate) writes: u64,
-    /// Those among them that start tasks or end them.
-    pub(crate) service_writes: u64,
-    /// All that happened.
-    pub(crate) trace: Trace,
-    /// Answers of RegisterTaskDefinition that were lost: each may cost a revision (I2).
-    pub(crate) lost_registrations: u64,
-    /// When somebody or something last disturbed the world.
-    pub(crate) disturbed: Duration,
-    /// Nothing goes wrong any more.
-    pub(crate) calm: bool,
-    /// How many statuses were written.
-    pub(crate) statuses: u64,
-    strikes: BTreeMap<u64, Blow>,
-    spells: Vec<Spell>,
-    slips: Vec<Slip>,
-    alike: BTreeMap<String, VecDeque<Duration>>,
-}
-
-impl Record {
-    /// Notes a broken invariant.
-    pub(crate) fn violate(&mut self, at: Duration, invariant: &str, what: &str) {
-        if self.violations.len() < KEPT {
-            self.violations.push(format!("{invariant} at {:.1} s: {what}", at.as_secs_f64()));
-        }
-    }
-
-    /// The slip of the status write that comes now, if any.
-    pub(crate) fn slip(&mut self) -> Option<Slip> {
-        self.statuses += 1;
-        let number = self.statuses;
-        let slip = self.slips.iter().find(|slip| slip.write == number && !self.calm).cloned()?;
-        let name = if slip.how == Slipping::Fails { "slip-fails" } else { "slip-crash" };
-        count(&mut self.faults, name);
-        Some(slip)
-    }
-
-    /// The date of `at`, in seconds since 1970, a moment earlier.
-    fn date_before(at: Duration) -> f64 {
-        let epoch = fargateer_sim::Settings::default().epoch.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        (epoch + at).as_secs_f64() - 0.005
-    }
-
-    fn blow(&mut self, call: &Meeting<'_>, random: &mut fastrand::Rng) -> Option<Blow> {
-        if self.calm {
-            return None;
-        }
-        let struck = self.strikes.remove(&call.number);
-        let now = call.at.as_secs();
-        let luck = random.u8(0..100);
-        let spell = self.spells.iter().find(|spell| (spell.from..spell.until).contains(&now) && luck < spell.percent);
-        struck.or_else(|| spell.map(|spell| Blow::Fault(spell.fault.clone())))
-    }
-
-    /// The same write again and again is a hot loop, whatever comes of it.
-    fn note_alike(&mut self, call: &Meeting<'_>) {
-        let what = format!("{} {}", call.operation, call.request);
-        let times = self.alike.entry(what).or_default();
-        times.push_back(call.at);
-        while times.front().is_some_and(|first| call.at.saturating_sub(*first) > Duration::from_mins(1)) {
-            times.pop_front();
-        }
-        if times.len() > LIKE_CALLS {
-            let message = format!("{} sent {} times in a minute: {}", call.operation, times.len(), call.request);
-            self.violate(call.at, "I7 no hot loop", &message);
-        }
-    }
-}
-
-/// The record, as those who watch hold it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Records(Arc<Mutex<Record>>);
-
-impl Records {
-    /// The record of a run of `plan`.
-    pub(crate) fn of(plan: &Plan) -> Self {
-        let record = Record {
-            strikes: plan.strikes.iter().map(|strike| (strike.call, strike.blow.clone())).collect(),
-            spells: plan.spells.clone(),
-            slips: plan.slips.clone(),
-            ..Record::default()
-        };
-        Self(Arc::new(Mutex::new(record)))
-    }
-
-    /// The record. Never held while AWS is asked.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Record> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+use crate::plan::Blow;
+use crate::record::{Record, Records};
 
 /// What a process can be told from outside.
 #[derive(Debug, Clone, Default)]

@@ -68,7 +68,7 @@ fn full(name: &str) -> Agent {
 
 /// All workloads.
 pub fn all() -> Vec<Workload> {
-    let mut all = [making(), changing(), ending(), failing(), drifting()].concat();
+    let mut all = [making(), changing(), rearranging(), ending(), failing(), drifting()].concat();
     let large = ["many revisions (21)"];
     all.iter_mut().filter(|workload| large.contains(&workload.name)).for_each(|workload| workload.is_large = true);
     all
@@ -91,9 +91,7 @@ fn making() -> Vec<Workload> {
 }
 
 fn changing() -> Vec<Workload> {
-    let spot = json!({"strategy": [{"provider": "FARGATE_SPOT", "weight": 1}, {"provider": "FARGATE", "base": 1}]});
     let image = |agent: Agent| write(&agent.with_image("public.example.com/bot:2"));
-    let reordered = bot("bot").with("network/subnets", json!(["subnet-0b2", "subnet-0a1"]));
     vec![
         then("image update", &[full("bot")], vec![(0, image(full("bot")))]),
         then(
@@ -159,6 +157,13 @@ fn changing() -> Vec<Workload> {
                 (60, write(&full("bot"))),
             ],
         ),
+    ]
+}
+
+fn rearranging() -> Vec<Workload> {
+    let spot = json!({"strategy": [{"provider": "FARGATE_SPOT", "weight": 1}, {"provider": "FARGATE", "base": 1}]});
+    let reordered = bot("bot").with("network/subnets", json!(["subnet-0b2", "subnet-0a1"]));
+    vec![
         then("load balancer on (17)", &[bot("bot")], vec![(0, write(&bot("bot").behind_the_load_balancer()))]),
         then("load balancer off (18)", &[bot("bot").behind_the_load_balancer()], vec![(0, write(&bot("bot")))]),
         then("Spot on", &[bot("bot")], vec![(0, write(&bot("bot").with("capacity", spot.clone())))]),
