@@ -31,6 +31,9 @@ struct Args {
     /// Only workloads whose name contains this.
     #[arg(long)]
     workload: Option<String>,
+    /// Puts the figures into this file, between the marks `<!-- simulation -->`.
+    #[arg(long)]
+    readme: Option<PathBuf>,
     /// Where the shrunk plan of each planted bug goes.
     #[arg(long)]
     keep: Option<PathBuf>,
@@ -181,7 +184,19 @@ fn simulate(args: &Args) -> Result<bool, String> {
     let text = serde_json::to_string_pretty(&report).unwrap_or_default();
     std::fs::write(&args.report, text + "\n").map_err(|error| format!("{}: {error}", args.report.display()))?;
     println!("{}", report.line());
+    if let Some(file) = &args.readme {
+        write_figures(file, &report)?;
+    }
     Ok(good)
+}
+
+/// Puts the figures into the README.
+fn write_figures(file: &Path, report: &Report) -> Result<(), String> {
+    let wrong = |error: std::io::Error| format!("{}: {error}", file.display());
+    let text = std::fs::read_to_string(file).map_err(wrong)?;
+    let text = fargateer_testkit::report::in_readme(&text, report);
+    let text = text.ok_or_else(|| format!("{}: no marks <!-- simulation --> in it", file.display()))?;
+    std::fs::write(file, text).map_err(wrong)
 }
 
 /// Hunts the planted bugs; false when one got away.

@@ -202,3 +202,33 @@ const WRITES: [&str; 16] = [
     "PutScheduledAction",
     "DeleteScheduledAction",
 ];
+
+/// Where the table of the README begins and ends.
+const MARKS: (&str, &str) = ("<!-- simulation -->\n", "<!-- /simulation -->");
+
+/// `readme` with the table of `report` between its marks; none where there are no marks.
+pub fn in_readme(readme: &str, report: &Report) -> Option<String> {
+    let (before, rest) = readme.split_once(MARKS.0)?;
+    let (_, after) = rest.split_once(MARKS.1)?;
+    let caught = report.bugs.values().flatten().count();
+    let bugs = format!("\n{caught} of {} planted bugs were found.\n", report.bugs.len());
+    Some([before, MARKS.0, &report.table(), &bugs, MARKS.1, after].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_figures_of_the_readme_are_those_of_the_report() {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+        let read = |name: &str| std::fs::read_to_string(format!("{root}/{name}")).expect("a file of the repository");
+        let report: Report = serde_json::from_str(&read("sim-report.json")).expect("a report");
+        let readme = read("README.md");
+        assert_eq!(
+            in_readme(&readme, &report).as_deref(),
+            Some(readme.as_str()),
+            "cargo xtask simulate --readme README.md"
+        );
+    }
+}
