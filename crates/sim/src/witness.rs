@@ -4,9 +4,8 @@
 
 use crate::fault::FaultKind;
 use crate::refusal::Answer;
-use crate::world::{Place, World};
 use serde_json::Value;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::time::Duration;
 
 /// A call that came over the wire.
@@ -38,19 +37,22 @@ pub trait Witness: Debug + Send {
     fn after(&mut self, call: &Meeting<'_>, answer: Result<&Value, &str>, world: &mut View<'_>);
 }
 
+/// Answers an operation: service, operation, members.
+type Answers<'a> = dyn FnMut(&str, &str, &Value) -> Answer + 'a;
+
 /// The world as a witness may look at it, in the middle of a call.
-#[derive(Debug)]
-pub struct View<'a> {
-    pub(crate) world: &'a mut World,
-    pub(crate) now: Duration,
-    pub(crate) place: Place,
+pub struct View<'a>(pub(crate) &'a mut Answers<'a>);
+
+impl Debug for View<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("View").finish_non_exhaustive()
+    }
 }
 
 impl View<'_> {
     /// Calls an operation past faults, rates and records; see `Simulation::call`.
     pub fn ask(&mut self, service: &str, operation: &str, input: &Value) -> Result<Value, (String, String)> {
-        let answer = self.world.call(self.now, &self.place, (service, operation), input);
-        answer.map_err(|refusal| (refusal.code, refusal.message))
+        (self.0)(service, operation, input).map_err(|refusal| (refusal.code, refusal.message))
     }
 }
 

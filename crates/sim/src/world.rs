@@ -206,7 +206,9 @@ impl World {
         show: impl FnOnce(&mut dyn Witness, &mut View<'_>) -> T,
     ) -> Option<T> {
         let mut witness = self.witness.take()?;
-        let result = show(witness.as_mut(), &mut View { world: self, now, place: place.clone() });
+        let mut answers =
+            |service: &str, operation: &str, input: &Value| self.call(now, place, (service, operation), input);
+        let result = show(witness.as_mut(), &mut View(&mut answers));
         self.witness = Some(witness);
         Some(result)
     }

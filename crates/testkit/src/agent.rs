@@ -27,7 +27,7 @@ impl Agent {
 
     /// Its name.
     pub fn name(&self) -> &str {
-        self.0["metadata"]["name"].as_str().expect("a name")
+        self.0["metadata"]["name"].as_str().unwrap_or_default()
     }
 
     /// Sets the field at `pointer` below `spec`.
@@ -44,7 +44,9 @@ impl Agent {
     /// Removes the field `key` of `spec`.
     #[must_use]
     pub fn without(mut self, key: &str) -> Self {
-        self.0["spec"].as_object_mut().expect("a spec").remove(key);
+        if let Some(spec) = self.0["spec"].as_object_mut() {
+            spec.remove(key);
+        }
         self
     }
 

@@ -31,7 +31,7 @@ impl VirtualClock {
 
 impl Clock for VirtualClock {
     fn now(&self) -> Timestamp {
-        Timestamp::try_from(TimeSource::now(self)).expect("a time of our century")
+        Timestamp::try_from(TimeSource::now(self)).unwrap_or_default()
     }
 }
 

@@ -6,11 +6,6 @@
 //! has the same outcome. Plans come from three places: [`enumerate`] makes one for every call of a workload and every way
 //! it can fail, [`swarm`] draws them at random from a seed, and `regressions/*.json` keeps those that once found a bug.
 
-#![expect(
-    clippy::expect_used,
-    clippy::missing_panics_doc,
-    reason = "a development crate: what cannot be set up ends the run"
-)]
 #![expect(clippy::wildcard_enum_match_arm, reason = "of many kinds of acts and values, few matter in one place")]
 #![expect(clippy::format_push_string, reason = "reports are short")]
 

@@ -108,65 +108,78 @@ impl People {
         if meddling == Meddling::Disown && live["status"] == "ACTIVE" {
             self.host.records.lock().truth.disowned.push(name.to_owned());
         }
-        let resource = format!("service/{cluster}/{service}");
-        let target = |more: Value| {
-            let mut request = json!({"ServiceNamespace": "ecs", "ResourceId": resource,
-                "ScalableDimension": "ecs:service:DesiredCount"});
-            merge(&mut request, more);
-            request
+        let scaling = matches!(meddling, Meddling::Deregister | Meddling::Range(..) | Meddling::Policy);
+        let call = if scaling {
+            self.scaling_call(meddling, &cluster, &service)
+        } else {
+            self.other_call(meddling, (&cluster, &service, name), &live)
         };
-        let update = |more: Value| {
-            let mut request = json!({"cluster": cluster, "service": service});
-            merge(&mut request, more);
-            ("ecs", "UpdateService", request)
-        };
-        let arn = live["serviceArn"].clone();
-        let scaling = "application-autoscaling";
-        let call = match meddling {
-            Meddling::Count(count) => update(json!({"desiredCount": count})),
-            Meddling::Revision => match foreign_revision(&self.host.sim, &live) {
-                Some(arn) => update(json!({"taskDefinition": arn})),
-                None => return,
-            },
-            Meddling::Exec => update(json!({"enableExecuteCommand": true})),
-            Meddling::Detach => update(json!({"loadBalancers": []})),
-            Meddling::DeleteService => {
-                ("ecs", "DeleteService", json!({"cluster": cluster, "service": service, "force": true}))
-            }
-            Meddling::Deregister => (scaling, "DeregisterScalableTarget", target(json!({}))),
-            Meddling::Range(min, max) => {
-                if state::target(&mut aws, &cluster, &service).is_null() {
-                    return;
-                }
-                (scaling, "RegisterScalableTarget", target(json!({"MinCapacity": min, "MaxCapacity": max})))
-            }
-            Meddling::Policy => match state::policies(&mut aws, &cluster, &service).first() {
-                Some(policy) => {
-                    let mut configuration = policy["TargetTrackingScalingPolicyConfiguration"].clone();
-                    configuration["TargetValue"] = json!(33.0);
-                    let more = json!({"PolicyName": policy["PolicyName"], "PolicyType": "TargetTrackingScaling",
-                        "TargetTrackingScalingPolicyConfiguration": configuration});
-                    (scaling, "PutScalingPolicy", target(more))
-                }
-                None => return,
-            },
-            Meddling::Untag => ("ecs", "UntagResource", json!({"resourceArn": arn, "tagKeys": ["team"]})),
-            Meddling::Disown => ("ecs", "UntagResource", json!({"resourceArn": arn, "tagKeys": ["fargateer:owner"]})),
-            Meddling::Retention(days) => {
-                ("logs", "PutRetentionPolicy", json!({"logGroupName": format!("/ecs/{name}"), "retentionInDays": days}))
-            }
-            Meddling::DeleteLogs => ("logs", "DeleteLogGroup", json!({"logGroupName": format!("/ecs/{name}")})),
-            Meddling::Deregistered => {
-                ("ecs", "DeregisterTaskDefinition", json!({"taskDefinition": live["taskDefinition"]}))
-            }
-        };
-        aws.ask(call.0, call.1, &call.2);
+        if let Some((operator, operation, request)) = call {
+            aws.ask(operator, operation, &request);
+        }
         if meddling == Meddling::Deregistered {
             // A revision's status is believed for a day; a new process sees it at once.
             self.host.signals.kill.notify_one();
         }
     }
+
+    fn scaling_call(&self, meddling: Meddling, cluster: &str, service: &str) -> Option<Call> {
+        let mut aws = asking(&self.host.sim);
+        let mut request = json!({"ServiceNamespace": "ecs", "ResourceId": format!("service/{cluster}/{service}"),
+            "ScalableDimension": "ecs:service:DesiredCount"});
+        let operation = match meddling {
+            Meddling::Range(min, max) if !state::target(&mut aws, cluster, service).is_null() => {
+                merge(&mut request, json!({"MinCapacity": min, "MaxCapacity": max}));
+                "RegisterScalableTarget"
+            }
+            Meddling::Policy => {
+                let policy = state::policies(&mut aws, cluster, service).first()?.clone();
+                let mut configuration = policy["TargetTrackingScalingPolicyConfiguration"].clone();
+                configuration["TargetValue"] = json!(33.0);
+                let more = json!({"PolicyName": policy["PolicyName"], "PolicyType": "TargetTrackingScaling",
+                    "TargetTrackingScalingPolicyConfiguration": configuration});
+                merge(&mut request, more);
+                "PutScalingPolicy"
+            }
+            Meddling::Deregister => "DeregisterScalableTarget",
+            _ => return None,
+        };
+        Some(("application-autoscaling", operation, request))
+    }
+
+    fn other_call(&self, meddling: Meddling, home: (&str, &str, &str), live: &Value) -> Option<Call> {
+        let (cluster, service, name) = home;
+        let update = |more: Value| {
+            let mut request = json!({"cluster": cluster, "service": service});
+            merge(&mut request, more);
+            ("ecs", "UpdateService", request)
+        };
+        let untag = |key: &str| ("ecs", "UntagResource", json!({"resourceArn": live["serviceArn"], "tagKeys": [key]}));
+        let group = format!("/ecs/{name}");
+        Some(match meddling {
+            Meddling::Count(count) => update(json!({"desiredCount": count})),
+            Meddling::Revision => update(json!({"taskDefinition": foreign_revision(&self.host.sim, live)?})),
+            Meddling::Exec => update(json!({"enableExecuteCommand": true})),
+            Meddling::Detach => update(json!({"loadBalancers": []})),
+            Meddling::DeleteService => {
+                ("ecs", "DeleteService", json!({"cluster": cluster, "service": service, "force": true}))
+            }
+            Meddling::Untag => untag("team"),
+            Meddling::Disown => untag("fargateer:owner"),
+            Meddling::Retention(days) => {
+                ("logs", "PutRetentionPolicy", json!({"logGroupName": group, "retentionInDays": days}))
+            }
+            Meddling::DeleteLogs => ("logs", "DeleteLogGroup", json!({"logGroupName": group})),
+            Meddling::Deregistered => {
+                ("ecs", "DeregisterTaskDefinition", json!({"taskDefinition": live["taskDefinition"]}))
+            }
+            Meddling::Deregister | Meddling::Range(..) | Meddling::Policy => return None,
+        })
+    }
 }
+
+/// Service, operation, request.
+type Call = (&'static str, &'static str, Value);
 
 /// A revision somebody registered by hand: like the one that runs, with a variable more, and no tags.
 fn foreign_revision(sim: &Simulation, live: &Value) -> Option<Value> {

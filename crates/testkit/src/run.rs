@@ -109,7 +109,10 @@ fn told(plan: &Plan, timeline: bool) -> Outcome {
     let said = Said::default();
     let listening = lot(plan).is_multiple_of(16).then(|| said.listen());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    let mut outcome = runtime.expect("a runtime of one thread").block_on(play(plan, timeline));
+    let mut outcome = match runtime {
+        Ok(runtime) => runtime.block_on(play(plan, timeline)),
+        Err(error) => Outcome { violations: vec![format!("no runtime: {error}")], ..Outcome::default() },
+    };
     drop(listening);
     if said.text().contains(&canary(plan.seed)) {
         outcome.violations.push("I15 no secret is told: it stands in the log".to_owned());
@@ -286,7 +289,9 @@ async fn tell_no_secret(plan: &Plan, host: &Host) {
     let Some(running) = host.running() else { return };
     let reconciler = &running.controller.reconciler;
     let mut said = String::new();
-    prometheus_client::encoding::text::encode(&mut said, &running.registry).expect("metrics are text");
+    if let Err(error) = prometheus_client::encoding::text::encode(&mut said, &running.registry) {
+        host.records.lock().violate(host.sim.now(), "metrics are text", &error.to_string());
+    }
     said += &format!("{:?}", reconciler.board.events().list(None));
     said += &serde_json::to_string(&reconciler.board.all().into_iter().collect::<Vec<_>>()).unwrap_or_default();
     let poisoned = host.records.lock().truth.poisoned.clone();

@@ -68,7 +68,7 @@ fn full(name: &str) -> Agent {
 
 /// All workloads.
 pub fn all() -> Vec<Workload> {
-    let mut all = [making(), changing(), rearranging(), ending(), failing(), drifting()].concat();
+    let mut all = [making(), changing(), rescaling(), rearranging(), ending(), failing(), drifting()].concat();
     let large = ["many revisions (21)"];
     all.iter_mut().filter(|workload| large.contains(&workload.name)).for_each(|workload| workload.is_large = true);
     all
@@ -113,6 +113,12 @@ fn changing() -> Vec<Workload> {
         then("scale to nothing (7)", &[bot("bot")], vec![(0, write(&bot("bot").with_tasks(0)))]),
         then("scaling on", &[bot("bot").with_tasks(2)], vec![(0, write(&bot("bot").with_tasks(2).scaled(2, 5)))]),
         then("scaling off (6)", &[full("bot")], vec![(0, write(&full("bot").without("autoscaling")))]),
+    ]
+}
+
+fn rescaling() -> Vec<Workload> {
+    let image = |agent: Agent| write(&agent.with_image("public.example.com/bot:2"));
+    vec![
         then(
             "another range and target",
             &[full("bot")],
