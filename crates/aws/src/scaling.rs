@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use crate::batch::Batch;
 use crate::caller::{Caller, Operation, items, text};
 use crate::error;
-use crate::memory::Memory;
+use crate::memory::{Memory, Turns};
 use crate::quota::Group;
 use crate::wire::Exchange;
 
@@ -69,6 +69,8 @@ type Wanted = (String, bool);
 pub(crate) struct Targets {
     batch: Batch<Place, Wanted, Seen<Live>>,
     policies: Memory<(Place, String), Vec<Value>>,
+    /// All policies of a region are read by one caller at a time; the others wait for what it brings.
+    readers: Turns<Place>,
     /// What was seen or written a moment ago: a rollout is polled, its scaling need not be.
     recent: Memory<(Place, Wanted), Seen<Live>>,
 }
@@ -78,6 +80,7 @@ impl Targets {
         Self {
             batch: Batch::new(BATCH, WINDOW),
             policies: Memory::new(believed),
+            readers: Turns::default(),
             recent: Memory::new(believed.min(RECENT)),
         }
     }
@@ -89,7 +92,7 @@ impl Targets {
             return seen;
         }
         let fetch = |wanted: Vec<Wanted>| self.fetch(caller, wanted);
-        let Some(seen) = self.batch.get(caller.place, wanted, fetch).await else {
+        let Some(seen) = self.batch.get(caller.place, wanted, caller.backlog(TARGETS), fetch).await else {
             let message = "the shared read was given up";
             return Seen::Unknown(error::of(
                 TARGETS.name,
@@ -216,26 +219,53 @@ impl Targets {
     }
 
     async fn policies(&self, caller: &Caller<'_>, ids: &[&str]) -> Result<BTreeMap<String, Vec<Value>>, Failure> {
-        let key = |id: &str| (caller.place.clone(), id.to_owned());
-        let lenient = caller.rereads.just_now(caller.place);
-        let know = |id: &str| if lenient { self.policies.get_leniently(&key(id)) } else { self.policies.get(&key(id)) };
-        let known = ids.iter().filter_map(|id| Some(((*id).to_owned(), know(id)?)));
-        let mut policies: BTreeMap<String, Vec<Value>> = known.collect();
-        let asked: Vec<&str> = ids.iter().filter(|id| !policies.contains_key(**id)).copied().collect();
-        let mut read = Vec::new();
-        if asked.len() <= FEW {
-            for id in &asked {
-                read.extend(policies_of(caller, Some(id)).await?);
-            }
-        } else {
-            read = policies_of(caller, None).await?;
+        let (mut policies, asked) = self.known(caller, ids);
+        if asked.is_empty() {
+            return Ok(policies);
         }
-        for id in asked {
-            let own: Vec<Value> = read.iter().filter(|policy| text(policy, "ResourceId") == id).cloned().collect();
-            self.policies.put(key(id), own.clone());
-            policies.insert(id.to_owned(), own);
+        if asked.len() <= FEW {
+            for id in asked {
+                let own = policies_of(caller, Some(id)).await?;
+                self.policies.put((caller.place.clone(), id.to_owned()), own.clone());
+                policies.insert(id.to_owned(), own);
+            }
+            return Ok(policies);
+        }
+        let _turn = self.readers.wait(caller.place).await;
+        // Whoever had the turn before may have read what we are about to ask for.
+        let (mut policies, asked) = self.known(caller, ids);
+        if !asked.is_empty() {
+            let mut all = self.read_all(caller, &asked).await?;
+            policies.extend(asked.into_iter().filter_map(|id| all.remove_entry(id)));
         }
         Ok(policies)
+    }
+
+    /// What is known of the policies of `ids`, and whose must be read.
+    fn known<'a>(&self, caller: &Caller<'_>, ids: &[&'a str]) -> (BTreeMap<String, Vec<Value>>, Vec<&'a str>) {
+        let lenient = caller.rereads.just_now(caller.place);
+        let (mut policies, mut asked) = (BTreeMap::new(), Vec::new());
+        for id in ids {
+            let key = (caller.place.clone(), (*id).to_owned());
+            match if lenient { self.policies.get_leniently(&key) } else { self.policies.get(&key) } {
+                Some(known) => drop(policies.insert(key.1, known)),
+                None => asked.push(*id),
+            }
+        }
+        (policies, asked)
+    }
+
+    /// Reads the policies of the whole region, and keeps those of everybody: whoever comes next need not page through them.
+    async fn read_all(&self, caller: &Caller<'_>, asked: &[&str]) -> Result<BTreeMap<String, Vec<Value>>, Failure> {
+        let nothing = asked.iter().map(|id| ((*id).to_owned(), Vec::new()));
+        let mut all: BTreeMap<String, Vec<Value>> = nothing.collect();
+        for policy in policies_of(caller, None).await? {
+            all.entry(text(&policy, "ResourceId").to_owned()).or_default().push(policy);
+        }
+        for (id, own) in &all {
+            self.policies.put((caller.place.clone(), id.clone()), own.clone());
+        }
+        Ok(all)
     }
 }
 

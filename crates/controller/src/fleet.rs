@@ -98,7 +98,7 @@ impl Fleet {
     /// Whether what `pass` brings about is still what the sources say.
     pub fn still_wants(&self, pass: &Pass) -> bool {
         match (self.spec(&pass.key), &pass.desired) {
-            (Spec::Present { agent, .. }, Desired::Present(wanted)) => *agent == wanted.agent,
+            (Spec::Present { agent, .. }, Desired::Present(wanted)) => agent == wanted.agent,
             (Spec::Gone(now), Desired::Absent(then, _)) => now.held.is_none() == then.held.is_none(),
             (Spec::Broken { .. }, Desired::Unclear(..)) => true,
             (Spec::Present { .. } | Spec::Gone(_) | Spec::Broken { .. }, _) => false,

@@ -18,7 +18,7 @@ pub enum Spec {
     /// A good spec. `faults` are those of a newer wording that could not be used.
     Present {
         /// The last good wording.
-        agent: Box<AgentDeployment>,
+        agent: Arc<AgentDeployment>,
         /// Where it stands.
         source: SourceStatus,
         /// What is wrong with the newest wording, if anything.
@@ -87,7 +87,7 @@ pub enum Desired {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wanted {
     /// The spec.
-    pub agent: AgentDeployment,
+    pub agent: Arc<AgentDeployment>,
     /// Its generation.
     pub generation: Generation,
     /// Facts of the moment.
@@ -109,7 +109,7 @@ impl Desired {
     pub fn of(spec: Spec, circumstances: Circumstances) -> Self {
         match spec {
             Spec::Present { agent, source: _, faults } => {
-                Self::Present(Box::new(Wanted::new(*agent, faults, circumstances)))
+                Self::Present(Box::new(Wanted::new(agent, faults, circumstances)))
             }
             Spec::Broken { reason, faults, source: _ } => Self::Unclear(reason, faults),
             Spec::Gone(departure) => Self::Absent(Box::new(departure), circumstances),
@@ -132,7 +132,8 @@ impl Desired {
 
 impl Wanted {
     /// What `agent` implies.
-    pub fn new(agent: AgentDeployment, faults: Vec<String>, circumstances: Circumstances) -> Self {
+    pub fn new(agent: impl Into<Arc<AgentDeployment>>, faults: Vec<String>, circumstances: Circumstances) -> Self {
+        let agent = agent.into();
         let generation = Generation::of(&agent.spec);
         let image = Reference::parse(agent.spec.image.uri.as_deref().unwrap_or_default());
         let log_group = log_group::from_spec(&agent);
@@ -224,7 +225,7 @@ mod tests {
         let document =
             json!({"apiVersion": "fargateer/v1", "kind": "AgentDeployment", "metadata": {"name": "bot"}, "spec": spec});
         let circumstances = Circumstances { owner: "prod".to_owned(), ..Circumstances::default() };
-        Wanted::new(serde_json::from_value(document).unwrap(), Vec::new(), circumstances)
+        Wanted::new(serde_json::from_value::<AgentDeployment>(document).unwrap(), Vec::new(), circumstances)
     }
 
     #[test]

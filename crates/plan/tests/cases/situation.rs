@@ -92,7 +92,9 @@ impl Situation {
         };
         let key = agent.key();
         let spec = match &world.gone {
-            None => Spec::Present { agent: Box::new(agent), source: SourceStatus::default(), faults: Vec::new() },
+            None => {
+                Spec::Present { agent: std::sync::Arc::new(agent), source: SourceStatus::default(), faults: Vec::new() }
+            }
             Some(gone) => {
                 let inventory = Wanted::new(agent, Vec::new(), circumstances.clone()).inventory();
                 Spec::Gone(Departure { key: key.clone(), inventory, held: gone.held.clone() })

@@ -17,7 +17,7 @@ pub(crate) fn circumstances() -> Circumstances {
 
 /// A spec as the sources give it.
 pub(crate) fn present(agent: &AgentDeployment) -> Spec {
-    Spec::Present { agent: Box::new(agent.clone()), source: SourceStatus::default(), faults: Vec::new() }
+    Spec::Present { agent: std::sync::Arc::new(agent.clone()), source: SourceStatus::default(), faults: Vec::new() }
 }
 
 /// The spec of `agent`, gone.
