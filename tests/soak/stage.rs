@@ -38,6 +38,8 @@ use crate::meter::{Clerk, Door, Ledger};
 const OWNER: &str = "soak";
 /// Time between two sweeps.
 pub const RESYNC: Duration = Duration::from_mins(5);
+/// A cluster has no more than 5,000 services.
+const CLUSTERS: [&str; 4] = ["agents", "batch", "desk", "night"];
 /// Where a fleet stands that is too large for the rates of one region.
 const REGIONS: [&str; 5] = ["us-east-1", "us-west-2", "eu-west-1", "eu-central-1", "ap-northeast-1"];
 
@@ -54,7 +56,8 @@ impl Stage {
     pub async fn with(agents: usize, regions: usize) -> Self {
         let sim = Simulation::new(fargateer_sim::Settings { throttle: true, ..fargateer_sim::Settings::default() });
         for region in REGIONS.iter().take(regions) {
-            sim.seed(Seed { region: (*region).to_owned(), ..wiring::seed() });
+            let clusters = CLUSTERS.map(str::to_owned).to_vec();
+            sim.seed(Seed { region: (*region).to_owned(), clusters, ..wiring::seed() });
         }
         let ledger = Ledger::default();
         let mut stage = Self { sim, ledger, clock: VirtualClock::default(), documents: BTreeMap::new() };
@@ -111,13 +114,13 @@ pub fn name(number: usize) -> String {
 
 /// Where it runs.
 pub fn cluster(number: usize) -> &'static str {
-    if number.is_multiple_of(4) { "batch" } else { "agents" }
+    CLUSTERS[number % CLUSTERS.len()]
 }
 
-/// One agent of the fleet: every other one is scaled, every fourth stands in another cluster.
+/// One agent of the fleet: every fourth is scaled, for a region has no more than 3,000 scalable targets.
 pub fn agent(number: usize) -> Agent {
     let agent = Agent::named(&name(number)).with("cluster", json!(cluster(number)));
-    if number.is_multiple_of(2) { agent.scaled(1, 4) } else { agent }
+    if (number / 4).is_multiple_of(4) { agent.scaled(1, 4) } else { agent }
 }
 
 /// What a source says about an agent.

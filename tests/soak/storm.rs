@@ -64,7 +64,8 @@ pub async fn storm(agents: usize) -> Test {
     // An agent nobody looked at since the storm broke, though there was time for two sweeps, starved.
     let starved = stage.ledger.lock().described.values().filter(|at| **at < begun).count();
     let oldest = stage.ledger.lock().described.values().map(|at| stage.sim.now().saturating_sub(*at)).max();
-    let (changes, throttled) = (stage.ledger.lock().changes(), stage.ledger.lock().throttled());
+    let changes = stage.ledger.lock().changes();
+    let throttled = stage.ledger.lock().throttled();
     operator.end().await;
     let figures = vec![
         Figure::at_most("calls in the first minute, of AWS's refill, the worst group", (worst, 2.0), "times"),

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fargateer_plan::desired::Place;
+use serde_json::Value;
 use tokio::time::Instant;
 
 /// When something that hardly changes was last read again. Two such reads in one pass can be spread over two.
@@ -45,6 +46,21 @@ impl<K: Ord + Clone> Turns<K> {
             Arc::clone(turns.entry(key.clone()).or_default())
         };
         turn.lock_owned().await
+    }
+}
+
+/// A document in little room: thousands are remembered, and one of small maps is many times as large as its text.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Folded(Box<str>);
+
+impl Folded {
+    pub(crate) fn of(document: &Value) -> Self {
+        Self(document.to_string().into())
+    }
+
+    /// The document; null where there is none.
+    pub(crate) fn unfold(&self) -> Value {
+        serde_json::from_str(&self.0).unwrap_or_default()
     }
 }
 

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use crate::batch::Batch;
 use crate::caller::{Caller, Operation, items, text};
 use crate::error;
-use crate::memory::{Memory, Turns};
+use crate::memory::{Folded, Memory, Turns};
 use crate::quota::Group;
 use crate::wire::Exchange;
 
@@ -64,15 +64,45 @@ const RECENT: Duration = Duration::from_mins(1);
 /// A resource id, and whether its scheduled actions matter.
 type Wanted = (String, bool);
 
+/// A target in little room: its policies and actions as text.
+#[derive(Debug, Clone)]
+struct Brief {
+    seen: Seen<Live>,
+    lists: Folded,
+}
+
+impl Brief {
+    fn of(seen: &Seen<Live>) -> Self {
+        let Seen::Present(live) = seen else { return Self { seen: seen.clone(), lists: Folded::default() } };
+        let lists = Folded::of(&json!([live.policies, live.scheduled]));
+        let seen = Seen::Present(Live { policies: Vec::new(), scheduled: Vec::new(), ..*live });
+        Self { seen, lists }
+    }
+
+    fn whole(self) -> Seen<Live> {
+        let mut seen = self.seen;
+        if let Some(live) = seen.present_mut() {
+            let mut lists = list(self.lists.unfold()).into_iter();
+            live.policies = list(lists.next().unwrap_or_default());
+            live.scheduled = list(lists.next().unwrap_or_default());
+        }
+        seen
+    }
+}
+
+fn list(value: Value) -> Vec<Value> {
+    if let Value::Array(items) = value { items } else { Vec::new() }
+}
+
 /// Scalable targets of all places.
 #[derive(Debug)]
 pub(crate) struct Targets {
     batch: Batch<Place, Wanted, Seen<Live>>,
-    policies: Memory<(Place, String), Vec<Value>>,
+    policies: Memory<(Place, String), Folded>,
     /// All policies of a region are read by one caller at a time; the others wait for what it brings.
     readers: Turns<Place>,
     /// What was seen or written a moment ago: a rollout is polled, its scaling need not be.
-    recent: Memory<(Place, Wanted), Seen<Live>>,
+    recent: Memory<(Place, Wanted), Brief>,
 }
 
 impl Targets {
@@ -88,8 +118,8 @@ impl Targets {
     /// Target, policies and - if wanted - scheduled actions of a service.
     pub(crate) async fn observe(&self, caller: &Caller<'_>, wanted: Wanted) -> Seen<Live> {
         let key = (caller.place.clone(), wanted.clone());
-        if let Some(seen) = self.recent.get(&key) {
-            return seen;
+        if let Some(brief) = self.recent.get(&key) {
+            return brief.whole();
         }
         let fetch = |wanted: Vec<Wanted>| self.fetch(caller, wanted);
         let Some(seen) = self.batch.get(caller.place, wanted, caller.backlog(TARGETS), fetch).await else {
@@ -102,7 +132,7 @@ impl Targets {
             ));
         };
         if seen.failure().is_none() {
-            self.recent.put(key, seen.clone());
+            self.recent.put(key, Brief::of(&seen));
         }
         seen
     }
@@ -157,12 +187,12 @@ impl Targets {
     fn remember(&self, caller: &Caller<'_>, change: &Change) {
         let request = request(change);
         for key in keys(caller, request) {
-            let before = self.recent.get(&key);
+            let before = self.recent.get(&key).map(Brief::whole);
             // A target that is made has nothing before it; of any other, what was seen must be known.
             let made = request.get("Tags").is_some();
             if let Some(mut seen) = before.or(made.then_some(Seen::Absent)) {
                 echo::scaling(&mut seen, change);
-                self.recent.put(key, seen);
+                self.recent.put(key, Brief::of(&seen));
             }
         }
     }
@@ -226,7 +256,7 @@ impl Targets {
         if asked.len() <= FEW {
             for id in asked {
                 let own = policies_of(caller, Some(id)).await?;
-                self.policies.put((caller.place.clone(), id.to_owned()), own.clone());
+                self.policies.put((caller.place.clone(), id.to_owned()), Folded::of(&json!(own)));
                 policies.insert(id.to_owned(), own);
             }
             return Ok(policies);
@@ -248,7 +278,7 @@ impl Targets {
         for id in ids {
             let key = (caller.place.clone(), (*id).to_owned());
             match if lenient { self.policies.get_leniently(&key) } else { self.policies.get(&key) } {
-                Some(known) => drop(policies.insert(key.1, known)),
+                Some(known) => drop(policies.insert(key.1, list(known.unfold()))),
                 None => asked.push(*id),
             }
         }
@@ -263,7 +293,7 @@ impl Targets {
             all.entry(text(&policy, "ResourceId").to_owned()).or_default().push(policy);
         }
         for (id, own) in &all {
-            self.policies.put((caller.place.clone(), id.clone()), own.clone());
+            self.policies.put((caller.place.clone(), id.clone()), Folded::of(&json!(own)));
         }
         Ok(all)
     }

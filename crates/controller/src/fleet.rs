@@ -59,8 +59,8 @@ impl Fleet {
 
     /// Takes a snapshot in and says whom to wake.
     pub fn update(&self, snapshot: Snapshot) -> Changes {
-        let statuses = self.board.all();
-        let incumbents = statuses.iter().filter(|(_, status)| status.inventory.arns.contains_key("service"));
+        let known_before = self.board.known();
+        let incumbents = known_before.iter().filter(|(_, has_service)| **has_service);
         let incumbents: BTreeSet<Key> = incumbents.map(|(key, _)| key.clone()).collect();
         let mut state = self.lock();
         state.snapshots.insert(snapshot.source.clone(), snapshot);
@@ -75,7 +75,7 @@ impl Fleet {
             known.filter(|key| state.specs.get(*key) != specs.get(*key)).cloned().collect();
         state.specs = specs;
         if whole {
-            state.count_missing(statuses.keys());
+            state.count_missing(known_before.keys());
         }
         let missing: Vec<Key> = state.missing.keys().cloned().collect();
         changed.retain(|key| !state.missing.contains_key(key));

@@ -70,6 +70,8 @@ fn essence(aws: &Aws, agent: &AgentDeployment) -> BTreeMap<&'static str, Value> 
     }
     let mut tags = aws.service_tags();
     tags.remove(tags::FROZEN_COUNT);
+    // Its number depends on how many revisions were tried before.
+    tags.remove(tags::REVISION);
     let group = agent.spec.logging.enabled.then(|| aws.log_groups[&agent.log_group()].retention);
     let named = |items: &[Value], key: &str| -> BTreeMap<String, Value> {
         items.iter().map(|item| (item[key].to_string(), item.clone())).collect()
@@ -114,7 +116,7 @@ fn bit(look: &Look) -> u16 {
         Look::LogGroup(_) | Look::LogGroupNow(_) => 2,
         Look::LogGroupTags(_) => 3,
         Look::Scaling { .. } => 4,
-        Look::Revision(_) => 5,
+        Look::Revision(_) | Look::VouchedRevision { .. } => 5,
         Look::Revisions(_) => 6,
         Look::Verdicts { .. } => 7,
         Look::StoppedTasks { .. } => 8,
