@@ -11,7 +11,7 @@ use fargateer_store::status::memory::MemoryStatuses;
 use fargateer_testkit::figures::{Figure, Test};
 use serde_json::json;
 
-use crate::meter::{Storm, heap};
+use crate::meter::{Storm, cpu_seconds, heap};
 use crate::stage::{Operator, Stage, agent, cluster, document, name};
 use crate::steady::{count, float, seconds};
 
@@ -34,6 +34,7 @@ struct Size {
 /// L-8: `agents` agents over so many virtual days.
 pub async fn soak(agents: usize, days: u64) -> Test {
     let mut life = Life::new(agents).await;
+    let cpu = cpu_seconds();
     let statuses: Arc<dyn Statuses> = Arc::new(MemoryStatuses::default());
     let operator = Operator::with(&life.stage, Arc::clone(&statuses), BTreeSet::new()).await;
     life.days(&operator, SETTLED).await;
@@ -41,6 +42,7 @@ pub async fn soak(agents: usize, days: u64) -> Test {
     let operator = Operator::with(&life.stage, statuses, BTreeSet::new()).await;
     life.days(&operator, days - SETTLED).await;
     let late = life.measured(operator).await;
+    let cpu = cpu_seconds() - cpu;
     let tens = float(days - SETTLED) / 10.0;
     let seen = life.stage.ledger.lock();
     let figures = vec![
@@ -52,6 +54,7 @@ pub async fn soak(agents: usize, days: u64) -> Test {
         Figure::at_most("agents on the board", (count(late.board), count(agents)), ""),
         Figure::at_most("metric series, more than after two days", (more(late.series, early.series), 0.0), ""),
         Figure::at_most("agents that are not as they should be in the end", (count(life.wrong), 0.0), ""),
+        Figure::at_most("processor time a virtual day: 90 in 15 minutes", (cpu / float(days), 10.0), "s"),
         Figure::of("edits", count(life.edits), ""),
         Figure::of("changes by others", count(life.drifts), ""),
         Figure::of("bad ten minutes of AWS", count(life.storms), ""),

@@ -64,6 +64,13 @@ const RECENT: Duration = Duration::from_mins(1);
 /// A resource id, and whether its scheduled actions matter.
 type Wanted = (String, bool);
 
+/// A target without its policies, and whether those of many others are unknown, too.
+#[derive(Debug, Clone)]
+struct Target {
+    live: Live,
+    many: bool,
+}
+
 /// A target in little room: its policies and actions as text.
 #[derive(Debug, Clone)]
 struct Brief {
@@ -97,7 +104,7 @@ fn list(value: Value) -> Vec<Value> {
 /// Scalable targets of all places.
 #[derive(Debug)]
 pub(crate) struct Targets {
-    batch: Batch<Place, Wanted, Seen<Live>>,
+    batch: Batch<Place, Wanted, Seen<Target>>,
     policies: Memory<(Place, String), Folded>,
     /// All policies of a region are read by one caller at a time; the others wait for what it brings.
     readers: Turns<Place>,
@@ -130,6 +137,16 @@ impl Targets {
                 Reason::Unavailable,
                 ("Abandoned", message),
             ));
+        };
+        // Only who is scaled waits for policies, not all who shared the read of the targets.
+        let seen = match seen {
+            Seen::Present(Target { live, many }) => match self.policies(caller, &key.1.0, many).await {
+                Ok(policies) => Seen::Present(Live { policies, ..live }),
+                Err(failure) => Seen::Unknown(failure),
+            },
+            Seen::Absent => Seen::Absent,
+            Seen::NotLooked => Seen::NotLooked,
+            Seen::Unknown(failure) => Seen::Unknown(failure),
         };
         if seen.failure().is_none() {
             self.recent.put(key, Brief::of(&seen));
@@ -212,7 +229,7 @@ impl Targets {
         caller.json(operation, request, send).await.map(drop)
     }
 
-    async fn fetch(&self, caller: &Caller<'_>, wanted: Vec<Wanted>) -> BTreeMap<Wanted, Seen<Live>> {
+    async fn fetch(&self, caller: &Caller<'_>, wanted: Vec<Wanted>) -> BTreeMap<Wanted, Seen<Target>> {
         match self.read(caller, &wanted).await {
             Ok(mut found) => {
                 let seen = |key: Wanted| {
@@ -225,7 +242,7 @@ impl Targets {
         }
     }
 
-    async fn read(&self, caller: &Caller<'_>, wanted: &[Wanted]) -> Result<BTreeMap<Wanted, Live>, Failure> {
+    async fn read(&self, caller: &Caller<'_>, wanted: &[Wanted]) -> Result<BTreeMap<Wanted, Target>, Failure> {
         let mut ids: Vec<&str> = wanted.iter().map(|(id, _)| id.as_str()).collect();
         ids.dedup();
         let request =
@@ -237,65 +254,53 @@ impl Targets {
         };
         let targets = pages(&request, "ScalableTargets", ask).await?;
         let scaled: Vec<&str> = targets.iter().map(|target| text(target, "ResourceId")).collect();
-        let policies = self.policies(caller, &scaled).await?;
+        let unknown = scaled.iter().filter(|id| self.known(caller, id).is_none()).count();
         let mut found = BTreeMap::new();
         for (id, scheduled) in wanted {
             let Some(target) = targets.iter().find(|target| text(target, "ResourceId") == id) else { continue };
             let actions = if *scheduled { scheduled_actions(caller, id).await? } else { Vec::new() };
-            let policies = policies.get(id).cloned().unwrap_or_default();
-            found.insert((id.clone(), *scheduled), live(target, policies, actions));
+            let target = Target { live: live(target, actions), many: unknown > FEW };
+            found.insert((id.clone(), *scheduled), target);
         }
         Ok(found)
     }
 
-    async fn policies(&self, caller: &Caller<'_>, ids: &[&str]) -> Result<BTreeMap<String, Vec<Value>>, Failure> {
-        let (mut policies, asked) = self.known(caller, ids);
-        if asked.is_empty() {
-            return Ok(policies);
+    /// The policies of the target `id`: by itself, or - where those of many are unknown - together with all of the region.
+    async fn policies(&self, caller: &Caller<'_>, id: &str, many: bool) -> Result<Vec<Value>, Failure> {
+        if let Some(known) = self.known(caller, id) {
+            return Ok(known);
         }
-        if asked.len() <= FEW {
-            for id in asked {
-                let own = policies_of(caller, Some(id)).await?;
-                self.policies.put((caller.place.clone(), id.to_owned()), Folded::of(&json!(own)));
-                policies.insert(id.to_owned(), own);
-            }
-            return Ok(policies);
+        if !many {
+            let own = policies_of(caller, Some(id)).await?;
+            self.policies.put((caller.place.clone(), id.to_owned()), Folded::of(&json!(own)));
+            return Ok(own);
         }
         let _turn = self.readers.wait(caller.place).await;
-        // Whoever had the turn before may have read what we are about to ask for.
-        let (mut policies, asked) = self.known(caller, ids);
-        if !asked.is_empty() {
-            let mut all = self.read_all(caller, &asked).await?;
-            policies.extend(asked.into_iter().filter_map(|id| all.remove_entry(id)));
+        // Whoever had the turn before has most likely read what we are about to ask for.
+        match self.known(caller, id) {
+            Some(known) => Ok(known),
+            None => self.read_all(caller, id).await,
         }
-        Ok(policies)
     }
 
-    /// What is known of the policies of `ids`, and whose must be read.
-    fn known<'a>(&self, caller: &Caller<'_>, ids: &[&'a str]) -> (BTreeMap<String, Vec<Value>>, Vec<&'a str>) {
+    /// What is known of the policies of `id`.
+    fn known(&self, caller: &Caller<'_>, id: &str) -> Option<Vec<Value>> {
+        let key = (caller.place.clone(), id.to_owned());
         let lenient = caller.rereads.just_now(caller.place);
-        let (mut policies, mut asked) = (BTreeMap::new(), Vec::new());
-        for id in ids {
-            let key = (caller.place.clone(), (*id).to_owned());
-            match if lenient { self.policies.get_leniently(&key) } else { self.policies.get(&key) } {
-                Some(known) => drop(policies.insert(key.1, list(known.unfold()))),
-                None => asked.push(*id),
-            }
-        }
-        (policies, asked)
+        let known = if lenient { self.policies.get_leniently(&key) } else { self.policies.get(&key) };
+        known.map(|folded| list(folded.unfold()))
     }
 
     /// Reads the policies of the whole region, and keeps those of everybody: whoever comes next need not page through them.
-    async fn read_all(&self, caller: &Caller<'_>, asked: &[&str]) -> Result<BTreeMap<String, Vec<Value>>, Failure> {
-        let nothing = asked.iter().map(|id| ((*id).to_owned(), Vec::new()));
-        let mut all: BTreeMap<String, Vec<Value>> = nothing.collect();
+    async fn read_all(&self, caller: &Caller<'_>, asked: &str) -> Result<Vec<Value>, Failure> {
+        let mut all: BTreeMap<String, Vec<Value>> = BTreeMap::from([(asked.to_owned(), Vec::new())]);
         for policy in policies_of(caller, None).await? {
             all.entry(text(&policy, "ResourceId").to_owned()).or_default().push(policy);
         }
         for (id, own) in &all {
             self.policies.put((caller.place.clone(), id.clone()), Folded::of(&json!(own)));
         }
-        Ok(all)
+        Ok(all.remove(asked).unwrap_or_default())
     }
 }
 
@@ -355,9 +360,9 @@ async fn pages<'a>(
     }
 }
 
-fn live(target: &Value, policies: Vec<Value>, scheduled: Vec<Value>) -> Live {
+fn live(target: &Value, scheduled: Vec<Value>) -> Live {
     let number = |key: &str| target.get(key).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
     let suspended = target.get("SuspendedState").and_then(Value::as_object);
     let suspended = suspended.is_some_and(|state| state.values().any(|value| value.as_bool() == Some(true)));
-    Live { min: number("MinCapacity"), max: number("MaxCapacity"), suspended, policies, scheduled }
+    Live { min: number("MinCapacity"), max: number("MaxCapacity"), suspended, policies: Vec::new(), scheduled }
 }

@@ -40,7 +40,7 @@ const PAGES: usize = 20;
 const BELIEVED: Duration = Duration::from_hours(24);
 
 /// Longer than this nobody waits for a revision that its service vouches for.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Revisions that were read.
 #[derive(Debug)]
