@@ -151,8 +151,8 @@ fn keep(report: &Path, name: &str, agents: usize, test: Test) -> Result<(), Stri
     println!("{}: {:.0} s\n{HEAD}{}", test.setup, test.seconds, test.rows(&name));
     let mut figures = read(report).unwrap_or_default();
     figures.tests.insert(name, test);
-    let text = serde_json::to_string_pretty(&figures).map_err(|error| error.to_string())?;
-    std::fs::write(report, text + "\n").map_err(|error| format!("{}: {error}", report.display()))
+    let json = serde_json::to_string_pretty(&figures).map_err(|error| error.to_string())?;
+    std::fs::write(report, json + "\n").map_err(|error| format!("{}: {error}", report.display()))
 }
 
 fn read(report: &Path) -> Result<Figures, String> {

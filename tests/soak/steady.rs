@@ -32,7 +32,7 @@ pub async fn steady(agents: usize, hours: u64) -> Test {
     let stage = Stage::with(agents, regions).await;
     let (world, world_resident) = (heap(), resident());
     let operator = Operator::start(&stage).await;
-    let ready = operator.until_ready(&stage, agents, Duration::from_hours(4)).await.expect("the fleet is Ready");
+    let settled = operator.until_ready(&stage, agents, Duration::from_hours(4)).await.expect("the fleet is Ready");
     stage.pass(RESYNC).await;
     let mut most = heap();
     stage.ledger.lock().forget();
@@ -84,7 +84,7 @@ pub async fn steady(agents: usize, hours: u64) -> Test {
         Figure::of("growth of the simulated AWS meanwhile", world_grown, "MB"),
         Figure::of("growth of the resident memory since the world stood", grown, "MB"),
         Figure::of("passes per agent and resync", passes / resyncs, ""),
-        Figure::of("time until all were Ready", seconds(ready), "virtual s"),
+        Figure::of("time until all were Ready", seconds(settled), "virtual s"),
         Figure::of("metric series", count(series), ""),
     ]);
     let setup = format!("{agents} agents in {regions} region(s), nothing changes for {hours} virtual hours");
