@@ -5,9 +5,9 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use fargateer_api::Key;
 use fargateer_api::seeded::{Bug, has};
 use fargateer_api::status::{AgentDeploymentStatus, ConditionType, NextLook, Reason};
-use fargateer_api::{Generation, Key};
 use fargateer_plan::desired::Spec;
 use fargateer_plan::status;
 use futures::FutureExt as _;
@@ -116,7 +116,7 @@ impl Controller {
     fn is_agent_settled(&self, key: &Key) -> bool {
         let status = self.reconciler.board.status(key);
         let current = match self.reconciler.fleet.spec(key) {
-            Spec::Present { agent, .. } => status.observed_generation == Some(Generation::of(&agent.spec)),
+            Spec::Present { agent, .. } => status.observed_generation == Some(agent.generation().clone()),
             Spec::Broken { .. } | Spec::Gone(_) => status.condition(ConditionType::Ready).is_some(),
         };
         current && (is_at_rest(&status) || self.gave_up(key, &status))
