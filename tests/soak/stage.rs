@@ -19,6 +19,7 @@ use fargateer_plan::echo::Done;
 use fargateer_plan::failure::Failure;
 use fargateer_plan::observed::{Finding, Look};
 use fargateer_plan::pass::{Pass, Step};
+use fargateer_plan::prepared::Prepared;
 use fargateer_plan::prune::Policy;
 use fargateer_plan::seen::Seen;
 use fargateer_plan::{log_group, scaling, service, tags, task_definition};
@@ -140,7 +141,8 @@ pub fn broken(number: usize) -> Document {
 /// Carries out what the planner makes of a spec, past all rates: the fleet has been there for long.
 fn plant(sim: &Simulation, region: &str, document: &Document) {
     let agent = document.agent.clone().expect("a good spec");
-    let key = Key::new(&agent.metadata.name);
+    let key = agent.key();
+    let agent = Prepared::of(agent);
     let spec = Spec::Present { agent, source: document.source.clone(), faults: Vec::new() };
     let circumstances = Circumstances { owner: OWNER.to_owned(), ..Circumstances::default() };
     let mut pass = Pass::toward(key, spec, circumstances);

@@ -186,6 +186,13 @@ impl Queue {
         Depth { ready, delayed: state.delayed.len(), running: state.running.len(), longest }
     }
 
+    /// The keys at work.
+    pub fn running(&self) -> Vec<Key> {
+        let state = self.lock();
+        let running = state.entries.iter().filter(|(_, entry)| matches!(entry, Entry::Running { .. }));
+        running.map(|(key, _)| key.clone()).collect()
+    }
+
     /// When `key` is due; none when it runs, is ready or sleeps until woken.
     pub fn due(&self, key: &Key) -> Option<Duration> {
         if let Some(Entry::Delayed { at, .. }) = self.lock().entries.get(key) {

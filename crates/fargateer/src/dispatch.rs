@@ -42,6 +42,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Describe(args) => block_on(commands::describe::run(args)),
         Command::Reconcile(args) => block_on(commands::reconcile::run(args)),
         Command::Prune(args) => block_on(commands::prune::run(args)),
+        Command::Table(command) => block_on(commands::table::run(command)),
         Command::Sim(args) => block_on(commands::sim::run(args)),
     }
 }

@@ -206,7 +206,7 @@ mod tests {
         let document =
             json!({"apiVersion": "fargateer/v1", "kind": "AgentDeployment", "metadata": {"name": "bot"}, "spec": spec});
         Wanted::new(
-            serde_json::from_value::<fargateer_api::AgentDeployment>(document).unwrap(),
+            crate::prepared::Prepared::shared(serde_json::from_value(document).unwrap()),
             Vec::new(),
             Circumstances::default(),
         )
@@ -235,7 +235,7 @@ mod tests {
             Look::Image(_) => observed.image = Seen::Present("sha256:ab".to_owned()),
             Look::Scaling { .. } => observed.scaling = Seen::Absent,
             Look::Revision(arn) => {
-                let document = Revision::wanted(wanted, observed).document.clone();
+                let document = Revision::wanted(wanted, observed).document();
                 let live = task_definition::Live::new(arn.clone(), document, tags::Tags::new());
                 observed.revision = Seen::Present(live);
             }

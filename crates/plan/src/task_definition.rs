@@ -113,8 +113,8 @@ impl Folded {
 /// What a spec asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wanted {
-    /// The RegisterTaskDefinition request, without tags.
-    pub document: Value,
+    /// The RegisterTaskDefinition request, without tags, as text: it is kept for every agent and hardly ever read.
+    text: Box<str>,
     /// Digest of its canonical form.
     pub digest: String,
 }
@@ -172,7 +172,14 @@ pub fn from_spec(agent: &AgentDeployment, image: &str, live: Option<&Live>) -> W
         merge::keep_live(&mut document, live.map(|live| &live.document), pointer);
     }
     let digest = normal::digest(&normal::task_definition(&document));
-    Wanted { document, digest }
+    Wanted { text: document.to_string().into(), digest }
+}
+
+impl Wanted {
+    /// The RegisterTaskDefinition request, without tags.
+    pub fn document(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
 }
 
 /// The fields in which the revision a service runs differs from what is wanted.
@@ -180,7 +187,7 @@ pub fn diff(live: &Live, wanted: &Wanted) -> Vec<Difference> {
     if live.matches(wanted) {
         return Vec::new();
     }
-    let (mut have, mut want) = (normal::task_definition(&live.document), normal::task_definition(&wanted.document));
+    let (mut have, mut want) = (normal::task_definition(&live.document), normal::task_definition(&wanted.document()));
     by_name(&mut have);
     by_name(&mut want);
     difference::between("/taskDefinition", &have, &want, Effect::RestartsTasks)
@@ -190,7 +197,7 @@ pub fn diff(live: &Live, wanted: &Wanted) -> Vec<Difference> {
 pub fn request(wanted: &Wanted, tags: &Tags) -> Value {
     let mut tags = tags.clone();
     tags.insert(tags::DIGEST.to_owned(), wanted.digest.clone());
-    let mut request = wanted.document.clone();
+    let mut request = wanted.document();
     if let Some(fields) = request.as_object_mut() {
         fields.insert("tags".to_owned(), tags::to_list(&tags));
     }
@@ -329,7 +336,7 @@ mod tests {
         spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let agent =
             json!({"apiVersion": "fargateer/v1", "kind": "AgentDeployment", "metadata": {"name": "bot"}, "spec": spec});
-        from_spec(&serde_json::from_value(agent).unwrap(), "x", None).document
+        from_spec(&serde_json::from_value(agent).unwrap(), "x", None).document()
     }
 
     fn revision(number: u32, owner: &str, agent: &str) -> Live {
@@ -389,7 +396,7 @@ mod tests {
     fn a_revision_matches_by_what_aws_made_of_our_request_but_not_once_edited() {
         let asked = json!({"family": "bot", "containerDefinitions": [{"name": "c"}]});
         let digest = normal::digest(&normal::task_definition(&asked));
-        let wanted = Wanted { document: asked.clone(), digest: digest.clone() };
+        let wanted = Wanted { text: asked.to_string().into(), digest: digest.clone() };
         let mut made = asked;
         made["novelty"] = json!(1);
         let mut live = Live::new("arn".to_owned(), made, Tags::new());

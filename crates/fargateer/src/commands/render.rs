@@ -28,7 +28,7 @@ pub(crate) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
 
 fn rendered(agent: &AgentDeployment, owner: &str) -> Value {
     let spec = Spec::Present {
-        agent: std::sync::Arc::new(agent.clone()),
+        agent: fargateer_plan::prepared::Prepared::shared(agent.clone()),
         source: SourceStatus::default(),
         faults: Vec::new(),
     };

@@ -75,7 +75,7 @@ pub(crate) fn refused(failure: &Failure) -> anyhow::Error {
 async fn look(aws: &Aws, agent: AgentDeployment, owner: &str) -> Result<Surveyed, Failure> {
     let key = Key::new(&agent.metadata.name);
     let spec = Spec::Present {
-        agent: std::sync::Arc::new(agent.clone()),
+        agent: fargateer_plan::prepared::Prepared::shared(agent.clone()),
         source: SourceStatus::default(),
         faults: Vec::new(),
     };

@@ -9,6 +9,7 @@ use fargateer_plan::desired::Wanted;
 use fargateer_plan::failure::{Class, Failure};
 use fargateer_plan::observed::{Finding, Look};
 use fargateer_plan::pass::{Pass, Step};
+use fargateer_plan::prepared::Prepared;
 use fargateer_plan::seen::Seen;
 use fargateer_plan::waves::Plan;
 use fargateer_plan::{log_group, normal, service, tags, target_group, task_definition};
@@ -314,8 +315,8 @@ proptest! {
     #[test]
     fn what_is_rendered_and_what_ecs_makes_of_it_are_one(agent in agent()) {
         let wanted = task_definition::from_spec(&agent, "image", None);
-        let described = describe::task_definition(&wanted.document, 7);
-        prop_assert_eq!(normal::task_definition(&wanted.document), normal::task_definition(&described));
+        let described = describe::task_definition(&wanted.document(), 7);
+        prop_assert_eq!(normal::task_definition(&wanted.document()), normal::task_definition(&described));
         let want = service::from_spec(&agent, None);
         let request = service::create(&want, "arn", 3, &tags::Tags::new());
         let live = service::Live { document: describe::service(&request, "agents") };
@@ -441,7 +442,7 @@ proptest! {
     #[test]
     fn a_client_token_is_stable_and_differs_with_the_content(one in agent(), other in agent()) {
         let token = |agent: &AgentDeployment| {
-            let tags = Wanted::new(agent.clone(), vec![], circumstances()).tags;
+            let tags = Wanted::new(Prepared::shared(agent.clone()), vec![], circumstances()).tags;
             let request = service::create(&service::from_spec(agent, None), "arn", 1, &tags);
             let token = request["clientToken"].as_str().unwrap().to_owned();
             (token, request)
