@@ -42,10 +42,10 @@ pub async fn churn(agents: usize) -> Test {
         stage.pass(DEBOUNCE).await;
     }
     let quiet = stage.sim.now();
-    while !operator.controller.is_settled() && stage.sim.now() - quiet < Duration::from_hours(6) {
+    while !operator.controller.is_settled() && stage.sim.now().saturating_sub(quiet) < Duration::from_hours(6) {
         stage.pass(Duration::from_secs(10)).await;
     }
-    let settled = stage.sim.now() - quiet;
+    let settled = stage.sim.now().saturating_sub(quiet);
     operator.end().await;
     let (registered, updates) = written(&stage);
     let distinct: BTreeSet<&(String, String)> = registered.iter().collect();

@@ -183,7 +183,7 @@ impl Life {
             self.stage.pass(STEP).await;
         }
         let wait = self.stage.sim.now();
-        while operator.controller.queue.depth().running > 0 && self.stage.sim.now() - wait < STEP {
+        while operator.controller.queue.depth().running > 0 && self.stage.sim.now().saturating_sub(wait) < STEP {
             self.stage.pass(Duration::from_millis(700)).await;
         }
         let reconciler = &operator.controller.reconciler;

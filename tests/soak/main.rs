@@ -4,6 +4,7 @@
 //! `cargo xtask bench soak` plays all of it (about an hour); `cargo xtask bench soak L-1 --agents 1000` one part.
 
 #![expect(unreachable_pub, reason = "a program for developers")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "of many kinds of looks and actions, few plant anything")]
 #![expect(clippy::expect_used, clippy::panic, reason = "a benchmark that cannot go on says so")]
 #![expect(
     clippy::print_stdout,

@@ -93,7 +93,7 @@ impl Stage {
     }
 
     /// Somebody else changes a service.
-    pub fn meddle(&self, number: usize, regions: usize, change: Value) {
+    pub fn meddle(&self, number: usize, regions: usize, change: &Value) {
         let mut request = json!({"cluster": cluster(number), "service": name(number)});
         request.as_object_mut().expect("an object").extend(change.as_object().expect("an object").clone());
         let region = REGIONS[number % regions];

@@ -96,7 +96,7 @@ pub async fn cold_start(agents: usize) -> Test {
     let stage = Stage::with(agents, 1).await;
     let drifted: Vec<usize> = (0..10).map(|lot| (lot * agents / 10) | 1).collect();
     for number in &drifted {
-        stage.meddle(*number, 1, json!({"enableExecuteCommand": true}));
+        stage.meddle(*number, 1, &json!({"enableExecuteCommand": true}));
     }
     stage.pass(Duration::from_mins(2)).await;
     stage.ledger.lock().keeps = true;
@@ -104,9 +104,9 @@ pub async fn cold_start(agents: usize) -> Test {
     let operator = Operator::start(&stage).await;
     let mut observed = None;
     let mut ready = None;
-    while ready.is_none() && stage.sim.now() - begun < Duration::from_hours(2) {
+    while ready.is_none() && stage.sim.now().saturating_sub(begun) < Duration::from_hours(2) {
         stage.pass(Duration::from_secs(1)).await;
-        let now = stage.sim.now() - begun;
+        let now = stage.sim.now().saturating_sub(begun);
         if stage.ledger.lock().described.len() >= agents {
             observed = observed.or(Some(now));
         }
@@ -120,8 +120,12 @@ pub async fn cold_start(agents: usize) -> Test {
     let names: BTreeSet<String> = drifted.iter().map(|number| name(*number)).collect();
     let is_fix = |request: &serde_json::Value| request["service"].as_str().is_some_and(|name| names.contains(name));
     let needless = seen.writes.iter().filter(|(_, _, request)| !is_fix(request)).count();
-    let fixes: Vec<f64> =
-        seen.writes.iter().filter(|(_, _, request)| is_fix(request)).map(|(at, ..)| seconds(*at - begun)).collect();
+    let fixes: Vec<f64> = seen
+        .writes
+        .iter()
+        .filter(|(_, _, request)| is_fix(request))
+        .map(|(at, ..)| seconds(at.saturating_sub(begun)))
+        .collect();
     let never = f64::INFINITY;
     let figures = vec![
         Figure::at_most("every service observed", (observed.map_or(never, seconds), 120.0), "virtual s"),

@@ -35,7 +35,7 @@ pub async fn storm(agents: usize) -> Test {
     let stage = Stage::with(agents, 1).await;
     let operator = Operator::start(&stage).await;
     operator.until_ready(&stage, agents, Duration::from_hours(2)).await.expect("the fleet is Ready");
-    while stage.sim.now() - stage.ledger.lock().last < Duration::from_secs(20) {
+    while quiet_for(&stage) < Duration::from_secs(20) {
         stage.pass(Duration::from_secs(1)).await;
     }
     let throttle = |share: f64| Storm { share, kinds: vec![FaultKind::Throttle] };
@@ -74,7 +74,7 @@ pub async fn storm(agents: usize) -> Test {
         Figure::at_most("agents nobody looked at since the storm broke", (count(starved), 0.0), ""),
         Figure::at_most(
             "the oldest look when all were Ready again",
-            (oldest.map_or(f64::INFINITY, seconds), seconds(calm - begun)),
+            (oldest.map_or(f64::INFINITY, seconds), seconds(calm.saturating_sub(begun))),
             "virtual s",
         ),
         Figure::at_most("writes", (float(changes), 0.0), ""),
@@ -84,6 +84,12 @@ pub async fn storm(agents: usize) -> Test {
         "{agents} agents in one region; from the first call of a sweep on every call is throttled for 60 s, then 20 % for 10 min"
     );
     Test { setup, figures, ..Test::default() }
+}
+
+/// How long nobody has called.
+fn quiet_for(stage: &Stage) -> Duration {
+    let last = stage.ledger.lock().last;
+    stage.sim.now().saturating_sub(last)
 }
 
 /// L-6: how quickly the others are served, with one agent in a hundred poisoned and without.
