@@ -11,7 +11,7 @@ use fargateer_plan::desired::Place;
 use tokio::time::Instant;
 
 /// Time in which a halved rate doubles again.
-const RECOVERY: Duration = Duration::from_secs(15);
+const RECOVERY: Duration = Duration::from_secs(10);
 /// The rate never falls below this share of ours.
 const FLOOR: f64 = 0.1;
 

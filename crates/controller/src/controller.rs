@@ -34,7 +34,7 @@ const HAND_OVER: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Passes at the same time. A pass never waits for a rollout, so this bounds memory, not progress; the more, the fuller
-    /// the shared reads. Default 256.
+    /// the shared reads. Default 512.
     pub workers: usize,
     /// Time between two sweeps over the fleet, give or take a tenth. Default five minutes.
     pub resync: Duration,
@@ -44,7 +44,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { workers: 256, resync: Duration::from_mins(5), drain: Duration::from_secs(15) }
+        Self { workers: 512, resync: Duration::from_mins(5), drain: Duration::from_secs(15) }
     }
 }
 
