@@ -3,11 +3,11 @@
 #![expect(clippy::disallowed_methods, reason = "a real process runs in real time")]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -18,11 +18,13 @@ use crate::binary::{self, repository};
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A running daemon. Dropped, it is killed.
-struct Daemon {
+pub struct Daemon {
     child: Child,
     lines: Receiver<String>,
-    aws: String,
-    server: String,
+    /// Where the simulated AWS is.
+    pub aws: String,
+    /// Where the daemon is.
+    pub server: String,
 }
 
 impl Daemon {
@@ -41,21 +43,31 @@ impl Daemon {
             "127.0.0.1:0",
             source,
         ];
-        let mut child = binary::command(at, &[], &arguments)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the daemon starts");
-        let lines = reader(child.stderr.take().expect("its standard error"));
-        let mut daemon = Self { child, lines, aws: String::new(), server: String::new() };
+        let mut daemon = Self::spawn(at, &[], &arguments);
         daemon.aws = word(&daemon.wait_for("simulated AWS at "), "http://");
         daemon.server = word(&daemon.wait_for("serving http://"), "http://");
         daemon
     }
 
+    /// Starts `fargateer` with `arguments`.
+    pub fn spawn(at: &Path, environment: &[(String, String)], arguments: &[&str]) -> Self {
+        let mut command = binary::command(at, environment, arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the daemon starts");
+        let (sender, lines) = mpsc::channel();
+        read(child.stdout.take().expect("its standard output"), sender.clone());
+        read(child.stderr.take().expect("its standard error"), sender);
+        Self { child, lines, aws: String::new(), server: String::new() }
+    }
+
+    /// Sends `signal`.
+    pub fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill");
+        assert!(status.success());
+    }
+
     /// The next line that contains `text`.
     #[track_caller]
-    fn wait_for(&self, text: &str) -> String {
+    pub fn wait_for(&self, text: &str) -> String {
         let end = Instant::now() + PATIENCE;
         let mut seen = Vec::new();
         loop {
@@ -69,7 +81,7 @@ impl Daemon {
     }
 
     /// Somebody's call to the simulated AWS, as any AWS CLI would make it.
-    fn aws(&self, operation: &str, request: &Value) -> Value {
+    pub fn aws(&self, operation: &str, request: &Value) -> Value {
         let credential = "AKIASOMEBODY/20260101/us-east-1/ecs/aws4_request";
         let headers = [
             ("x-amz-target", format!("AmazonEC2ContainerServiceV20141113.{operation}")),
@@ -86,7 +98,7 @@ impl Daemon {
 
     /// Asks again and again until `holds` does, for what no line announces.
     #[track_caller]
-    fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+    pub fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
         let end = Instant::now() + PATIENCE;
         while !holds(self) {
             assert!(Instant::now() < end, "{what} did not come about");
@@ -96,10 +108,9 @@ impl Daemon {
     }
 
     /// Sends `signal` and answers the exit code and the seconds it took.
-    fn end(mut self, signal: &str) -> (Option<i32>, u64) {
+    pub fn end(mut self, signal: &str) -> (Option<i32>, u64) {
         let begun = Instant::now();
-        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill");
-        assert!(status.success());
+        self.signal(signal);
         let code = self.child.wait().expect("the daemon ends").code();
         (code, begun.elapsed().as_secs())
     }
@@ -113,24 +124,30 @@ impl Drop for Daemon {
     }
 }
 
-fn reader(stderr: ChildStderr) -> Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
+fn read(from: impl Read + Send + 'static, sender: Sender<String>) {
     std::thread::spawn(move || {
-        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
             if sender.send(line).is_err() {
                 return;
             }
         }
     });
-    receiver
 }
 
-fn word(line: &str, start: &str) -> String {
+pub fn word(line: &str, start: &str) -> String {
     let at = line.find(start).expect("an address");
     line[at..].split_whitespace().next().expect("a word").to_owned()
 }
 
-fn http(base: &str, method: &str, path: &str, headers: &[(&str, String)], body: &str) -> Value {
+pub fn http(base: &str, method: &str, path: &str, headers: &[(&str, String)], body: &str) -> Value {
+    let answer = ask(base, method, path, headers, body);
+    let body = answer.split_once("\r\n\r\n").expect("a body").1;
+    let json = body.find(['{', '[']).map_or("null", |at| &body[at..=body.rfind(['}', ']']).unwrap_or(at)]);
+    serde_json::from_str(json).unwrap_or_else(|error| panic!("{error}: {answer}"))
+}
+
+/// The whole answer to a request.
+pub fn ask(base: &str, method: &str, path: &str, headers: &[(&str, String)], body: &str) -> String {
     let host = base.trim_start_matches("http://");
     let mut stream = TcpStream::connect(host).expect("the server answers");
     let headers: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
@@ -142,12 +159,10 @@ fn http(base: &str, method: &str, path: &str, headers: &[(&str, String)], body: 
     stream.write_all(request.as_bytes()).expect("the request is sent");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
-    let body = answer.split_once("\r\n\r\n").expect("a body").1;
-    let json = body.find('{').map_or("null", |at| &body[at..=body.rfind('}').unwrap_or(at)]);
-    serde_json::from_str(json).unwrap_or_else(|error| panic!("{error}: {answer}"))
+    answer
 }
 
-fn is_ready(agent: &Value) -> bool {
+pub fn is_ready(agent: &Value) -> bool {
     let conditions = agent["status"]["conditions"].as_array().cloned().unwrap_or_default();
     conditions.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
 }

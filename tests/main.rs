@@ -21,4 +21,5 @@ mod independent;
 mod lessons;
 mod offline;
 mod probes;
+mod replicas;
 mod world;

@@ -170,7 +170,12 @@ async fn parts(args: &RunArgs, simulation: Option<&Simulation>) -> Parts {
         ..Policy::default()
     };
     let resync = if args.local { Duration::from_secs(20) } else { Duration::from_mins(5) };
-    let settings = Settings { workers: usize::from(args.workers), resync: args.resync.unwrap_or(resync), drain: DRAIN };
+    let settings = Settings {
+        workers: usize::from(args.workers),
+        resync: args.resync.unwrap_or(resync),
+        drain: DRAIN,
+        ..Settings::default()
+    };
     let state = args.state.clone().or_else(|| (!args.local).then(|| StatePlace::Folder(PathBuf::from(".fargateer"))));
     Parts { config, aws, owner: args.cloud.owner.clone(), state, policy, settings, sources: args.sources.len() }
 }
