@@ -14,6 +14,7 @@
 mod architecture;
 mod binary;
 mod budgets;
+mod canary;
 mod daemon;
 mod emulators;
 mod faults;
@@ -21,4 +22,5 @@ mod independent;
 mod lessons;
 mod offline;
 mod probes;
+mod running;
 mod world;

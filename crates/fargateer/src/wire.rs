@@ -19,6 +19,7 @@ use fargateer_store::status::memory::MemoryStatuses;
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 
+use crate::address;
 use crate::cli::CloudArgs;
 use crate::output::{self, hinted};
 
@@ -94,7 +95,7 @@ pub(crate) fn cloud_settings(args: &CloudArgs) -> fargateer_aws::Settings {
 pub(crate) fn source(path: &str, poll: Duration) -> anyhow::Result<DirectorySource> {
     if path.contains("://") {
         return Err(hinted(
-            format!("{path}: this kind of source is not supported yet"),
+            format!("{}: this kind of source is not supported yet", address::shown(path)),
             "name a folder or a file of YAML",
         ));
     }
