@@ -64,6 +64,20 @@ fn careless() -> String {
     document.to_string()
 }
 
+/// An environment with secrets in it, in which everybody who logs is asked to tell all.
+fn environment(endpoint: &str) -> Vec<(String, String)> {
+    let pairs = [
+        ("AWS_ACCESS_KEY_ID", "AKIACARELESS"),
+        ("AWS_SECRET_ACCESS_KEY", word("secret key")),
+        ("AWS_SESSION_TOKEN", word("session token")),
+        ("AWS_ENDPOINT_URL", endpoint),
+        ("FARGATEER_LOG", "trace"),
+        ("RUST_LOG", "trace"),
+        ("RUST_BACKTRACE", "full"),
+    ];
+    pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+}
+
 /// A folder with specs, a simulated AWS of its own, and everything that was said so far.
 struct Scene {
     folder: TempDir,
@@ -86,20 +100,6 @@ impl Scene {
         self.folder.path()
     }
 
-    /// Keeps secrets in its environment, and everybody who logs is asked to tell all.
-    fn environment(&self, endpoint: &str) -> Vec<(String, String)> {
-        let pairs = [
-            ("AWS_ACCESS_KEY_ID", "AKIACARELESS"),
-            ("AWS_SECRET_ACCESS_KEY", word("secret key")),
-            ("AWS_SESSION_TOKEN", word("session token")),
-            ("AWS_ENDPOINT_URL", endpoint),
-            ("FARGATEER_LOG", "trace"),
-            ("RUST_LOG", "trace"),
-            ("RUST_BACKTRACE", "full"),
-        ];
-        pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
-    }
-
     fn keep(&mut self, what: impl Into<String>, text: impl Into<String>) {
         self.outputs.push((what.into(), text.into()));
     }
@@ -111,7 +111,7 @@ impl Scene {
     }
 
     fn run_at(&mut self, endpoint: &str, arguments: &[&str]) -> Said {
-        let said = binary::run(self.at(), &self.environment(endpoint), arguments);
+        let said = binary::run(self.at(), &environment(endpoint), arguments);
         assert!(!said.err.contains("panicked"), "{arguments:?}: {}", said.err);
         self.keep(arguments.join(" "), format!("{}\n{}", said.out, said.err));
         said
@@ -200,7 +200,7 @@ fn a_daemon_tells_no_secret() {
         let mut scene = Scene::new();
         let arguments = ["run", "--listen", "127.0.0.1:0", "--poll", "1s", "--state", "state", "--log-format", format];
         let arguments = [&arguments[..], &["--resync", "2s", "spec.json"]].concat();
-        let mut daemon = Running::start(binary::command(scene.at(), &scene.environment(&scene.endpoint), &arguments));
+        let mut daemon = Running::start(binary::command(scene.at(), &environment(&scene.endpoint), &arguments));
         let line = daemon.wait_for("serving http://");
         let server = running::address(&line);
         let server = server.trim_end_matches('"').to_owned();
@@ -278,7 +278,7 @@ fn help_and_the_demo_tell_no_secret() {
     let mut scene = Scene::new();
     let server = format!("http://u:{}@127.0.0.1:9", word("daemon's address"));
     for arguments in [&["--help"][..], &["get", "--help"], &["run", "--help"], &["version"], &["completion", "bash"]] {
-        let mut environment = scene.environment("http://127.0.0.1:9");
+        let mut environment = environment("http://127.0.0.1:9");
         for name in ["SERVER", "LISTEN", "STATE", "OWNER"] {
             environment.push((format!("FARGATEER_{name}"), server.clone()));
         }
