@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use fargateer_api::status::SourceStatus;
-use fargateer_api::{AgentDeployment, Generation, Key, Reason, yaml};
+use fargateer_api::{AgentDeployment, AgentDeploymentStatus, Generation, Key, Reason, yaml};
 use fargateer_plan::desired::{Circumstances, Departure, Desired, Spec, Wanted};
 use fargateer_plan::failure::Failure;
 use fargateer_plan::log_group;
@@ -14,6 +14,7 @@ use fargateer_plan::scaling;
 use fargateer_plan::seen::Seen;
 use fargateer_plan::service;
 use fargateer_plan::task_definition;
+use fargateer_plan::verify::Probe;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -23,6 +24,8 @@ pub(crate) struct Situation {
     pub(crate) spec: Spec,
     pub(crate) circumstances: Circumstances,
     pub(crate) observed: Observed,
+    /// What was told before.
+    pub(crate) previous: AgentDeploymentStatus,
 }
 
 /// `observed.json`.
@@ -43,6 +46,15 @@ struct World {
     stopped: Option<Value>,
     target_group: Option<Value>,
     confirmed: Option<Value>,
+    probe: Option<Value>,
+    previous: AgentDeploymentStatus,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Checks {
+    tried: usize,
+    failures: Vec<String>,
 }
 
 /// The spec was removed.
@@ -98,7 +110,7 @@ impl Situation {
                 Spec::Gone(Departure { key: key.clone(), inventory, held: gone.held.clone() })
             }
         };
-        Self { key, spec, circumstances, observed: observed(&world) }
+        Self { key, spec, circumstances, observed: observed(&world), previous: world.previous }
     }
 
     /// What should be.
@@ -158,7 +170,7 @@ fn observed(world: &World) -> Observed {
         verdicts: seen(world.verdicts.as_ref(), plain),
         stopped: seen(world.stopped.as_ref(), plain),
         target_group: seen(world.target_group.as_ref(), plain),
-        probe: Seen::NotLooked,
+        probe: seen(world.probe.as_ref(), probe),
     }
 }
 
@@ -185,6 +197,11 @@ fn log_group(value: &Value) -> log_group::Live {
     let LogGroup { retention, policy_retention, believed, tags } = plain(value);
     let arn = "arn:aws:logs:us-east-1:111122223333:log-group:x".to_owned();
     log_group::Live { arn, retention, policy_retention, believed, tags: seen(tags.as_ref(), plain) }
+}
+
+fn probe(value: &Value) -> Probe {
+    let Checks { tried, failures } = plain(value);
+    Probe { tried, failures }
 }
 
 fn scaling(value: &Value) -> scaling::Live {
