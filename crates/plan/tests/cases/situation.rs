@@ -47,6 +47,8 @@ struct World {
     target_group: Option<Value>,
     confirmed: Option<Value>,
     probe: Option<Value>,
+    /// The revision registered in this very pass.
+    registered: Option<String>,
     previous: AgentDeploymentStatus,
 }
 
@@ -165,7 +167,7 @@ fn observed(world: &World) -> Observed {
         log_group: seen(world.log_group.as_ref(), log_group),
         scaling: seen(world.scaling.as_ref(), scaling),
         revision: seen(world.revision.as_ref(), revision),
-        registered: None,
+        registered: world.registered.clone(),
         revisions: seen(world.revisions.as_ref(), |list| list.as_array().unwrap().iter().map(revision).collect()),
         verdicts: seen(world.verdicts.as_ref(), plain),
         stopped: seen(world.stopped.as_ref(), plain),
