@@ -267,6 +267,8 @@ fn what_goes_wrong_tells_no_secret() {
     let said = scene.run(&["run", "--once", &source]);
     assert!(said.err.contains("https://localhost/specs?...: "), "{}", said.err);
     scene.run(&["run", "--once", &source, &source]);
+    let said = scene.run(&["run", "--once", "--state", &source, "spec.json"]);
+    assert!(said.err.contains("'https://localhost/specs?...'"), "{}", said.err);
     for server in ["http://u:PASS@127.0.0.1:9", "u:PASS@127.0.0.1:9", "http://u:PASS/x@127.0.0.1:9", "http://PASS@"] {
         let server = server.replace("PASS", word("daemon's address"));
         assert_ne!(scene.run(&["get", "--server", &server]).code, 0, "{server}");

@@ -59,6 +59,12 @@ bugs! {
     SecretInStatus,
     /// A log line quotes a request.
     SecretInLog,
+    /// A replica writes for as long as it believes nobody took over.
+    LeaseWithoutMargin,
+    /// A replica gives agents away while it works on them.
+    GivesAwayWhileBusy,
+    /// A replica that took agents over does not read what was known of them.
+    TakesOverBlindly,
     /// An answer that can't be read ends in a panic.
     PanicsOnOddAnswers,
     /// An answer that can't be read counts as a refusal for good.

@@ -20,8 +20,8 @@ pub(crate) const PERMISSIONS: &[&str] = &["sts:AssumeRole", "sts:GetCallerIdenti
 
 /// Attempts of one call, the first included. Longer waits are the queue's business.
 const ATTEMPTS: u32 = 3;
-/// An attempt that takes longer is given up.
-const ATTEMPT: Duration = Duration::from_secs(15);
+/// An attempt that takes longer is given up: 0.4 of a lease, so that none of ours outlives the lease it began under.
+const ATTEMPT: Duration = Duration::from_secs(8);
 /// A connection that takes longer is given up.
 const CONNECT: Duration = Duration::from_secs(3);
 

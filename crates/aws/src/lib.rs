@@ -8,6 +8,7 @@ mod caller;
 pub mod clients;
 pub mod cloud;
 pub mod error;
+pub mod fence;
 pub mod http;
 mod image;
 mod log_group;

@@ -28,9 +28,9 @@ impl Exchange {
         Self { request: request.to_string(), answer: Arc::default() }
     }
 
-    /// The answer; null before there is one.
+    /// Takes the answer; null before there is one.
     pub fn answer(&self) -> Value {
-        self.answer.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
+        self.answer.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()
     }
 }
 

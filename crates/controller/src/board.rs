@@ -34,6 +34,17 @@ impl Board {
         Ok(Self { statuses, store, clock, events: Events::default(), version: watch::Sender::new(0) })
     }
 
+    /// Reads the statuses of the agents `which` says again: another replica kept them.
+    pub async fn refresh(&self, which: impl Fn(&Key) -> bool) -> Result<(), String> {
+        let loaded = self.store.load().await?;
+        let mut statuses = self.write();
+        statuses.retain(|key, _| !which(key));
+        statuses.extend(loaded.into_iter().filter(|(key, _)| which(key)));
+        drop(statuses);
+        self.version.send_modify(|version| *version += 1);
+        Ok(())
+    }
+
     /// The status of `key`; empty for one never seen.
     pub fn status(&self, key: &Key) -> AgentDeploymentStatus {
         self.read().get(key).cloned().unwrap_or_default()

@@ -5,9 +5,9 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use fargateer_api::Key;
 use fargateer_api::seeded::{Bug, has};
 use fargateer_api::status::{AgentDeploymentStatus, ConditionType, NextLook, Reason};
-use fargateer_api::{Generation, Key};
 use fargateer_plan::desired::Spec;
 use fargateer_plan::status;
 use futures::FutureExt as _;
@@ -22,9 +22,13 @@ use crate::next::{Next, POLL};
 use crate::port::Source;
 use crate::queue::{Queue, Turn, Wake};
 use crate::reconcile::Reconciler;
+use crate::replica::Replica;
 
 /// Attempts after which a one-shot run stops waiting for an AWS that cannot be reached.
 const PATIENCE: u32 = 4;
+
+/// Handing over to the other replicas may take so long; after it they wait for the lease to end.
+const HAND_OVER: Duration = Duration::from_secs(2);
 
 /// How the controller runs.
 #[derive(Debug, Clone)]
@@ -53,6 +57,7 @@ pub struct Controller {
     pub queue: Queue,
     settings: Settings,
     metrics: Metrics,
+    replica: Option<Arc<Replica>>,
     backoffs: Mutex<BTreeMap<Key, Backoff>>,
     /// Since when an agent waits for the same kind of progress.
     waiting: Mutex<BTreeMap<Key, Instant>>,
@@ -64,7 +69,15 @@ impl Controller {
     pub fn new(reconciler: Reconciler, settings: Settings, metrics: Metrics) -> Self {
         let backoffs = Mutex::new(BTreeMap::new());
         let waiting = Mutex::default();
-        Self { reconciler, queue: Queue::default(), settings, metrics, backoffs, waiting, started: Instant::now() }
+        let (queue, started) = (Queue::default(), Instant::now());
+        Self { reconciler, queue, settings, metrics, replica: None, backoffs, waiting, started }
+    }
+
+    /// One of several over the same fleet. `replica` must be the reconciler's lease, too.
+    #[must_use]
+    pub fn among(self, replica: Arc<Replica>) -> Self {
+        self.show_lease(false, 0);
+        Self { replica: Some(replica), ..self }
     }
 
     /// Runs until `stop`: then takes nothing new on, lets passes under way end (for `drain` at most) and returns.
@@ -78,12 +91,23 @@ impl Controller {
         for _ in 0..self.settings.workers {
             workers.spawn(Arc::clone(&self).work());
         }
+        let mut keeper = JoinSet::new();
+        if let Some(replica) = self.replica.clone() {
+            keeper.spawn(Arc::clone(&self).keep(replica));
+        }
         stop.cancelled().await;
         self.queue.close();
         intake.shutdown().await;
         let drained = tokio::time::timeout(self.settings.drain, async { while workers.join_next().await.is_some() {} });
-        if drained.await.is_err() {
-            tracing::warn!(running = self.queue.depth().running, "passes cut short at the end of the drain time");
+        let drained = drained.await;
+        keeper.shutdown().await;
+        match (drained, &self.replica) {
+            (Ok(()), Some(replica)) => hand_over(replica).await,
+            (Ok(()), None) => {}
+            // The calls of such a pass may still take effect: the other replicas have to wait for the lease to end.
+            (Err(_), _) => {
+                tracing::warn!(running = self.queue.depth().running, "passes cut short at the end of the drain time");
+            }
         }
     }
 
@@ -102,6 +126,16 @@ impl Controller {
         }
     }
 
+    /// Shows the lease in the metrics.
+    pub(crate) fn show_lease(&self, held: bool, shards: usize) {
+        self.metrics.show_lease(held, shards);
+    }
+
+    /// Time between two sweeps.
+    pub(crate) fn resync(&self) -> Duration {
+        self.settings.resync
+    }
+
     /// Shows the queue in the metrics.
     pub fn measure(&self) {
         self.metrics.show(self.queue.depth());
@@ -116,7 +150,7 @@ impl Controller {
     fn is_agent_settled(&self, key: &Key) -> bool {
         let status = self.reconciler.board.status(key);
         let current = match self.reconciler.fleet.spec(key) {
-            Spec::Present { agent, .. } => status.observed_generation == Some(Generation::of(&agent.spec)),
+            Spec::Present { agent, .. } => status.observed_generation == Some(agent.generation().clone()),
             Spec::Broken { .. } | Spec::Gone(_) => status.condition(ConditionType::Ready).is_some(),
         };
         current && (is_at_rest(&status) || self.gave_up(key, &status))
@@ -168,7 +202,8 @@ impl Controller {
             if has(Bug::LeaksTasks) {
                 tokio::spawn(std::future::pending::<()>());
             }
-            let next = self.isolated(&key).await;
+            let may = self.reconciler.lease.holds(&key);
+            let next = if may { self.isolated(&key).await } else { Next::Yield };
             self.metrics.passed(next, waited, begun.elapsed());
             self.schedule(&key, next).await;
         }
@@ -216,7 +251,7 @@ impl Controller {
         match next {
             Next::Wait(period) => Some(self.aligned(period, patience(waited))),
             Next::Slow => Some(jitter(Duration::from_hours(1), 0.2)),
-            Next::Resync | Next::Forget | Next::Retry(_) => None,
+            Next::Resync | Next::Forget | Next::Yield | Next::Retry(_) => None,
         }
     }
 
@@ -242,6 +277,14 @@ impl Controller {
         let wait = wait.unwrap_or(self.settings.resync);
         let at: Option<Timestamp> = SignedDuration::try_from(wait).ok().map(|wait| self.reconciler.clock.now() + wait);
         at.map(|at| NextLook { at: at.to_string(), why: next.words().to_owned() })
+    }
+}
+
+/// Gives all shards to the other replicas.
+async fn hand_over(replica: &Replica) {
+    let left = tokio::time::timeout(HAND_OVER, replica.leave()).await;
+    if let Err(error) = left.unwrap_or_else(|_| Err("the lease table does not answer".to_owned())) {
+        tracing::warn!(error, "not handed over; the other replicas take over when the lease ends");
     }
 }
 

@@ -8,6 +8,7 @@ use fargateer_api::status::{Reason, SourceStatus};
 use fargateer_api::{AgentDeployment, Key};
 use fargateer_plan::desired::{Circumstances, Departure, Desired, Spec};
 use fargateer_plan::pass::Pass;
+use fargateer_plan::prepared::Prepared;
 use fargateer_plan::prune::{self, Missing, Policy};
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -98,7 +99,7 @@ impl Fleet {
     /// Whether what `pass` brings about is still what the sources say.
     pub fn still_wants(&self, pass: &Pass) -> bool {
         match (self.spec(&pass.key), &pass.desired) {
-            (Spec::Present { agent, .. }, Desired::Present(wanted)) => *agent == wanted.agent,
+            (Spec::Present { agent, .. }, Desired::Present(wanted)) => agent == wanted.agent,
             (Spec::Gone(now), Desired::Absent(then, _)) => now.held.is_none() == then.held.is_none(),
             (Spec::Broken { .. }, Desired::Unclear(..)) => true,
             (Spec::Present { .. } | Spec::Gone(_) | Spec::Broken { .. }, _) => false,
@@ -121,7 +122,7 @@ impl Fleet {
     /// The good spec of `key`.
     pub fn agent(&self, key: &Key) -> Option<AgentDeployment> {
         match self.lock().specs.get(key) {
-            Some(Spec::Present { agent, .. }) => Some(agent.as_ref().clone()),
+            Some(Spec::Present { agent, .. }) => Some(AgentDeployment::clone(agent)),
             Some(Spec::Broken { .. } | Spec::Gone(_)) | None => None,
         }
     }
@@ -230,8 +231,16 @@ impl State {
             return Spec::Broken { reason: Reason::InternalError, faults: Vec::new(), source: SourceStatus::default() };
         };
         match agent {
-            Some(agent) => Spec::Present { agent, source, faults },
+            Some(agent) => Spec::Present { agent: self.prepared(key, *agent), source, faults },
             None => Spec::Broken { reason: Reason::InvalidSpec, faults, source },
+        }
+    }
+
+    /// What is known of `agent` stays known while its spec stays the same.
+    fn prepared(&self, key: &Key, agent: AgentDeployment) -> Arc<Prepared> {
+        match self.specs.get(key) {
+            Some(Spec::Present { agent: known, .. }) if ***known == agent => Arc::clone(known),
+            Some(_) | None => Prepared::shared(agent),
         }
     }
 

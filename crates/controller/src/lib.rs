@@ -8,11 +8,14 @@ pub mod board;
 pub mod controller;
 pub mod event;
 pub mod fleet;
+mod keep;
+pub mod lease;
 pub mod metrics;
 pub mod next;
 pub mod port;
 pub mod queue;
 pub mod reconcile;
+pub mod replica;
 
 pub use controller::{Controller, Settings};
 pub use reconcile::Reconciler;

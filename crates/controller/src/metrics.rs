@@ -29,6 +29,8 @@ pub struct Metrics {
     delayed: Gauge,
     active: Gauge,
     longest: Gauge<f64, std::sync::atomic::AtomicU64>,
+    alive: Gauge,
+    shards: Gauge,
 }
 
 const RESULTS: &[&str] = &["success", "requeue_after", "error", "stalled"];
@@ -46,6 +48,8 @@ impl Metrics {
             delayed: Gauge::default(),
             active: Gauge::default(),
             longest: Gauge::default(),
+            alive: Gauge::default(),
+            shards: Gauge::default(),
         };
         for result in RESULTS {
             drop(metrics.reconciles.get_or_create(&Outcome { result: (*result).to_owned() }));
@@ -66,13 +70,16 @@ impl Metrics {
             "How long the slowest pass under way has taken",
             metrics.longest.clone(),
         );
+        registry.register("fargateer_lease_held", "1 while this replica may write", metrics.alive.clone());
+        registry.register("fargateer_shards_owned", "How many of the 256 shards are ours", metrics.shards.clone());
+        metrics.show_lease(true, 256);
         metrics
     }
 
     /// Counts a pass.
     pub fn passed(&self, next: Next, waited: Duration, took: Duration) {
         let result = match next {
-            Next::Resync | Next::Forget => "success",
+            Next::Resync | Next::Forget | Next::Yield => "success",
             Next::Wait(_) => "requeue_after",
             Next::Retry(_) => "error",
             Next::Slow => "stalled",
@@ -85,6 +92,12 @@ impl Metrics {
     /// Counts a pass that panicked.
     pub fn panicked(&self) {
         self.panics.inc();
+    }
+
+    /// Shows the lease. One process alone holds everything all the time.
+    pub fn show_lease(&self, held: bool, shards: usize) {
+        self.alive.set(i64::from(held));
+        self.shards.set(i64::try_from(shards).unwrap_or(i64::MAX));
     }
 
     /// Shows the queue.

@@ -26,6 +26,8 @@ pub enum Next {
     Slow,
     /// Never: nothing is left.
     Forget,
+    /// Not at all: another replica does, or this one when it may again. Then it is woken.
+    Yield,
 }
 
 impl Next {
@@ -79,6 +81,7 @@ impl Next {
             Self::Retry(_) => "retry",
             Self::Slow => "slow re-probe",
             Self::Forget => "never",
+            Self::Yield => "another replica",
         }
     }
 }

@@ -71,7 +71,7 @@ pub trait Statuses: Send + Sync {
 
 /// The right to write.
 pub trait Lease: Send + Sync {
-    /// Whether a write may start now.
+    /// Whether `key` is ours and a write may start now.
     fn holds(&self, key: &Key) -> bool;
 }
 

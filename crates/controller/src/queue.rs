@@ -174,6 +174,13 @@ impl Queue {
         depth
     }
 
+    /// The keys at work.
+    pub fn running(&self) -> Vec<Key> {
+        let state = self.lock();
+        let running = state.entries.iter().filter(|(_, entry)| matches!(entry, Entry::Running { .. }));
+        running.map(|(key, _)| key.clone()).collect()
+    }
+
     /// When `key` is due; none when it runs, is ready or sleeps until woken.
     pub fn due(&self, key: &Key) -> Option<Duration> {
         if let Some(Entry::Delayed { at, .. }) = self.lock().entries.get(key) {

@@ -40,6 +40,9 @@ impl Reconciler {
     pub async fn reconcile(&self, key: &Key) -> Next {
         let mut pass = self.fleet.pass(key, self.clock.now());
         let result = self.converge(&mut pass).await;
+        if !self.lease.holds(key) {
+            return Next::Yield;
+        }
         let status = status::report(&pass, &result, &self.board.status(key), self.clock.now());
         self.board.publish(key, &status).await;
         Next::after(&status)

@@ -105,6 +105,9 @@ pub(crate) enum Command {
     /// Any AWS client can talk to it, an image client too under /v2/. GET /_sim lists what shows and controls it: its state,
     /// its calls, its time, faults and behaviours.
     Sim(SimArgs),
+    /// Make the DynamoDB table that replicas share (run --state dynamodb://TABLE)
+    #[command(subcommand)]
+    Table(TableCommand),
     /// Print a completion script for a shell
     Completion {
         /// The shell.
@@ -112,6 +115,26 @@ pub(crate) enum Command {
     },
     /// Print the version
     Version,
+}
+
+/// What to do with a table.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum TableCommand {
+    /// Make it, paid by request, and wait until it can be used; one that is there is left as it is
+    Create {
+        /// Its name. The region is that of the environment (AWS_REGION).
+        #[arg(value_parser = table_name)]
+        name: String,
+    },
+}
+
+/// Where statuses are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StatePlace {
+    /// In a folder, for one process.
+    Folder(PathBuf),
+    /// In a DynamoDB table, for any number.
+    Table(String),
 }
 
 /// Who we are to AWS resources, and how hard we may press AWS.
@@ -140,9 +163,10 @@ pub(crate) struct RunArgs {
     /// Address of /healthz, /readyz, /metrics and the API of `get` and `describe`.
     #[arg(long, value_name = "ADDR", default_value = DEFAULT_LISTEN, env = "FARGATEER_LISTEN", hide_env_values = true)]
     pub(crate) listen: String,
-    /// Folder for statuses, which deletions of a later run rely on. Default: .fargateer; with --local none.
-    #[arg(long, value_name = "DIR", env = "FARGATEER_STATE", hide_env_values = true)]
-    pub(crate) state: Option<PathBuf>,
+    /// Where statuses are kept, which deletions of a later run rely on: a folder for one process, or dynamodb://TABLE for
+    /// any number of replicas, which share the agents and take over from one another. Default: .fargateer; with --local none.
+    #[arg(long, value_name = "PLACE", value_parser = state, env = "FARGATEER_STATE", hide_env_values = true)]
+    pub(crate) state: Option<StatePlace>,
     /// Time between two sweeps over the fleet. Default: 5m; with --local 20s.
     #[arg(long, value_parser = period, env = "FARGATEER_RESYNC", hide_env_values = true)]
     pub(crate) resync: Option<Duration>,
@@ -347,6 +371,21 @@ fn speed(text: &str) -> Result<f64, String> {
 fn between(text: &str, least: f64, most: f64) -> Result<f64, String> {
     let number = text.parse::<f64>().ok().filter(|number| (least..=most).contains(number));
     number.ok_or_else(|| format!("expected a number from {least} to {most}"))
+}
+
+fn state(text: &str) -> Result<StatePlace, String> {
+    match text.split_once("://") {
+        None => Ok(StatePlace::Folder(PathBuf::from(text))),
+        Some(("dynamodb", name)) => table_name(name).map(StatePlace::Table),
+        Some((scheme, _)) => Err(format!("{scheme}:// is no place for statuses; a folder and dynamodb://TABLE are")),
+    }
+}
+
+/// The rules of DynamoDB for names of tables.
+fn table_name(text: &str) -> Result<String, String> {
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || "_-.".contains(letter);
+    let good = (3..=255).contains(&text.len()) && text.chars().all(fits);
+    if good { Ok(text.to_owned()) } else { Err("a table's name has 3 to 255 of a-z, A-Z, 0-9, _, - and .".to_owned()) }
 }
 
 /// What an AWS tag may hold and a person can read out.

@@ -6,7 +6,12 @@ use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::{Builder, ConnectorBuilder};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_types::region::Region;
 
 /// AWS as the environment, the shared configuration files and the instance's or task's role say.
@@ -17,7 +22,25 @@ pub(crate) async fn aws() -> SdkConfig {
     let region = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
         .or_else(ProfileFileRegionProvider::new())
         .or_else(fargateer_api::default::REGION);
-    aws_config::defaults(BehaviorVersion::latest()).region(region).load().await
+    aws_config::defaults(BehaviorVersion::latest()).region(region).http_client(https()).load().await
+}
+
+/// The HTTPS client the SDK would make for itself, made here so that it can be put behind a fence.
+fn https() -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(|settings, components| {
+        let mut connector = ConnectorBuilder::default()
+            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+            .proxy_config(ProxyConfig::from_env());
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
+        connector.build()
+    })
+}
+
+/// The name of this machine, or none.
+pub(crate) fn host() -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty())
 }
 
 /// The simulated AWS behind `client`. No environment is read: a real account cannot be meant by accident.

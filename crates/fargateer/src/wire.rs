@@ -7,20 +7,24 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use fargateer_aws::Aws;
+use fargateer_aws::fence::Fence;
 use fargateer_controller::board::Board;
 use fargateer_controller::fleet::Fleet;
 use fargateer_controller::metrics::Metrics;
-use fargateer_controller::port::{Clock, LocalLease, Snapshot, Source, Statuses};
+use fargateer_controller::port::{Clock, Lease, LocalLease, Snapshot, Source, Statuses};
+use fargateer_controller::replica::Replica;
 use fargateer_controller::{Controller, Reconciler, Settings};
 use fargateer_plan::prune::Policy;
 use fargateer_store::source::dir::{DirSettings, DirectorySource};
 use fargateer_store::status::file::FileStatuses;
 use fargateer_store::status::memory::MemoryStatuses;
+use fargateer_store::table::StateTable;
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 
 use crate::address;
-use crate::cli::CloudArgs;
+use crate::cli::{CloudArgs, StatePlace};
+use crate::config;
 use crate::output::{self, hinted};
 
 /// The real time of day.
@@ -53,7 +57,7 @@ pub(crate) struct Parts {
     /// Who we are.
     pub(crate) owner: String,
     /// Where statuses are kept; in memory when left out.
-    pub(crate) state: Option<PathBuf>,
+    pub(crate) state: Option<StatePlace>,
     /// The rules of deletion.
     pub(crate) policy: Policy,
     /// How the controller runs.
@@ -66,8 +70,16 @@ impl Machine {
     /// Puts the parts together.
     pub(crate) async fn build(parts: Parts) -> anyhow::Result<Self> {
         let Parts { config, aws, owner, state, policy, settings, sources } = parts;
+        let mut config = config;
+        let mut replica = None;
         let statuses: Arc<dyn Statuses> = match state {
-            Some(folder) => Arc::new(FileStatuses::open(folder).map_err(|error| {
+            Some(StatePlace::Table(name)) => {
+                let member = Arc::new(replica_of(&config, &name, &owner));
+                config = fenced(config, &member)?;
+                replica = Some(member);
+                Arc::new(StateTable::new(&config, &name, &owner))
+            }
+            Some(StatePlace::Folder(folder)) => Arc::new(FileStatuses::open(folder).map_err(|error| {
                 let hint = output::Hint("another folder can be named with --state".to_owned());
                 anyhow::Error::new(hint).context(format!("{:#}", anyhow::Error::new(error)))
             })?),
@@ -78,12 +90,36 @@ impl Machine {
         let board = Arc::new(board);
         let fleet = Arc::new(Fleet::new(Arc::clone(&board), &owner, policy, sources));
         let aws = Arc::new(Aws::new(config, &aws));
-        let reconciler = Reconciler { fleet, cloud: aws.clone(), board, lease: Arc::new(LocalLease), clock };
+        let lease: Arc<dyn Lease> = match &replica {
+            Some(replica) => replica.clone(),
+            None => Arc::new(LocalLease),
+        };
+        let reconciler = Reconciler { fleet, cloud: aws.clone(), board, lease, clock };
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
-        let controller = Arc::new(Controller::new(reconciler, settings, metrics));
-        Ok(Self { controller, aws, registry: Arc::new(registry) })
+        let controller = Controller::new(reconciler, settings, metrics);
+        let controller = match replica {
+            Some(replica) => controller.among(replica),
+            None => controller,
+        };
+        Ok(Self { controller: Arc::new(controller), aws, registry: Arc::new(registry) })
     }
+}
+
+/// This process among its peers. No two that ever were have the same name.
+fn replica_of(config: &SdkConfig, table: &str, owner: &str) -> Replica {
+    let name = format!("{}-{:016x}", config::host().unwrap_or_else(|| "replica".to_owned()), fastrand::u64(..));
+    Replica::new(Box::new(StateTable::new(config, table, owner)), name)
+}
+
+/// `config`, by which nothing is written while `replica` may not.
+fn fenced(config: SdkConfig, replica: &Arc<Replica>) -> anyhow::Result<SdkConfig> {
+    let Some(client) = config.http_client() else {
+        return Err(anyhow::anyhow!("without an HTTP client to fence, replicas could write at the same time"));
+    };
+    let replica = Arc::clone(replica);
+    let fence = Fence::new(client, Arc::new(move || replica.is_alive()));
+    Ok(config.into_builder().http_client(fence).build())
 }
 
 /// How AWS is used, as the options say.

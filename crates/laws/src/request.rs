@@ -5,6 +5,7 @@ use fargateer_api::{AgentDeployment, yaml};
 use fargateer_plan::action::Action;
 use fargateer_plan::desired::{Circumstances, Desired, Spec};
 use fargateer_plan::observed::Observed;
+use fargateer_plan::prepared::Prepared;
 use fargateer_plan::seen::Seen;
 use fargateer_plan::waves::{self, Plan};
 use fargateer_plan::{conceal, service, tags, target_group, task_definition};
@@ -50,7 +51,7 @@ fn actions(plan: &Plan) -> impl Iterator<Item = &Action> {
 fn planned(agent: &AgentDeployment) -> Plan {
     let mut agent = agent.clone();
     agent.spec.suspend = None;
-    let spec = Spec::Present { agent: Box::new(agent), source: SourceStatus::default(), faults: Vec::new() };
+    let spec = Spec::Present { agent: Prepared::shared(agent), source: SourceStatus::default(), faults: Vec::new() };
     let desired = Desired::of(spec, Circumstances { owner: "laws".to_owned(), ..Circumstances::default() });
     let balancers = vec!["arn:aws:elasticloadbalancing:us-east-1:111122223333:loadbalancer/app/front/1".to_owned()];
     let group = target_group::Live { load_balancers: balancers, ..target_group::Live::default() };

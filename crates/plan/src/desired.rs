@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use fargateer_api::status::{Inventory, SourceStatus};
-use fargateer_api::{AgentDeployment, Generation, Key, Reason};
+use fargateer_api::{Generation, Key, Reason};
 use serde::{Deserialize, Serialize};
 
 use crate::image::Reference;
 use crate::log_group;
-use crate::memo::Memo;
+use crate::prepared::Prepared;
 use crate::tags::{self, Tags};
-use crate::task_definition;
 
 /// What the sources say about one key.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,7 +17,7 @@ pub enum Spec {
     /// A good spec. `faults` are those of a newer wording that could not be used.
     Present {
         /// The last good wording.
-        agent: Box<AgentDeployment>,
+        agent: Arc<Prepared>,
         /// Where it stands.
         source: SourceStatus,
         /// What is wrong with the newest wording, if anything.
@@ -87,7 +86,7 @@ pub enum Desired {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wanted {
     /// The spec.
-    pub agent: AgentDeployment,
+    pub agent: Arc<Prepared>,
     /// Its generation.
     pub generation: Generation,
     /// Facts of the moment.
@@ -100,8 +99,6 @@ pub struct Wanted {
     pub tags: Tags,
     /// Why a newer wording of the spec could not be used.
     pub faults: Vec<String>,
-    /// The task definition for an image beside the revision that runs.
-    pub(crate) definition: Memo<(String, Option<String>), Arc<task_definition::Wanted>>,
 }
 
 impl Desired {
@@ -109,7 +106,7 @@ impl Desired {
     pub fn of(spec: Spec, circumstances: Circumstances) -> Self {
         match spec {
             Spec::Present { agent, source: _, faults } => {
-                Self::Present(Box::new(Wanted::new(*agent, faults, circumstances)))
+                Self::Present(Box::new(Wanted::new(agent, faults, circumstances)))
             }
             Spec::Broken { reason, faults, source: _ } => Self::Unclear(reason, faults),
             Spec::Gone(departure) => Self::Absent(Box::new(departure), circumstances),
@@ -132,12 +129,12 @@ impl Desired {
 
 impl Wanted {
     /// What `agent` implies.
-    pub fn new(agent: AgentDeployment, faults: Vec<String>, circumstances: Circumstances) -> Self {
-        let generation = Generation::of(&agent.spec);
+    pub fn new(agent: Arc<Prepared>, faults: Vec<String>, circumstances: Circumstances) -> Self {
+        let generation = agent.generation().clone();
         let image = Reference::parse(agent.spec.image.uri.as_deref().unwrap_or_default());
         let log_group = log_group::from_spec(&agent);
         let tags = tags::owned(&circumstances.owner, &agent.metadata.name, &agent.spec.tags);
-        Self { agent, generation, circumstances, image, log_group, tags, faults, definition: Memo::default() }
+        Self { agent, generation, circumstances, image, log_group, tags, faults }
     }
 
     /// Where the calls go.
@@ -224,7 +221,7 @@ mod tests {
         let document =
             json!({"apiVersion": "fargateer/v1", "kind": "AgentDeployment", "metadata": {"name": "bot"}, "spec": spec});
         let circumstances = Circumstances { owner: "prod".to_owned(), ..Circumstances::default() };
-        Wanted::new(serde_json::from_value(document).unwrap(), Vec::new(), circumstances)
+        Wanted::new(Prepared::shared(serde_json::from_value(document).unwrap()), Vec::new(), circumstances)
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod merge;
 pub mod normal;
 pub mod observed;
 pub mod pass;
+pub mod prepared;
 pub mod prune;
 pub mod revision;
 pub mod rollout;

@@ -190,7 +190,11 @@ mod tests {
         spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let document =
             json!({"apiVersion": "fargateer/v1", "kind": "AgentDeployment", "metadata": {"name": "bot"}, "spec": spec});
-        Wanted::new(serde_json::from_value(document).unwrap(), Vec::new(), Circumstances::default())
+        Wanted::new(
+            crate::prepared::Prepared::shared(serde_json::from_value(document).unwrap()),
+            Vec::new(),
+            Circumstances::default(),
+        )
     }
 
     /// Looks until nothing is missing, at a world in which `live` runs just what is wanted; the kinds of looks it took.

@@ -128,7 +128,7 @@ mod tests {
     fn pass() -> Pass {
         let document = json!({"apiVersion": "fargateer/v1", "kind": "AgentDeployment", "metadata": {"name": "bot"},
             "spec": {"cluster": "agents", "image": {"uri": "x"}, "network": {"subnets": ["subnet-1"]}}});
-        let agent = Box::new(serde_json::from_value(document).unwrap());
+        let agent = crate::prepared::Prepared::shared(serde_json::from_value(document).unwrap());
         let spec = Spec::Present { agent, source: SourceStatus::default(), faults: Vec::new() };
         Pass::toward(Key::new("bot"), spec, Circumstances::default())
     }

@@ -26,7 +26,7 @@ impl Revision {
         let image = wanted.image.pinned(observed.image.present().map(String::as_str));
         let live = observed.revision.present();
         let key = (image.clone(), live.map(|live| live.arn.clone()));
-        wanted.definition.get(key, || Arc::new(task_definition::from_spec(&wanted.agent, &image, live)))
+        wanted.agent.definition.get(key, || Arc::new(task_definition::from_spec(&wanted.agent, &image, live)))
     }
 
     /// The running revision, if it fits.

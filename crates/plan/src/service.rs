@@ -124,7 +124,9 @@ impl Live {
 
     /// The settings in the shape of CreateService.
     fn settings(&self) -> Map<String, Value> {
-        let mut settings = self.document.clone();
+        let aside = |key: &str| matches!(key, "events" | "deployments" | "tags");
+        let settings = self.document.iter().filter(|(key, _)| !aside(key));
+        let mut settings: Map<String, Value> = settings.map(|(key, value)| (key.clone(), value.clone())).collect();
         for key in ON_DEPLOYMENT {
             if let Some(value) = self.primary().and_then(|primary| primary.get(*key)) {
                 settings.insert((*key).to_owned(), value.clone());
@@ -242,6 +244,8 @@ pub fn diff(live: &Live, wanted: &Wanted, revision: Option<&str>, count: Option<
     want.extend(revision.map(|arn| ("taskDefinition".to_owned(), json!(arn))));
     want.extend(count.map(|count| ("desiredCount".to_owned(), json!(count))));
     let have = live.settings();
+    // What is spelled the same is the same: only the rest needs its canonical form.
+    want.retain(|key, value| have.get(key) != Some(value) || has(Bug::UpdatesEverything));
     let keys: Vec<&str> = want.keys().map(String::as_str).collect();
     let (have, want) = if has(Bug::DefaultsDiffer) {
         (have, want)

@@ -409,7 +409,11 @@ mod tests {
             json!({"apiVersion": "fargateer/v1", "kind": "AgentDeployment", "metadata": {"name": "bot"}, "spec": spec});
         let faults = faults.iter().map(|fault| (*fault).to_owned()).collect();
         let source = SourceStatus { location: "bot.yaml:1".to_owned(), ..SourceStatus::default() };
-        Spec::Present { agent: Box::new(serde_json::from_value(document).unwrap()), source, faults }
+        Spec::Present {
+            agent: crate::prepared::Prepared::shared(serde_json::from_value(document).unwrap()),
+            source,
+            faults,
+        }
     }
 
     fn pass_of(spec: Spec) -> Pass {

@@ -6,6 +6,7 @@
 mod tests {
     use fargateer_api::{AgentDeployment, yaml};
     use fargateer_plan::desired::{Circumstances, Wanted};
+    use fargateer_plan::prepared::Prepared;
     use fargateer_plan::{log_group, scaling, service, tags, task_definition};
     use serde_json::{Value, json};
 
@@ -162,7 +163,7 @@ task_role_arn: arn:aws:iam::111122223333:role/task
     #[test]
     fn the_region_and_the_image_are_the_requests() {
         let agent = agent("region: eu-west-1\n");
-        let wanted = Wanted::new(agent.clone(), vec![], Circumstances::default());
+        let wanted = Wanted::new(Prepared::shared(agent.clone()), vec![], Circumstances::default());
         assert_eq!(wanted.place().region, "eu-west-1");
         assert_eq!(wanted.image.ecr.unwrap().repository, "support");
         let document = task_definition::from_spec(&agent, IMAGE, None).document;

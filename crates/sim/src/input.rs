@@ -3,7 +3,7 @@
 //! The query protocol knows only strings, so numbers and flags are read from either form. What is missing or null reads as
 //! `None`; a member of the wrong type does too, since real clients check types before they send.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::time::Duration;
 
 /// The members of a JSON object, read leniently.
@@ -77,13 +77,18 @@ impl Members for Value {
 }
 
 /// A value without the members that are null: AWS leaves out what it does not know.
-pub(crate) fn without_nulls(value: Value) -> Value {
+pub(crate) fn without_nulls(mut value: Value) -> Value {
+    drop_nulls(&mut value);
+    value
+}
+
+fn drop_nulls(value: &mut Value) {
     match value {
         Value::Object(members) => {
-            let known = members.into_iter().filter(|(_, member)| !member.is_null());
-            known.map(|(name, member)| (name, without_nulls(member))).collect::<Map<_, _>>().into()
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(drop_nulls);
         }
-        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
-        other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => other,
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }

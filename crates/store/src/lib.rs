@@ -4,3 +4,4 @@
 
 pub mod source;
 pub mod status;
+pub mod table;

@@ -57,6 +57,9 @@ impl Reference {
     }
 }
 
+/// So many writes to the lease table are struck: all by which members come, and some beats.
+const LEASE_WRITES: u64 = 20;
+
 /// What befalls each call.
 pub fn blows() -> Vec<Blow> {
     let faults = [
@@ -79,6 +82,12 @@ pub fn singles(reference: &Reference) -> Vec<Plan> {
     for call in reference.first..=reference.outcome.calls {
         for blow in blows().into_iter().take(deaths) {
             plans.push(Plan { strikes: vec![Strike { call, blow }], ..reference.plan.clone() });
+        }
+    }
+    // What befalls a lease is of no less interest before the change than after it.
+    for call in 1..=reference.outcome.lease_writes.min(LEASE_WRITES) {
+        for blow in blows() {
+            plans.push(Plan { lease_strikes: vec![Strike { call, blow }], ..reference.plan.clone() });
         }
     }
     for write in 1..=reference.outcome.statuses {

@@ -3,9 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use fargateer_api::Key;
+use fargateer_controller::lease::Shard;
 use fargateer_sim::{Meeting, View};
 use serde_json::{Value, json};
 
+use crate::operator::TABLE;
 use crate::record::Record;
 use crate::state::{self, Ask};
 use crate::truth::Want;
@@ -45,6 +48,32 @@ pub(crate) fn before_a_write(record: &mut Record, call: &Meeting<'_>, world: &mu
     if let Some((invariant, what)) = broken {
         record.violate(call.at, invariant, &format!("{}: {what}", call.operation));
     }
+}
+
+/// Who writes owns what it writes about, by the lease table as it is right now (I9).
+pub(crate) fn one_writer(record: &mut Record, call: &Meeting<'_>, (member, world): (&str, &mut View<'_>)) {
+    let Some(name) = subject(record, call) else { return };
+    let key = json!({"owner": {"S": OWNER}, "item": {"S": "lease"}});
+    let item = Looking(world).ask("dynamodb", "GetItem", &json!({"TableName": TABLE, "Key": key}))["Item"].take();
+    let shard = Shard::of(&Key::new(&name)).number();
+    let owns = |bits: &Value| {
+        let bits = aws_smithy_types::base64::decode(bits["B"].as_str().unwrap_or_default()).unwrap_or_default();
+        bits.get(usize::from(shard / 8)).is_some_and(|byte| byte & (1 << (shard % 8)) != 0)
+    };
+    let owners = item["owners"]["M"].as_object().into_iter().flatten();
+    let owner = owners.filter(|(_, bits)| owns(bits)).map(|(owner, _)| owner.clone()).next();
+    if !owner.as_ref().is_some_and(|owner| owner.starts_with(member)) {
+        let what = format!("{} by {member} about {name}, which is {owner:?}'s", call.operation);
+        record.violate(call.at, "I9 exactly one writer", &what);
+    }
+}
+
+/// The agent a write is about, found by the names in it.
+fn subject(record: &Record, call: &Meeting<'_>) -> Option<String> {
+    let fields = ["service", "serviceName", "family", "taskDefinition", "resourceArn", "ResourceId", "logGroupName"];
+    let texts = fields.iter().filter_map(|field| call.request.get(*field)?.as_str());
+    let mut names = texts.filter_map(|text| text.rsplit('/').next()?.split(':').next());
+    names.find(|name| record.truth.of(name).is_some()).map(str::to_owned)
 }
 
 /// What was written left nothing twice.

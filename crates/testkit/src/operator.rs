@@ -11,14 +11,17 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::shared::IntoShared as _;
 use fargateer_api::status::{ConditionType, Truth as Known};
 use fargateer_api::{AgentDeploymentStatus, Key};
 use fargateer_aws::Aws;
+use fargateer_aws::fence::Fence;
 use fargateer_aws::http::Http;
 use fargateer_controller::board::Board;
 use fargateer_controller::fleet::Fleet;
 use fargateer_controller::metrics::Metrics;
-use fargateer_controller::port::{Cloud, LocalLease, Snapshot, Source, Statuses};
+use fargateer_controller::port::{Cloud, Lease, LocalLease, Snapshot, Source, Statuses};
+use fargateer_controller::replica::Replica;
 use fargateer_controller::{Controller, Reconciler, Settings};
 use fargateer_plan::action::Action;
 use fargateer_plan::desired::Place;
@@ -28,6 +31,7 @@ use fargateer_plan::observed::{Finding, Look};
 use fargateer_plan::prune::Policy;
 use fargateer_sim::Simulation;
 use fargateer_store::status::memory::MemoryStatuses;
+use fargateer_store::table::StateTable;
 use prometheus_client::registry::Registry;
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
@@ -43,8 +47,8 @@ use crate::source::Fed;
 use crate::state;
 use crate::wiring::{self, REGION};
 
-/// The access key by which the calls of the process are known.
-pub(crate) const ACCESS_KEY: &str = "AKIAFARGATEER";
+/// The table of leases and statuses, where several processes run.
+pub(crate) const TABLE: &str = "fargateer-state";
 /// Time between two sweeps.
 pub(crate) const RESYNC: Duration = Duration::from_mins(5);
 /// From the death of a process to the next one's start.
@@ -55,6 +59,10 @@ const LAG: Duration = Duration::from_secs(90);
 /// Where a process runs: what outlives it.
 #[derive(Clone)]
 pub(crate) struct Host {
+    /// Its number among the replicas.
+    pub(crate) number: usize,
+    /// Whether there are others.
+    pub(crate) has_peers: bool,
     pub(crate) sim: Simulation,
     pub(crate) records: Records,
     pub(crate) signals: Signals,
@@ -69,11 +77,12 @@ pub(crate) struct Host {
 }
 
 /// A process that runs.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Running {
     pub(crate) controller: Arc<Controller>,
     pub(crate) aws: Arc<Aws>,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) lease: Arc<dyn Lease>,
 }
 
 impl Host {
@@ -106,20 +115,33 @@ impl Host {
 
     async fn process(&self, stop: CancellationToken) {
         let clock = Arc::new(self.clock.clone());
+        let replica = self.has_peers.then(|| Arc::new(self.replica()));
+        let lease: Arc<dyn Lease> = match &replica {
+            Some(replica) => replica.clone(),
+            None => Arc::new(LocalLease),
+        };
+        let config = self.config(replica.as_ref());
+        if self.has_peers {
+            self.statuses.stand_on(Arc::new(StateTable::new(&config, TABLE, OWNER)));
+        }
         let statuses: Arc<dyn Statuses> = self.statuses.clone();
         let Ok(board) = Board::load(statuses, clock.clone()).await else { return };
         let board = Arc::new(board);
         let policy = Policy { grace: Duration::from_mins(2), reads: 2, ..Policy::default() };
         let fleet = Arc::new(Fleet::new(Arc::clone(&board), OWNER, policy, 1));
         let settings = fargateer_aws::Settings { http: Arc::new(Healthy), ..fargateer_aws::Settings::default() };
-        let aws = Arc::new(Aws::new(self.config(), &settings));
+        let aws = Arc::new(Aws::new(config, &settings));
         let cloud = Arc::new(Poisonable { aws: Arc::clone(&aws), records: self.records.clone() });
-        let reconciler = Reconciler { fleet, cloud, board, lease: Arc::new(LocalLease), clock };
+        let reconciler = Reconciler { fleet, cloud, board, lease: Arc::clone(&lease), clock };
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
         let settings = Settings { workers: 8, resync: RESYNC, ..Settings::default() };
-        let controller = Arc::new(Controller::new(reconciler, settings, metrics));
-        let running = Running { controller: Arc::clone(&controller), aws, registry: Arc::new(registry) };
+        let controller = Controller::new(reconciler, settings, metrics);
+        let controller = Arc::new(match replica {
+            Some(replica) => controller.among(replica),
+            None => controller,
+        });
+        let running = Running { controller: Arc::clone(&controller), aws, registry: Arc::new(registry), lease };
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
         let source: Box<dyn Source> = Box::new(Fed::new(self.snapshots.clone()));
         controller.run(vec![source], stop).await;
@@ -127,9 +149,39 @@ impl Host {
 }
 
 impl Host {
-    fn config(&self) -> SdkConfig {
-        let client = Gated { inner: self.sim.connector(), gate: self.gate.clone() };
-        wiring::config(&self.sim, ACCESS_KEY, &self.clock).into_builder().http_client(client).build()
+    /// The state folder is lost. A table is not.
+    pub(crate) fn lose_folder(&self) {
+        if !self.has_peers {
+            self.statuses.wipe();
+        }
+    }
+
+    /// The access key by which the calls of its processes are known.
+    pub(crate) fn access_key(&self) -> String {
+        format!("AKIAFARGATEER{}", self.number)
+    }
+
+    /// How its processes are called among the replicas: each has a name of its own.
+    fn replica(&self) -> Replica {
+        let start = *self.starts.lock().unwrap_or_else(PoisonError::into_inner);
+        let table = StateTable::new(&self.config(None), TABLE, OWNER);
+        Replica::new(Box::new(table), format!("{}{start}", self.member()))
+    }
+
+    /// What the names of its processes begin with.
+    pub(crate) fn member(&self) -> String {
+        format!("replica-{}-", self.number)
+    }
+
+    /// How AWS is reached: a request first gets past the gate, then past the fence, as if the process had stood still at any
+    /// point before it.
+    fn config(&self, replica: Option<&Arc<Replica>>) -> SdkConfig {
+        let mut inner = self.sim.connector();
+        if let Some(replica) = replica.cloned() {
+            inner = Fence::new(inner, Arc::new(move || replica.is_alive())).into_shared();
+        }
+        let client = Gated { inner, gate: self.gate.clone() };
+        wiring::config(&self.sim, &self.access_key(), &self.clock).into_builder().http_client(client).build()
     }
 }
 
@@ -220,7 +272,7 @@ impl Cloud for Poisonable {
 
 /// The state folder of a process: outlives it, fails where the plan says, and checks what is told (I8).
 pub(crate) struct Disk {
-    inner: Mutex<Arc<MemoryStatuses>>,
+    inner: Mutex<Arc<dyn Statuses>>,
     sim: Simulation,
     records: Records,
     kill: Arc<Notify>,
@@ -228,15 +280,21 @@ pub(crate) struct Disk {
 
 impl Disk {
     pub(crate) fn new(sim: Simulation, records: Records, kill: Arc<Notify>) -> Self {
-        Self { inner: Mutex::default(), sim, records, kill }
+        let inner: Arc<dyn Statuses> = Arc::new(MemoryStatuses::default());
+        Self { inner: Mutex::new(inner), sim, records, kill }
     }
 
     /// Everything on it is lost.
-    pub(crate) fn wipe(&self) {
-        *self.inner.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
+    fn wipe(&self) {
+        self.stand_on(Arc::new(MemoryStatuses::default()));
     }
 
-    fn statuses(&self) -> Arc<MemoryStatuses> {
+    /// From now on the statuses are those of `inner`.
+    fn stand_on(&self, inner: Arc<dyn Statuses>) {
+        *self.inner.lock().unwrap_or_else(PoisonError::into_inner) = inner;
+    }
+
+    fn statuses(&self) -> Arc<dyn Statuses> {
         Arc::clone(&self.inner.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

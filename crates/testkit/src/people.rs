@@ -18,6 +18,7 @@ use crate::wiring::REGION;
 
 /// The people of a scenario: what they wrote, and what the source shows of it.
 pub(crate) struct People {
+    hosts: Vec<Host>,
     host: Host,
     feed: watch::Sender<Option<Snapshot>>,
     specs: BTreeMap<String, Value>,
@@ -25,8 +26,9 @@ pub(crate) struct People {
 }
 
 impl People {
-    pub(crate) fn new(host: Host, feed: watch::Sender<Option<Snapshot>>) -> Self {
-        Self { host, feed, specs: BTreeMap::new(), outage: None }
+    pub(crate) fn new(hosts: &[Host], feed: watch::Sender<Option<Snapshot>>) -> Option<Self> {
+        let host = hosts.first()?.clone();
+        Some(Self { hosts: hosts.to_vec(), host, feed, specs: BTreeMap::new(), outage: None })
     }
 
     /// The source is read again.
@@ -53,17 +55,15 @@ impl People {
                 self.host.sim.metric(REGION, &cluster, name, f64::from(*percent));
             }
             Act::Interrupt(name) => self.host.sim.interrupt(REGION, &self.home(name).0, name),
-            Act::Stop => self.host.signals.stop.notify_one(),
-            Act::Kill => self.host.signals.kill.notify_one(),
-            Act::KillAndForget => {
-                self.host.statuses.wipe();
-                self.host.signals.kill.notify_one();
+            Act::Stop | Act::Kill | Act::KillAndForget | Act::Freeze(_) | Act::Skew(_) => befall(&self.host, act),
+            Act::Replica(number, act) => {
+                if let Some(host) = self.hosts.get(*number) {
+                    befall(host, act);
+                }
             }
-            Act::Freeze(seconds) => self.host.gate.close_for(*seconds),
-            Act::Skew(seconds) => self.host.clock.set_skew(*seconds),
             Act::Poison(name) => self.host.records.lock().truth.poisoned.push(name.clone()),
             Act::Retry(name) => {
-                if let Some(running) = self.host.running() {
+                for running in self.hosts.iter().filter_map(Host::running) {
                     running.controller.request(&Key::new(name), Some(Force));
                 }
             }
@@ -176,6 +176,21 @@ impl People {
             }
             Meddling::Deregister | Meddling::Range(..) | Meddling::Policy => return None,
         })
+    }
+}
+
+/// What befalls a process.
+fn befall(host: &Host, act: &Act) {
+    match act {
+        Act::Stop => host.signals.stop.notify_one(),
+        Act::Kill => host.signals.kill.notify_one(),
+        Act::KillAndForget => {
+            host.lose_folder();
+            host.signals.kill.notify_one();
+        }
+        Act::Freeze(seconds) => host.gate.close_for(*seconds),
+        Act::Skew(seconds) => host.clock.set_skew(*seconds),
+        _ => {}
     }
 }
 

@@ -15,11 +15,17 @@ pub struct Plan {
     pub name: String,
     /// Seed of everything random that the plan leaves open: jitter, identifiers of AWS, the luck of a spell.
     pub seed: u64,
+    /// How many processes run over the same fleet, with leases in DynamoDB. None: one, without.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub replicas: usize,
     /// What people and the world do, in order of time.
     pub steps: Vec<Step>,
     /// What befalls the n-th call.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub strikes: Vec<Strike>,
+    /// What befalls the n-th write to the lease table (F15).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lease_strikes: Vec<Strike>,
     /// What befalls calls for a while.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spells: Vec<Spell>,
@@ -77,6 +83,8 @@ pub enum Act {
     Poison(String),
     /// A person asks for another try, `fargateer reconcile --retry`.
     Retry(String),
+    /// What befalls the process befalls the one of this number, counted from 0, instead of the first.
+    Replica(usize, Box<Act>),
 }
 
 /// How a source fails.
@@ -181,6 +189,11 @@ pub enum Slipping {
     Fails,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
 impl Plan {
     /// Reads a plan from a file.
     pub fn read(path: &Path) -> Result<Self, String> {
@@ -195,10 +208,14 @@ impl Plan {
 
     /// When the last step is done and the last spell is over, in seconds.
     pub fn end(&self) -> u64 {
-        let steps = self.steps.iter().map(|step| match step.act {
-            Act::Freeze(seconds) => step.at + seconds,
-            _ => step.at,
-        });
+        fn lasts(act: &Act) -> u64 {
+            match act {
+                Act::Freeze(seconds) => *seconds,
+                Act::Replica(_, act) => lasts(act),
+                _ => 0,
+            }
+        }
+        let steps = self.steps.iter().map(|step| step.at + lasts(&step.act));
         steps.chain(self.spells.iter().map(|spell| spell.until)).max().unwrap_or(0)
     }
 
@@ -209,8 +226,13 @@ impl Plan {
             || self.strikes.iter().any(|strike| matches!(&strike.blow, Blow::Fault(fault) if is_stale(fault)))
     }
 
+    /// How many processes run.
+    pub(crate) fn processes(&self) -> usize {
+        self.replicas.max(1)
+    }
+
     /// How many parts it has: what shrinking makes smaller.
     pub fn size(&self) -> usize {
-        self.steps.len() + self.strikes.len() + self.spells.len() + self.slips.len()
+        self.steps.len() + self.strikes.len() + self.lease_strikes.len() + self.spells.len() + self.slips.len()
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use fargateer_sim::Meeting;
 
 use crate::effects::{Counts, Trace, count};
-use crate::plan::{Blow, Plan, Slip, Slipping, Spell};
+use crate::plan::{Blow, Plan, Slip, Slipping, Spell, Strike};
 use crate::truth::Truth;
 
 /// More like calls than this in a minute go round in circles (I7).
@@ -43,6 +43,9 @@ pub(crate) struct Record {
     /// How many statuses were written.
     pub(crate) statuses: u64,
     strikes: BTreeMap<u64, Blow>,
+    lease_strikes: BTreeMap<u64, Blow>,
+    /// Writes to the lease table.
+    pub(crate) lease_writes: u64,
     spells: Vec<Spell>,
     slips: Vec<Slip>,
     alike: BTreeMap<String, VecDeque<Duration>>,
@@ -76,7 +79,14 @@ impl Record {
         if self.calm {
             return None;
         }
-        let struck = self.strikes.remove(&call.number);
+        let struck = if call.service != "dynamodb" {
+            self.strikes.remove(&self.calls)
+        } else if is_lease(call) {
+            self.lease_writes += 1;
+            self.lease_strikes.remove(&self.lease_writes)
+        } else {
+            None
+        };
         let now = call.at.as_secs();
         let luck = random.u8(0..100);
         let spell = self.spells.iter().find(|spell| (spell.from..spell.until).contains(&now) && luck < spell.percent);
@@ -98,6 +108,17 @@ impl Record {
     }
 }
 
+fn by_number(strikes: &[Strike]) -> BTreeMap<u64, Blow> {
+    strikes.iter().map(|strike| (strike.call, strike.blow.clone())).collect()
+}
+
+/// Whether a call to the table is about leases, and changes something.
+fn is_lease(call: &Meeting<'_>) -> bool {
+    let items = ["/Item/item/S", "/Key/item/S", "/TransactItems/0/Put/Item/item/S"];
+    let item = items.iter().find_map(|path| call.request.pointer(path)?.as_str());
+    call.mutating && item.is_some_and(|item| item.starts_with("lease"))
+}
+
 /// The record, as those who watch hold it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Records(Arc<Mutex<Record>>);
@@ -106,7 +127,8 @@ impl Records {
     /// The record of a run of `plan`.
     pub(crate) fn of(plan: &Plan) -> Self {
         let record = Record {
-            strikes: plan.strikes.iter().map(|strike| (strike.call, strike.blow.clone())).collect(),
+            strikes: by_number(&plan.strikes),
+            lease_strikes: by_number(&plan.lease_strikes),
             spells: plan.spells.clone(),
             slips: plan.slips.clone(),
             ..Record::default()

@@ -10,20 +10,21 @@ use fargateer_api::Key;
 use fargateer_api::status::{ConditionType, Reason, Truth as Known};
 use fargateer_sim::{Behaviour, FaultKind, Settings, Simulation};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::clock::{VirtualClock, pass};
 use crate::leaks::{Said, canary};
-use crate::operator::{ACCESS_KEY, Disk, Gate, Host, RESYNC, asking};
-use crate::overseer::{Overseer, Signals};
+use crate::operator::{Disk, Gate, Host, RESYNC, Running, TABLE, asking};
+use crate::overseer::{Overseer, Process, Signals};
 use crate::people::People;
 use crate::plan::{Act, Blow, Plan};
 use crate::record::{Record, Records};
 use crate::state;
 use crate::truth::Want;
-use crate::wiring;
+use crate::wiring::{self, REGION};
 
 /// The source is read again so often.
 const POLL: Duration = Duration::from_mins(1);
@@ -45,6 +46,8 @@ pub struct Outcome {
     pub writes: u64,
     /// How many statuses were written until then.
     pub statuses: u64,
+    /// Writes to the lease table until then.
+    pub lease_writes: u64,
     /// Virtual time of the whole run, in seconds.
     pub seconds: u64,
     /// A hash of all that happened.
@@ -121,10 +124,13 @@ fn told(plan: &Plan, timeline: bool) -> Outcome {
 }
 
 async fn play(plan: &Plan, timeline: bool) -> Outcome {
-    let stage = Stage::new(plan);
-    let host = stage.host.clone();
-    let process = tokio::spawn(host.clone().keep_running());
-    let mut people = People::new(host.clone(), stage.feed);
+    let Stage { hosts, feed } = Stage::new(plan);
+    let mut processes = JoinSet::new();
+    for host in &hosts {
+        processes.spawn(host.clone().keep_running());
+    }
+    let Some(mut people) = People::new(&hosts, feed) else { return Outcome::default() };
+    let Some(host) = hosts.first() else { return Outcome::default() };
     people.read();
     let begun = Instant::now();
     for step in &plan.steps {
@@ -133,20 +139,22 @@ async fn play(plan: &Plan, timeline: bool) -> Outcome {
     }
     wait_until(begun + Duration::from_secs(plan.end()), &people).await;
     let mut outcome = Outcome::default();
-    settle(plan, &host, &people).await;
+    settle(plan, &hosts, &people).await;
     {
         let mut record = host.records.lock();
         record.calm = true;
         (outcome.calls, outcome.writes, outcome.statuses) = (record.calls, record.writes, record.statuses);
+        outcome.lease_writes = record.lease_writes;
     }
     if host.records.lock().violations.is_empty() {
-        stay_calm(plan, &host, &people).await;
-        tell_no_secret(plan, &host).await;
+        stay_calm(plan, &hosts, &people).await;
+        for host in &hosts {
+            tell_no_secret(plan, host).await;
+        }
     }
     let truth = host.records.lock().truth.clone();
     outcome.end = state::masked(&mut asking(&host.sim), &truth);
-    process.abort();
-    drop(process.await);
+    processes.shutdown().await;
     outcome.seconds = begun.elapsed().as_secs();
     if timeline {
         outcome.timeline = host.sim.calls().iter().map(line).collect();
@@ -170,7 +178,7 @@ fn line(call: &fargateer_sim::Call) -> String {
 
 /// Everything a run needs, set up.
 struct Stage {
-    host: Host,
+    hosts: Vec<Host>,
     feed: watch::Sender<Option<fargateer_controller::port::Snapshot>>,
 }
 
@@ -179,30 +187,52 @@ impl Stage {
         let settings = Settings {
             throttle: true,
             seed: plan.seed,
+            // Where several processes run, time must pass in the middle of a pass.
+            latency: if plan.replicas > 0 { Duration::from_millis(300) } else { Duration::ZERO },
             history: if plan.looks_back() { Duration::from_secs(40) } else { Duration::ZERO },
             ..Settings::default()
         };
         let sim = Simulation::new(settings);
         sim.seed(wiring::seed());
         let records = Records::of(plan);
-        let signals = Signals::default();
-        let known = BTreeMap::from([(ACCESS_KEY.to_owned(), signals.clone())]);
-        sim.witness(Box::new(Overseer::new(records.clone(), known, plan.seed)));
         let (feed, snapshots) = watch::channel(None);
-        let statuses = Arc::new(Disk::new(sim.clone(), records.clone(), Arc::clone(&signals.kill)));
-        let host = Host {
-            sim,
-            records,
-            signals,
-            clock: VirtualClock::default(),
-            snapshots,
-            statuses,
-            gate: Gate::default(),
-            running: Arc::default(),
-            starts: Arc::new(Mutex::new(0)),
+        let host = |number| {
+            let signals = Signals::default();
+            let statuses = Arc::new(Disk::new(sim.clone(), records.clone(), Arc::clone(&signals.kill)));
+            Host {
+                number,
+                has_peers: plan.replicas > 0,
+                sim: sim.clone(),
+                records: records.clone(),
+                signals,
+                clock: VirtualClock::default(),
+                snapshots: snapshots.clone(),
+                statuses,
+                gate: Gate::default(),
+                running: Arc::default(),
+                starts: Arc::new(Mutex::new(0)),
+            }
         };
-        Self { host, feed }
+        let hosts: Vec<Host> = (0..plan.processes()).map(host).collect();
+        let known = hosts.iter().map(|host| {
+            let member = host.has_peers.then(|| host.member());
+            (host.access_key(), Process { signals: host.signals.clone(), member })
+        });
+        sim.witness(Box::new(Overseer::new(records.clone(), known.collect(), plan.seed)));
+        if plan.replicas > 0 {
+            drop(sim.call(REGION, "dynamodb", "CreateTable", table()));
+        }
+        Self { hosts, feed }
     }
+}
+
+/// The table of leases and statuses.
+fn table() -> Value {
+    let attribute = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
+    let key = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
+    json!({"TableName": TABLE, "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [attribute("owner"), attribute("item")],
+        "KeySchema": [key("owner", "HASH"), key("item", "RANGE")]})
 }
 
 /// Time passes until `then`; the source is read now and again.
@@ -217,12 +247,13 @@ async fn wait_until(then: Instant, people: &People) {
 }
 
 /// Waits until all is as people want it, or notes that it never gets there (I1).
-async fn settle(plan: &Plan, host: &Host, people: &People) {
+async fn settle(plan: &Plan, hosts: &[Host], people: &People) {
+    let Some(host) = hosts.first() else { return };
     let begun = Instant::now();
     let patience = if needs_patience(plan) { LONG_PATIENCE } else { PATIENCE };
     let mut read = Instant::now();
     pass(Duration::from_secs(1)).await;
-    while let Some(why) = missing(plan, host) {
+    while let Some(why) = missing(plan, hosts) {
         if begun.elapsed() > patience {
             let now = host.sim.now();
             host.records.lock().violate(now, "I1 what is wanted comes to be", &why);
@@ -237,7 +268,8 @@ async fn settle(plan: &Plan, host: &Host, people: &People) {
 }
 
 /// Nothing is written any more, over several sweeps and a new process (I1), and little is read (I6).
-async fn stay_calm(plan: &Plan, host: &Host, people: &People) {
+async fn stay_calm(plan: &Plan, hosts: &[Host], people: &People) {
+    let Some(host) = hosts.first() else { return };
     // Of an agent that can't run, all but its tasks may still be mended with the next slow look.
     let doomed = doomed(plan, host);
     let meddled = plan.steps.iter().any(|step| matches!(step.act, Act::Meddle(..)));
@@ -255,7 +287,7 @@ async fn stay_calm(plan: &Plan, host: &Host, people: &People) {
     // Every other run loses the state folder with the process: nothing needed may live there alone.
     let leaving = host.records.lock().truth.all().any(|(_, want)| matches!(want, Want::Absent(_)));
     if lot(plan).is_multiple_of(2) && !leaving {
-        host.statuses.wipe();
+        host.lose_folder();
     }
     host.signals.kill.notify_one();
     wait_until(Instant::now() + sweeps, people).await;
@@ -269,17 +301,17 @@ async fn stay_calm(plan: &Plan, host: &Host, people: &People) {
         record.violate(now, "I1 nothing is written without need", &format!("{number} writes, the last {what}"));
     }
     // 23 minutes: at most two calls an agent and minute, and what a new process reads; more where tasks fail all the time.
-    let bound = agents * 46 + 40 + doomed * 200;
+    let bound = agents * 46 + 40 + doomed * 200 + u64::try_from(plan.replicas).unwrap_or(0) * 40;
     if record.calls - calls > bound {
         let number = record.calls - calls;
         record.violate(now, "I6 calls are bounded", &format!("{number} calls, {bound} at most"));
     }
     drop(record);
-    if let Some(why) = missing(plan, host) {
+    if let Some(why) = missing(plan, hosts) {
         host.records.lock().violate(now, "I1 what is so stays so", &why);
     }
     let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
-    if tasks > TASKS {
+    if tasks > TASKS * hosts.len() {
         host.records.lock().violate(now, "I14 no task is leaked", &format!("{tasks} tasks"));
     }
 }
@@ -328,18 +360,22 @@ fn needs_patience(plan: &Plan) -> bool {
 }
 
 /// What is not yet as people want it, or told otherwise than it is; none when all is well.
-fn missing(plan: &Plan, host: &Host) -> Option<String> {
-    let Some(running) = host.running() else { return Some("no process runs".to_owned()) };
+fn missing(plan: &Plan, hosts: &[Host]) -> Option<String> {
+    let host = hosts.first()?;
+    let running: Vec<Running> = hosts.iter().filter_map(Host::running).collect();
     // The record is held while AWS is asked past the witness: nobody else runs in this thread meanwhile.
     let record = host.records.lock();
     let truth = &record.truth;
-    let board = &running.controller.reconciler.board;
-    if running.controller.queue.depth().running > 0 {
+    if running.iter().any(|running| running.controller.queue.depth().running > 0) {
         return Some("a pass runs".to_owned());
     }
     let mut aws = asking(&host.sim);
     for (name, want) in truth.all() {
-        let status = board.status(&Key::new(name));
+        let key = Key::new(name);
+        let Some(running) = running.iter().find(|running| running.lease.holds(&key)) else {
+            return Some(format!("{name}: nobody works on it"));
+        };
+        let status = running.controller.reconciler.board.status(&key);
         let ready = status.condition(ConditionType::Ready);
         let told = || format!("{name}: {:?}", ready.map(|ready| (ready.status, ready.reason, &ready.message)));
         let (truly, reason) = ready.map_or((Known::Unknown, Reason::NotObserved), |ready| (ready.status, ready.reason));
@@ -366,7 +402,7 @@ fn missing(plan: &Plan, host: &Host) -> Option<String> {
                 (!well_told).then(told).or_else(|| state::unsatisfied(&mut aws, agent))
             }
             Want::Absent(agent) => {
-                let forgotten = !running.controller.reconciler.fleet.keys().contains(&Key::new(name))
+                let forgotten = !running.controller.reconciler.fleet.keys().contains(&key)
                     || agent.spec.deletion_policy == fargateer_api::spec::DeletionPolicy::Retain;
                 (!forgotten).then(told).or_else(|| state::left_over(&mut aws, agent))
             }

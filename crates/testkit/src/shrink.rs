@@ -49,6 +49,6 @@ fn without(plan: &Plan, index: usize) -> Plan {
             left -= plan.$list.len();
         )*};
     }
-    take_out!(strikes, spells, slips, steps);
+    take_out!(strikes, lease_strikes, spells, slips, steps);
     plan
 }

@@ -13,18 +13,21 @@ use crate::plan::{Act, Blow, Meddling, Outage, Plan, Slip, Slipping, Spell, Step
 
 /// The plan of `seed`.
 pub fn plan(seed: u64) -> Plan {
-    let mut drawing = Drawing { random: Rng::with_seed(seed), seed, steps: Vec::new() };
+    let mut drawing = Drawing { random: Rng::with_seed(seed), seed, steps: Vec::new(), replicas: Plan::default() };
     drawing.people();
+    drawing.peers();
     let (strikes, spells, slips) = (drawing.strikes(), drawing.spells(), drawing.slips());
     let mut steps = drawing.steps;
     steps.sort_by_key(|step| step.at);
-    Plan { name: "swarm".to_owned(), seed, steps, strikes, spells, slips, bug: None }
+    Plan { name: "swarm".to_owned(), seed, steps, strikes, spells, slips, ..drawing.replicas }
 }
 
 struct Drawing {
     random: Rng,
     seed: u64,
     steps: Vec<Step>,
+    /// How many replicas there are, and what befalls their leases.
+    replicas: Plan,
 }
 
 impl Drawing {
@@ -176,6 +179,33 @@ impl Drawing {
                 self.at(back, Act::Skew(0));
             }
         }
+    }
+
+    /// Every sixth time there are several processes, and trouble with their leases (F13, F15).
+    fn peers(&mut self) {
+        if !self.one_in(6) {
+            return;
+        }
+        let replicas = self.random.usize(2..=3);
+        for _ in 0..self.random.u32(1..5) {
+            let (number, now) = (self.random.usize(0..replicas), self.random.u64(1..1200));
+            let act = match self.random.u32(0..6) {
+                0 => Act::Stop,
+                1..=2 => Act::Freeze(self.random.u64(5..120)),
+                _ => Act::Kill,
+            };
+            self.at(now, Act::Replica(number, Box::new(act)));
+        }
+        let strikes = (0..self.random.u32(0..4)).map(|_| {
+            let call = self.random.u64(1..120);
+            let blow = match self.random.u32(0..4) {
+                0 => Blow::CrashBefore,
+                1 => Blow::CrashAfter,
+                _ => Blow::Fault(self.fault()),
+            };
+            Strike { call, blow }
+        });
+        self.replicas = Plan { replicas, lease_strikes: strikes.collect(), ..Plan::default() };
     }
 
     /// Single calls that fail.

@@ -15,6 +15,7 @@ pub struct Workload {
     /// Its name.
     pub name: &'static str,
     steps: Vec<Step>,
+    replicas: usize,
     /// Calls before this second are of no interest: they belong to what is there at first.
     pub change: u64,
     /// So large that only its deaths are enumerated, and only in singles.
@@ -27,7 +28,13 @@ const CHANGE: u64 = 240;
 impl Workload {
     /// The plan of the workload without faults. The canary of its seed stands in every spec.
     pub fn plan(&self) -> Plan {
-        Plan { name: self.name.to_owned(), seed: 1, steps: self.steps.clone(), ..Plan::default() }
+        Plan {
+            name: self.name.to_owned(),
+            seed: 1,
+            replicas: self.replicas,
+            steps: self.steps.clone(),
+            ..Plan::default()
+        }
     }
 }
 
@@ -41,14 +48,15 @@ fn write(agent: &Agent) -> Act {
 
 /// Something made from nothing.
 fn first(name: &'static str, agents: &[Agent]) -> Workload {
-    Workload { name, steps: agents.iter().map(|agent| at(0, write(agent))).collect(), change: 0, is_large: false }
+    let steps = agents.iter().map(|agent| at(0, write(agent))).collect();
+    Workload { name, steps, replicas: 0, change: 0, is_large: false }
 }
 
 /// Something that is there, and what then happens, with the seconds since the change.
 fn then(name: &'static str, before: &[Agent], acts: Vec<(u64, Act)>) -> Workload {
     let steps = before.iter().map(|agent| at(0, write(agent)));
     let change = acts.into_iter().map(|(after, act)| at(CHANGE + after, act));
-    Workload { name, steps: steps.chain(change).collect(), change: CHANGE, is_large: false }
+    Workload { name, steps: steps.chain(change).collect(), replicas: 0, change: CHANGE, is_large: false }
 }
 
 /// The same after one more word about behaviours.
@@ -68,10 +76,30 @@ fn full(name: &str) -> Agent {
 
 /// All workloads.
 pub fn all() -> Vec<Workload> {
-    let mut all = [making(), changing(), rescaling(), rearranging(), ending(), failing(), drifting()].concat();
+    let mut all =
+        [making(), changing(), rescaling(), rearranging(), ending(), failing(), drifting(), sharing()].concat();
     let large = ["many revisions (21)"];
     all.iter_mut().filter(|workload| large.contains(&workload.name)).for_each(|workload| workload.is_large = true);
     all
+}
+
+/// Several processes over the same fleet (F13, F15, I9).
+fn sharing() -> Vec<Workload> {
+    let three: Vec<Agent> = (0..3).map(|number| bot(&format!("bot-{number}"))).collect();
+    let edits = || three.iter().map(|agent| (0, write(&agent.clone().with_env("A", "1"))));
+    let during = |after: u64, replica: usize, act: Act| (after, Act::Replica(replica, Box::new(act)));
+    let workload = |name, acts: Vec<(u64, Act)>, replicas| Workload { replicas, ..then(name, &three, acts) };
+    let leaving = vec![(0, Act::Delete("bot-0".to_owned())), during(60, 0, Act::Kill), during(100, 1, Act::Kill)];
+    let rolling = (0..3).map(|number| during(1 + 40 * number, usize::try_from(number).unwrap_or(0), Act::Stop));
+    vec![
+        workload("two replicas, an update", edits().collect(), 2),
+        workload("two replicas, one dies", edits().chain([during(1, 0, Act::Kill)]).collect(), 2),
+        workload("two replicas, the other dies", edits().chain([during(1, 1, Act::Kill)]).collect(), 2),
+        workload("two replicas, one stands still", edits().chain([during(1, 0, Act::Freeze(90))]).collect(), 2),
+        workload("two replicas, the other stands still", edits().chain([during(1, 1, Act::Freeze(90))]).collect(), 2),
+        workload("two replicas, an agent leaves and both die", leaving, 2),
+        workload("three replicas, all replaced in turn", edits().chain(rolling).collect(), 3),
+    ]
 }
 
 fn making() -> Vec<Workload> {

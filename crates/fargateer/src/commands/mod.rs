@@ -13,6 +13,7 @@ pub(crate) mod reconcile;
 pub(crate) mod render;
 pub(crate) mod run;
 pub(crate) mod sim;
+pub(crate) mod table;
 pub(crate) mod validate;
 
 mod server;

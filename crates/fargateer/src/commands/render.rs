@@ -27,7 +27,11 @@ pub(crate) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn rendered(agent: &AgentDeployment, owner: &str) -> Value {
-    let spec = Spec::Present { agent: Box::new(agent.clone()), source: SourceStatus::default(), faults: Vec::new() };
+    let spec = Spec::Present {
+        agent: fargateer_plan::prepared::Prepared::shared(agent.clone()),
+        source: SourceStatus::default(),
+        faults: Vec::new(),
+    };
     let mut desired = Desired::of(spec, Circumstances { owner: owner.to_owned(), ..Circumstances::default() });
     if let Desired::Present(wanted) = &mut desired {
         // Offline the tag stays as it is written: the digest is ECR's to say.

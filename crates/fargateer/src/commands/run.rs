@@ -12,9 +12,10 @@ use fargateer_controller::port::Source;
 use fargateer_controller::{Settings, controller};
 use fargateer_plan::prune::Policy;
 use fargateer_sim::Simulation;
+use fargateer_store::table::StateTable;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{Format, RunArgs, WRONG};
+use crate::cli::{Format, RunArgs, StatePlace, WRONG};
 use crate::commands::specs;
 use crate::output::hinted;
 use crate::progress::Progress;
@@ -33,7 +34,11 @@ pub(crate) async fn run(args: RunArgs, json_logs: bool) -> anyhow::Result<ExitCo
     }
     let stop = CancellationToken::new();
     let simulation = args.local.then(|| simulation(&args));
-    let machine = Machine::build(parts(&args, simulation.as_ref()).await).await?;
+    let parts = parts(&args, simulation.as_ref()).await;
+    if let (Some(StatePlace::Table(name)), true) = (&parts.state, args.local) {
+        StateTable::new(&parts.config, name, "").create().await.map_err(anyhow::Error::msg)?;
+    }
+    let machine = Machine::build(parts).await?;
     let sources = sources(&args, simulation.as_ref())?;
     stop_on_signal(stop.clone())?;
     if let Some(simulation) = &simulation {
@@ -166,7 +171,7 @@ async fn parts(args: &RunArgs, simulation: Option<&Simulation>) -> Parts {
     };
     let resync = if args.local { Duration::from_secs(20) } else { Duration::from_mins(5) };
     let settings = Settings { workers: usize::from(args.workers), resync: args.resync.unwrap_or(resync), drain: DRAIN };
-    let state = args.state.clone().or_else(|| (!args.local).then(|| PathBuf::from(".fargateer")));
+    let state = args.state.clone().or_else(|| (!args.local).then(|| StatePlace::Folder(PathBuf::from(".fargateer"))));
     Parts { config, aws, owner: args.cloud.owner.clone(), state, policy, settings, sources: args.sources.len() }
 }
 

@@ -74,7 +74,11 @@ pub(crate) fn refused(failure: &Failure) -> anyhow::Error {
 
 async fn look(aws: &Aws, agent: AgentDeployment, owner: &str) -> Result<Surveyed, Failure> {
     let key = Key::new(&agent.metadata.name);
-    let spec = Spec::Present { agent: Box::new(agent.clone()), source: SourceStatus::default(), faults: Vec::new() };
+    let spec = Spec::Present {
+        agent: fargateer_plan::prepared::Prepared::shared(agent.clone()),
+        source: SourceStatus::default(),
+        faults: Vec::new(),
+    };
     let circumstances = Circumstances { owner: owner.to_owned(), now: WallClock.now(), ..Circumstances::default() };
     let mut pass = Pass::toward(key, spec, circumstances);
     reconcile::survey(aws, &mut pass).await?;

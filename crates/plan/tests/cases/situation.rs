@@ -10,6 +10,7 @@ use fargateer_plan::failure::Failure;
 use fargateer_plan::log_group;
 use fargateer_plan::observed::Observed;
 use fargateer_plan::pass::Pass;
+use fargateer_plan::prepared::Prepared;
 use fargateer_plan::scaling;
 use fargateer_plan::seen::Seen;
 use fargateer_plan::service;
@@ -106,9 +107,11 @@ impl Situation {
         };
         let key = agent.key();
         let spec = match &world.gone {
-            None => Spec::Present { agent: Box::new(agent), source: SourceStatus::default(), faults: Vec::new() },
+            None => {
+                Spec::Present { agent: Prepared::shared(agent), source: SourceStatus::default(), faults: Vec::new() }
+            }
             Some(gone) => {
-                let inventory = Wanted::new(agent, Vec::new(), circumstances.clone()).inventory();
+                let inventory = Wanted::new(Prepared::shared(agent), Vec::new(), circumstances.clone()).inventory();
                 Spec::Gone(Departure { key: key.clone(), inventory, held: gone.held.clone() })
             }
         };

@@ -6,6 +6,7 @@ use fargateer_plan::action::Action;
 use fargateer_plan::desired::{Circumstances, Departure, Desired, Spec, Wanted};
 use fargateer_plan::observed::{Finding, Look, Observed};
 use fargateer_plan::pass::{Pass, Step};
+use fargateer_plan::prepared::Prepared;
 use fargateer_plan::waves::{self, Plan};
 
 use crate::model::Aws;
@@ -17,12 +18,12 @@ pub(crate) fn circumstances() -> Circumstances {
 
 /// A spec as the sources give it.
 pub(crate) fn present(agent: &AgentDeployment) -> Spec {
-    Spec::Present { agent: Box::new(agent.clone()), source: SourceStatus::default(), faults: Vec::new() }
+    Spec::Present { agent: Prepared::shared(agent.clone()), source: SourceStatus::default(), faults: Vec::new() }
 }
 
 /// The spec of `agent`, gone.
 pub(crate) fn gone(agent: &AgentDeployment) -> Spec {
-    let inventory = Wanted::new(agent.clone(), Vec::new(), circumstances()).inventory();
+    let inventory = Wanted::new(Prepared::shared(agent.clone()), Vec::new(), circumstances()).inventory();
     Spec::Gone(Departure { key: agent.key(), inventory, held: None })
 }
 

@@ -9,6 +9,7 @@ use fargateer_plan::desired::Wanted;
 use fargateer_plan::failure::{Class, Failure};
 use fargateer_plan::observed::{Finding, Look};
 use fargateer_plan::pass::{Pass, Step};
+use fargateer_plan::prepared::Prepared;
 use fargateer_plan::seen::Seen;
 use fargateer_plan::waves::Plan;
 use fargateer_plan::{log_group, normal, service, tags, target_group, task_definition};
@@ -439,7 +440,7 @@ proptest! {
     #[test]
     fn a_client_token_is_stable_and_differs_with_the_content(one in agent(), other in agent()) {
         let token = |agent: &AgentDeployment| {
-            let tags = Wanted::new(agent.clone(), vec![], circumstances()).tags;
+            let tags = Wanted::new(Prepared::shared(agent.clone()), vec![], circumstances()).tags;
             let request = service::create(&service::from_spec(agent, None), "arn", 1, &tags);
             let token = request["clientToken"].as_str().unwrap().to_owned();
             (token, request)

@@ -1,0 +1,45 @@
+//! A spec with what is computed from it alone: rendered once, not once a pass. Most passes find nothing to do, and ten
+//! thousand agents are looked at every few minutes.
+
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+
+use fargateer_api::{AgentDeployment, Generation};
+
+use crate::memo::Memo;
+use crate::task_definition;
+
+/// A spec and what it implies. Two are equal when their specs are.
+#[derive(Debug)]
+pub struct Prepared {
+    agent: AgentDeployment,
+    generation: OnceLock<Generation>,
+    /// The task definition for an image beside the revision that runs.
+    pub(crate) definition: Memo<(String, Option<String>), Arc<task_definition::Wanted>>,
+}
+
+impl Prepared {
+    /// `agent`, to be shared.
+    pub fn shared(agent: AgentDeployment) -> Arc<Self> {
+        Arc::new(Self { agent, generation: OnceLock::new(), definition: Memo::default() })
+    }
+
+    /// The generation of the spec.
+    pub fn generation(&self) -> &Generation {
+        self.generation.get_or_init(|| Generation::of(&self.agent.spec))
+    }
+}
+
+impl Deref for Prepared {
+    type Target = AgentDeployment;
+
+    fn deref(&self) -> &AgentDeployment {
+        &self.agent
+    }
+}
+
+impl PartialEq for Prepared {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other) || self.agent == other.agent
+    }
+}

@@ -1,0 +1,168 @@
+//! One DynamoDB table for all that several replicas share: who is a member, who owns which shard, and the statuses.
+//!
+//! This folder alone knows keys and attributes. Partition key `owner` is the installation's id, so that several share a
+//! table; sort key `item` is `lease` (the owners of the shards), `lease#<member>` or `status#<agent>`.
+
+mod lease;
+mod status;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableStatus,
+};
+use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
+use aws_types::SdkConfig;
+
+/// The partition key.
+const OWNER: &str = "owner";
+/// The sort key.
+const ITEM: &str = "item";
+/// What the table's users call.
+pub const PERMISSIONS: &[&str] = &[
+    "dynamodb:CreateTable",
+    "dynamodb:DeleteItem",
+    "dynamodb:DescribeTable",
+    "dynamodb:PutItem",
+    "dynamodb:Query",
+    "dynamodb:UpdateItem",
+];
+
+/// An attempt that takes longer is given up: a lease that is not renewed in time is lost.
+const ATTEMPT: Duration = Duration::from_secs(2);
+/// A connection that takes longer is given up.
+const CONNECT: Duration = Duration::from_secs(1);
+/// A table that is made is ready after so long at most.
+const CREATION: Duration = Duration::from_mins(2);
+
+type Item = HashMap<String, AttributeValue>;
+
+/// The table, as one installation sees it.
+#[derive(Debug, Clone)]
+pub struct StateTable {
+    client: Client,
+    name: String,
+    owner: String,
+}
+
+impl StateTable {
+    /// The table `name` reached by `config`, for installation `owner`.
+    pub fn new(config: &SdkConfig, name: &str, owner: &str) -> Self {
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).connect_timeout(CONNECT).build();
+        // Not the SDK's own partition: throttled calls of others would use up what a beat needs.
+        let bucket = TokenBucket::builder().capacity(100).refill_rate(2.5).build();
+        let partition = RetryPartition::custom("fargateer-state").token_bucket(bucket).build();
+        let config = aws_sdk_dynamodb::config::Builder::from(config);
+        let config = config.timeout_config(timeouts).retry_partition(partition).build();
+        Self { client: Client::from_conf(config), name: name.to_owned(), owner: owner.to_owned() }
+    }
+
+    /// Makes the table, paid by request, and waits until it can be used. One that is there already is left as it is.
+    pub async fn create(&self) -> Result<(), String> {
+        if self.status().await?.is_none() {
+            let attribute = |name: &str| {
+                let kind = ScalarAttributeType::S;
+                AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build()
+            };
+            let key =
+                |name: &str, kind: KeyType| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
+            let wrong = |error: aws_sdk_dynamodb::error::BuildError| error.to_string();
+            let call = self
+                .client
+                .create_table()
+                .table_name(&self.name)
+                .attribute_definitions(attribute(OWNER).map_err(wrong)?)
+                .attribute_definitions(attribute(ITEM).map_err(wrong)?)
+                .key_schema(key(OWNER, KeyType::Hash).map_err(wrong)?)
+                .key_schema(key(ITEM, KeyType::Range).map_err(wrong)?)
+                .billing_mode(BillingMode::PayPerRequest);
+            call.send().await.map_err(|error| self.told("CreateTable", &error))?;
+        }
+        let active = async {
+            while self.status().await? != Some(TableStatus::Active) {
+                pause(Duration::from_millis(500)).await;
+            }
+            Ok(())
+        };
+        let timeout = || Err(format!("the table {} was made and is not ready yet", self.name));
+        tokio::time::timeout(CREATION, active).await.unwrap_or_else(|_| timeout())
+    }
+
+    /// What state the table is in; none when there is none.
+    async fn status(&self) -> Result<Option<TableStatus>, String> {
+        match self.client.describe_table().table_name(&self.name).send().await {
+            Ok(described) => Ok(described.table.and_then(|table| table.table_status)),
+            Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(None),
+            Err(error) => Err(self.told("DescribeTable", &error)),
+        }
+    }
+
+    fn key(&self, item: &str) -> Item {
+        HashMap::from([(OWNER.to_owned(), text(&self.owner)), (ITEM.to_owned(), text(item))])
+    }
+
+    /// All items whose sort key begins with `prefix`, as they are now.
+    async fn items(&self, prefix: &str) -> Result<Vec<Item>, String> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .key_condition_expression("#owner = :owner AND begins_with(#item, :prefix)")
+            .expression_attribute_names("#owner", OWNER)
+            .expression_attribute_names("#item", ITEM)
+            .expression_attribute_values(":owner", text(&self.owner))
+            .expression_attribute_values(":prefix", text(prefix))
+            .into_paginator()
+            .items()
+            .send();
+        let mut items = Vec::new();
+        while let Some(item) = pages.next().await {
+            items.push(item.map_err(|error| self.told("Query", &error))?);
+        }
+        Ok(items)
+    }
+
+    /// What went wrong, for people.
+    fn told<E: ProvideErrorMetadata + std::error::Error + 'static, R: std::fmt::Debug>(
+        &self,
+        operation: &str,
+        error: &SdkError<E, R>,
+    ) -> String {
+        let what = match (error.code(), error.message()) {
+            (Some("ResourceNotFoundException"), _) => {
+                "there is no such table; `fargateer table create` makes it".to_owned()
+            }
+            (Some(code), message) => format!("{code}: {}", message.unwrap_or_default()),
+            (None, _) => DisplayErrorContext(error).to_string(),
+        };
+        format!("table {}: {operation}: {what}", self.name)
+    }
+}
+
+fn text(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+fn number(number: u64) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+/// The number under `name`; zero when there is none.
+fn number_of(item: &Item, name: &str) -> u64 {
+    item.get(name).and_then(|value| value.as_n().ok()).and_then(|digits| digits.parse().ok()).unwrap_or_default()
+}
+
+/// The text under `name`; empty when there is none.
+fn text_of<'a>(item: &'a Item, name: &str) -> &'a str {
+    item.get(name).and_then(|value| value.as_s().ok()).map(String::as_str).unwrap_or_default()
+}
+
+#[expect(clippy::disallowed_methods, reason = "waits for a table, before anything else runs")]
+async fn pause(time: Duration) {
+    tokio::time::sleep(time).await;
+}
