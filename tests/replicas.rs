@@ -8,20 +8,45 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::binary::{self, repository};
-use crate::daemon::{Daemon, ask, http, is_ready, word};
+use crate::daemon::is_ready;
+use crate::running::{self, Running};
 
 const AGENTS: usize = 8;
 
-/// A simulated AWS of its own process, specs, and the table.
+/// A simulated AWS in a process of its own, specs, and the table.
 struct Place {
     folder: tempfile::TempDir,
-    aws: Daemon,
+    endpoint: String,
+    _aws: Running,
+}
+
+/// One of the daemons.
+struct Replica {
+    process: Running,
+    server: String,
+}
+
+impl Replica {
+    #[track_caller]
+    fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        self.process.until(what, || holds(self));
+    }
+
+    /// How many shards it owns.
+    fn shards(&self) -> usize {
+        let text = running::http(&self.server, "GET", "/metrics", &[], "");
+        let line = text.lines().find(|line| line.starts_with("fargateer_shards_owned "));
+        line.and_then(|line| line.rsplit(' ').next()).and_then(|number| number.parse().ok()).expect("the metric")
+    }
 }
 
 impl Place {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let place = Self { aws: aws(folder.path(), &write(folder.path(), "1")), folder };
+        let specs = write(folder.path(), "1").display().to_string();
+        let arguments = ["sim", "--listen", "127.0.0.1:0", "--speed", "20", "--seed", &specs];
+        let aws = Running::start(binary::command(folder.path(), &[], &arguments));
+        let place = Self { endpoint: running::address(&aws.wait_for("http://")), _aws: aws, folder };
         let made =
             binary::run(place.folder.path(), &place.environment("AKIAPERSON"), &["table", "create", "fargateer"]);
         assert_eq!(made.code, 0, "{}", made.err);
@@ -30,7 +55,7 @@ impl Place {
 
     fn environment(&self, access_key: &str) -> Vec<(String, String)> {
         let pairs = [
-            ("AWS_ENDPOINT_URL", self.aws.aws.as_str()),
+            ("AWS_ENDPOINT_URL", self.endpoint.as_str()),
             ("AWS_ACCESS_KEY_ID", access_key),
             ("AWS_SECRET_ACCESS_KEY", "secret"),
             ("AWS_REGION", "us-east-1"),
@@ -39,30 +64,22 @@ impl Place {
     }
 
     /// A replica, known by its access key.
-    fn replica(&self, access_key: &str) -> Daemon {
+    fn replica(&self, access_key: &str) -> Replica {
         let state = ["--state", "dynamodb://fargateer", "--poll", "1s", "--resync", "5s", "--listen", "127.0.0.1:0"];
         let arguments = [&["run"], state.as_slice(), &["--quota-share", "1", "specs"]].concat();
-        let mut daemon = Daemon::spawn(self.folder.path(), &self.environment(access_key), &arguments);
-        daemon.server = word(&daemon.wait_for("serving http://"), "http://");
-        daemon
+        let process = Running::start(binary::command(self.folder.path(), &self.environment(access_key), &arguments));
+        let server = running::address(&process.wait_for("serving http://"));
+        Replica { process, server }
     }
 
     /// The writes to ECS about agents so far: who made them, about whom.
     fn writes(&self) -> Vec<(String, String, String)> {
-        let calls = http(&self.aws.aws, "GET", "/_sim/calls", &[], "");
+        let calls = running::json(&running::http(&self.endpoint, "GET", "/_sim/calls", &[], ""));
         let calls = calls.as_array().cloned().unwrap_or_default();
         let ours = calls.into_iter().filter(|call| call["mutating"] == true && call["service"] == "ecs");
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         ours.map(|call| (text(&call["caller"]), text(&call["operation"]), text(&call["resource"]))).collect()
     }
-}
-
-/// Serves the simulated AWS with what `specs` need.
-fn aws(at: &Path, specs: &Path) -> Daemon {
-    let specs = specs.display().to_string();
-    let mut aws = Daemon::spawn(at, &[], &["sim", "--listen", "127.0.0.1:0", "--speed", "20", "--seed", &specs]);
-    aws.aws = word(&aws.wait_for("http://"), "http://");
-    aws
 }
 
 /// Writes the specs; `value` is an environment variable's.
@@ -78,20 +95,14 @@ fn write(at: &Path, value: &str) -> PathBuf {
     folder
 }
 
-/// How many shards `daemon` owns.
-fn shards(daemon: &Daemon) -> usize {
-    let text = ask(&daemon.server, "GET", "/metrics", &[], "");
-    let line = text.lines().find(|line| line.starts_with("fargateer_shards_owned "));
-    line.and_then(|line| line.rsplit(' ').next()).and_then(|number| number.parse().ok()).expect("the metric")
-}
-
 /// Whether all agents run with `value`, as the service's revision says.
 fn runs(place: &Place, value: &str) -> bool {
     (0..AGENTS).all(|number| {
         let name = format!("bot-{number}");
-        let service = place.aws.aws("DescribeServices", &json!({"cluster": "agents", "services": [name]}));
+        let service =
+            running::ecs(&place.endpoint, "DescribeServices", &json!({"cluster": "agents", "services": [name]}));
         let revision = json!({"taskDefinition": service["services"][0]["taskDefinition"]});
-        let answer = place.aws.aws("DescribeTaskDefinition", &revision);
+        let answer = running::ecs(&place.endpoint, "DescribeTaskDefinition", &revision);
         let environment = &answer["taskDefinition"]["containerDefinitions"][0]["environment"];
         environment.as_array().is_some_and(|pairs| pairs.contains(&json!({"name": "VALUE", "value": value})))
     })
@@ -100,10 +111,10 @@ fn runs(place: &Place, value: &str) -> bool {
 #[test]
 fn replicas_share_the_fleet_and_take_over_from_one_that_stops_dies_or_ends() {
     let place = Place::new();
-    let first = place.replica("AKIAFIRST");
-    first.until("everything is the first one's", |first| shards(first) == 256);
+    let mut first = place.replica("AKIAFIRST");
+    first.until("everything is the first one's", |first| first.shards() == 256);
     let second = place.replica("AKIASECOND");
-    second.until("each has a share", |second| shards(second) > 0 && shards(second) + shards(&first) == 256);
+    second.until("each has a share", |second| second.shards() > 0 && second.shards() + first.shards() == 256);
     first.until("the agents run", |_| runs(&place, "1"));
 
     // Each agent of an edit is updated once, by the one that owns it.
@@ -121,27 +132,27 @@ fn replicas_share_the_fleet_and_take_over_from_one_that_stops_dies_or_ends() {
     assert_eq!(who.values().flatten().collect::<BTreeSet<_>>().len(), 2, "both had a share: {who:?}");
 
     // One that stands still loses all; when it goes on, it writes nothing it may not, and gets its share again.
-    first.signal("-STOP");
+    first.process.signal("-STOP");
     write(place.folder.path(), "3");
-    second.until("the takeover", |second| shards(second) == 256);
+    second.until("the takeover", |second| second.shards() == 256);
     second.until("the edit is rolled out by the other", |_| runs(&place, "3"));
     let before = place.writes().len();
-    first.signal("-CONT");
-    first.until("its new share", |first| shards(first) > 0 && shards(first) < 256);
+    first.process.signal("-CONT");
+    first.until("its new share", |first| first.shards() > 0 && first.shards() < 256);
     let late: Vec<_> = place.writes().into_iter().skip(before).collect();
     assert_eq!(late, [], "what it still wanted to do was done by the other");
 
     // One that is killed is taken over from, too.
     drop(second);
-    first.until("the takeover from a dead one", |first| shards(first) == 256);
+    first.until("the takeover from a dead one", |first| first.shards() == 256);
     write(place.folder.path(), "4");
     first.until("the edit is rolled out by the one left", |_| runs(&place, "4"));
 
     // One that ends hands over: nobody has to wait for its lease.
     let third = place.replica("AKIATHIRD");
-    third.until("its share", |third| shards(third) > 0);
-    assert_eq!(first.end("-TERM").0, Some(0));
-    third.until("the handing over", |third| shards(third) == 256);
-    let known = http(&third.server, "GET", "/api/v1/agents/bot-0", &[], "");
+    third.until("its share", |third| third.shards() > 0);
+    assert_eq!(first.process.end("-TERM").0, Some(0));
+    third.until("the handing over", |third| third.shards() == 256);
+    let known = running::json(&running::http(&third.server, "GET", "/api/v1/agents/bot-0", &[], ""));
     assert!(is_ready(&known), "what the others told is known: {known}");
 }
