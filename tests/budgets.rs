@@ -60,6 +60,19 @@ async fn a_sweep_over_a_fleet_costs_a_fifth_of_a_call_a_service() {
     assert!(each <= 0.2, "{each} calls a service: {:?}", world.reads());
 }
 
+/// Who pages through the policies of a region does so for everybody.
+#[tokio::test(start_paused = true)]
+async fn the_policies_of_a_fleet_that_nobody_knows_yet_are_paged_through_once() {
+    let mut world = World::new().await;
+    world.apply((0..120).map(|number| Agent::named(&format!("agent-{number:03}")).scaled(1, 3))).await;
+    world.forget_calls();
+    let world = world.restart().await;
+    pass(std::time::Duration::from_mins(2)).await;
+    // 240 policies in pages of 50; a few agents may ask for their own before they are many.
+    let reads = world.count("DescribeScalingPolicies");
+    assert!((1..=9).contains(&reads), "{reads} reads");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_first_create_costs_seven_writes_and_three_reads_beside_its_polls() {
     let mut world = World::new().await;

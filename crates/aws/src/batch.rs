@@ -16,7 +16,8 @@ struct Slot<K, V> {
 
 /// Collects keys for a moment, or until enough are there, and fetches them in one go.
 ///
-/// The first caller of a group leads: it waits for the window, fetches and hands the results out. There is no task of its
+/// The first caller of a group leads: it waits for the window - or longer, while the call could not be made anyway -,
+/// fetches and hands the results out. There is no task of its
 /// own, so a dropped caller leaves nothing behind; whoever waited on a dropped leader gets none and asks again.
 #[derive(Debug)]
 pub struct Batch<G, K, V> {
@@ -31,14 +32,15 @@ impl<G: Ord + Clone, K: Ord + Clone, V: Clone> Batch<G, K, V> {
         Self { window, size, open: Mutex::new(BTreeMap::new()) }
     }
 
-    /// The value of `key`: `fetch` is called by the caller who leads, with all keys of the batch.
-    pub async fn get<F>(&self, group: &G, key: K, fetch: impl FnOnce(Vec<K>) -> F) -> Option<V>
+    /// The value of `key`: `fetch` is called by the caller who leads, with all keys of the batch. A batch that is not full
+    /// stays open for `backlog`, where that is longer than the window.
+    pub async fn get<F>(&self, group: &G, key: K, backlog: Duration, fetch: impl FnOnce(Vec<K>) -> F) -> Option<V>
     where
         F: Future<Output = BTreeMap<K, V>>,
     {
         let (sender, receiver) = oneshot::channel();
         if let Some(slot) = self.join(group, key, sender) {
-            self.lead(group, &slot, fetch).await;
+            self.lead(group, &slot, backlog.max(self.window), fetch).await;
         }
         receiver.await.ok()
     }
@@ -59,11 +61,11 @@ impl<G: Ord + Clone, K: Ord + Clone, V: Clone> Batch<G, K, V> {
         first.then_some(slot)
     }
 
-    async fn lead<F>(&self, group: &G, slot: &Arc<Slot<K, V>>, fetch: impl FnOnce(Vec<K>) -> F)
+    async fn lead<F>(&self, group: &G, slot: &Arc<Slot<K, V>>, open_for: Duration, fetch: impl FnOnce(Vec<K>) -> F)
     where
         F: Future<Output = BTreeMap<K, V>>,
     {
-        let filled = tokio::time::timeout(self.window, slot.full.notified()).await;
+        let filled = tokio::time::timeout(open_for, slot.full.notified()).await;
         if filled.is_err() {
             let mut open = lock(&self.open);
             if open.get(group).is_some_and(|current| Arc::ptr_eq(current, slot)) {
@@ -101,18 +103,32 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn twenty_five_callers_make_three_calls_of_ten() {
         let (batch, log) = (Batch::new(10, Duration::from_millis(25)), Mutex::new(Vec::new()));
-        let gets = (0..25).map(|key| batch.get(&(), key, |keys| async { lengths(&log, keys) }));
+        let gets = (0..25).map(|key| batch.get(&(), key, Duration::ZERO, |keys| async { lengths(&log, keys) }));
         let doubled = join_all(gets).await;
         assert_eq!(doubled, (0..25).map(|key| Some(key * 2)).collect::<Vec<_>>());
         assert_eq!(*lock(&log), vec![10, 10, 5]);
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_call_that_must_wait_for_its_turn_takes_those_along_who_come_meanwhile() {
+        let (batch, log) = (Batch::new(10, Duration::from_millis(25)), Mutex::new(Vec::new()));
+        let gets = (0..12).map(|key| {
+            let (batch, log) = (&batch, &log);
+            async move {
+                drop(tokio::time::timeout(Duration::from_millis(50) * key, std::future::pending::<()>()).await);
+                batch.get(&(), key, Duration::from_secs(1), |keys| async { lengths(log, keys) }).await
+            }
+        });
+        assert!(join_all(gets).await.iter().all(Option::is_some));
+        assert_eq!(*lock(&log), vec![10, 2]);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_dropped_leader_leaves_nobody_hanging() {
         let batch: Batch<(), u32, u32> = Batch::new(10, Duration::from_millis(25));
         let never = |_| std::future::pending::<BTreeMap<u32, u32>>();
-        let leader = tokio::time::timeout(Duration::from_millis(50), batch.get(&(), 1, never));
-        let follower = batch.get(&(), 2, |_| async { BTreeMap::new() });
+        let leader = tokio::time::timeout(Duration::from_millis(50), batch.get(&(), 1, Duration::ZERO, never));
+        let follower = batch.get(&(), 2, Duration::ZERO, |_| async { BTreeMap::new() });
         let (led, answer) = tokio::join!(leader, follower);
         assert!(led.is_err());
         assert_eq!(answer, None);

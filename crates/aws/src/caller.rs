@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -62,6 +63,11 @@ pub(crate) struct Caller<'a> {
 }
 
 impl Caller<'_> {
+    /// How long a call of `operation` would wait for its turn: time in which those who ask for the same can still join.
+    pub(crate) fn backlog(&self, operation: Operation) -> Duration {
+        self.quota.backlog(self.place, operation.group)
+    }
+
     /// Calls a JSON operation with `request` and answers the whole answer document.
     pub(crate) async fn json<F, O, E>(
         &self,

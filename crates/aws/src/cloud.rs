@@ -110,6 +110,9 @@ impl Aws {
                 Finding::Scaling(self.scaling.observe(caller, (resource.clone(), *scheduled)).await)
             }
             Look::Revision(arn) => Finding::Revision(self.revisions.observe(caller, arn).await),
+            Look::VouchedRevision { arn, digest } => {
+                Finding::Revision(self.revisions.observe_vouched(caller, arn, digest).await)
+            }
             Look::Revisions(family) => Finding::Revisions(self.revisions.list(caller, family).await),
             Look::Verdicts { cluster, service } => Finding::Verdicts(rollout::observe(caller, cluster, service).await),
             Look::StoppedTasks { .. } => Finding::StoppedTasks(task::observe(caller, look).await),

@@ -68,7 +68,7 @@ impl LogGroups {
         let key = (caller.place.clone(), name.to_owned());
         caller.rereads.mark(caller.place);
         let fetch = |names: Vec<String>| describe(caller, names);
-        let seen = self.batch.get(caller.place, name.to_owned(), fetch).await;
+        let seen = self.batch.get(caller.place, name.to_owned(), caller.backlog(DESCRIBE), fetch).await;
         let seen = seen.unwrap_or_else(|| Seen::Unknown(abandoned()));
         match seen.present() {
             Some(live) => self.known.put(key, live.clone()),

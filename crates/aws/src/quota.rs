@@ -11,7 +11,7 @@ use fargateer_plan::desired::Place;
 use tokio::time::Instant;
 
 /// Time in which a halved rate doubles again.
-const RECOVERY: Duration = Duration::from_secs(30);
+const RECOVERY: Duration = Duration::from_secs(15);
 /// The rate never falls below this share of ours.
 const FLOOR: f64 = 0.1;
 
@@ -123,6 +123,14 @@ impl Quota {
         wait
     }
 
+    /// How long a call would wait for its turn if it were made now.
+    pub fn backlog(&self, place: &Place, group: Group) -> Duration {
+        self.with(place, group, |bucket| {
+            bucket.refill();
+            Duration::from_secs_f64((1.0 - bucket.tokens).max(0.0) / (bucket.rate * bucket.pace))
+        })
+    }
+
     /// AWS throttled us in spite of our care: somebody else uses the account, too. Slows down.
     pub fn throttled(&self, place: &Place, group: Group) {
         self.with(place, group, |bucket| {
@@ -162,6 +170,15 @@ mod tests {
         let quota = Quota::new(0.5);
         assert_eq!(seconds_for(&quota, 9).await, 0);
         assert_eq!(seconds_for(&quota, 10).await, 20);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_backlog_is_what_the_next_call_would_wait() {
+        let quota = Quota::new(1.0);
+        let backlog = || quota.backlog(&Place::default(), Group::TaskDefinitionModify);
+        assert_eq!(backlog(), Duration::ZERO);
+        seconds_for(&quota, 19).await;
+        assert_eq!(backlog(), Duration::from_secs(1));
     }
 
     #[tokio::test(start_paused = true)]

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use crate::batch::Batch;
 use crate::caller::{Caller, Operation, items, text};
 use crate::error;
-use crate::memory::Memory;
+use crate::memory::{Folded, Memory, Turns};
 use crate::quota::Group;
 use crate::wire::Exchange;
 
@@ -64,13 +64,52 @@ const RECENT: Duration = Duration::from_mins(1);
 /// A resource id, and whether its scheduled actions matter.
 type Wanted = (String, bool);
 
+/// A target without its policies, and whether those of many others are unknown, too.
+#[derive(Debug, Clone)]
+struct Target {
+    live: Live,
+    many: bool,
+}
+
+/// A target in little room: its policies and actions as text.
+#[derive(Debug, Clone)]
+struct Brief {
+    seen: Seen<Live>,
+    lists: Folded,
+}
+
+impl Brief {
+    fn of(seen: &Seen<Live>) -> Self {
+        let Seen::Present(live) = seen else { return Self { seen: seen.clone(), lists: Folded::default() } };
+        let lists = Folded::of(&json!([live.policies, live.scheduled]));
+        let seen = Seen::Present(Live { policies: Vec::new(), scheduled: Vec::new(), ..*live });
+        Self { seen, lists }
+    }
+
+    fn whole(self) -> Seen<Live> {
+        let mut seen = self.seen;
+        if let Some(live) = seen.present_mut() {
+            let mut lists = list(self.lists.unfold()).into_iter();
+            live.policies = list(lists.next().unwrap_or_default());
+            live.scheduled = list(lists.next().unwrap_or_default());
+        }
+        seen
+    }
+}
+
+fn list(value: Value) -> Vec<Value> {
+    if let Value::Array(items) = value { items } else { Vec::new() }
+}
+
 /// Scalable targets of all places.
 #[derive(Debug)]
 pub(crate) struct Targets {
-    batch: Batch<Place, Wanted, Seen<Live>>,
-    policies: Memory<(Place, String), Vec<Value>>,
+    batch: Batch<Place, Wanted, Seen<Target>>,
+    policies: Memory<(Place, String), Folded>,
+    /// All policies of a region are read by one caller at a time; the others wait for what it brings.
+    readers: Turns<Place>,
     /// What was seen or written a moment ago: a rollout is polled, its scaling need not be.
-    recent: Memory<(Place, Wanted), Seen<Live>>,
+    recent: Memory<(Place, Wanted), Brief>,
 }
 
 impl Targets {
@@ -78,6 +117,7 @@ impl Targets {
         Self {
             batch: Batch::new(BATCH, WINDOW),
             policies: Memory::new(believed),
+            readers: Turns::default(),
             recent: Memory::new(believed.min(RECENT)),
         }
     }
@@ -85,11 +125,11 @@ impl Targets {
     /// Target, policies and - if wanted - scheduled actions of a service.
     pub(crate) async fn observe(&self, caller: &Caller<'_>, wanted: Wanted) -> Seen<Live> {
         let key = (caller.place.clone(), wanted.clone());
-        if let Some(seen) = self.recent.get(&key) {
-            return seen;
+        if let Some(brief) = self.recent.get(&key) {
+            return brief.whole();
         }
         let fetch = |wanted: Vec<Wanted>| self.fetch(caller, wanted);
-        let Some(seen) = self.batch.get(caller.place, wanted, fetch).await else {
+        let Some(seen) = self.batch.get(caller.place, wanted, caller.backlog(TARGETS), fetch).await else {
             let message = "the shared read was given up";
             return Seen::Unknown(error::of(
                 TARGETS.name,
@@ -98,8 +138,18 @@ impl Targets {
                 ("Abandoned", message),
             ));
         };
+        // Only who is scaled waits for policies, not all who shared the read of the targets.
+        let seen = match seen {
+            Seen::Present(Target { live, many }) => match self.policies(caller, &key.1.0, many).await {
+                Ok(policies) => Seen::Present(Live { policies, ..live }),
+                Err(failure) => Seen::Unknown(failure),
+            },
+            Seen::Absent => Seen::Absent,
+            Seen::NotLooked => Seen::NotLooked,
+            Seen::Unknown(failure) => Seen::Unknown(failure),
+        };
         if seen.failure().is_none() {
-            self.recent.put(key, seen.clone());
+            self.recent.put(key, Brief::of(&seen));
         }
         seen
     }
@@ -154,12 +204,12 @@ impl Targets {
     fn remember(&self, caller: &Caller<'_>, change: &Change) {
         let request = request(change);
         for key in keys(caller, request) {
-            let before = self.recent.get(&key);
+            let before = self.recent.get(&key).map(Brief::whole);
             // A target that is made has nothing before it; of any other, what was seen must be known.
             let made = request.get("Tags").is_some();
             if let Some(mut seen) = before.or(made.then_some(Seen::Absent)) {
                 echo::scaling(&mut seen, change);
-                self.recent.put(key, seen);
+                self.recent.put(key, Brief::of(&seen));
             }
         }
     }
@@ -179,7 +229,7 @@ impl Targets {
         caller.json(operation, request, send).await.map(drop)
     }
 
-    async fn fetch(&self, caller: &Caller<'_>, wanted: Vec<Wanted>) -> BTreeMap<Wanted, Seen<Live>> {
+    async fn fetch(&self, caller: &Caller<'_>, wanted: Vec<Wanted>) -> BTreeMap<Wanted, Seen<Target>> {
         match self.read(caller, &wanted).await {
             Ok(mut found) => {
                 let seen = |key: Wanted| {
@@ -192,7 +242,7 @@ impl Targets {
         }
     }
 
-    async fn read(&self, caller: &Caller<'_>, wanted: &[Wanted]) -> Result<BTreeMap<Wanted, Live>, Failure> {
+    async fn read(&self, caller: &Caller<'_>, wanted: &[Wanted]) -> Result<BTreeMap<Wanted, Target>, Failure> {
         let mut ids: Vec<&str> = wanted.iter().map(|(id, _)| id.as_str()).collect();
         ids.dedup();
         let request =
@@ -204,38 +254,53 @@ impl Targets {
         };
         let targets = pages(&request, "ScalableTargets", ask).await?;
         let scaled: Vec<&str> = targets.iter().map(|target| text(target, "ResourceId")).collect();
-        let policies = self.policies(caller, &scaled).await?;
+        let unknown = scaled.iter().filter(|id| self.known(caller, id).is_none()).count();
         let mut found = BTreeMap::new();
         for (id, scheduled) in wanted {
             let Some(target) = targets.iter().find(|target| text(target, "ResourceId") == id) else { continue };
             let actions = if *scheduled { scheduled_actions(caller, id).await? } else { Vec::new() };
-            let policies = policies.get(id).cloned().unwrap_or_default();
-            found.insert((id.clone(), *scheduled), live(target, policies, actions));
+            let target = Target { live: live(target, actions), many: unknown > FEW };
+            found.insert((id.clone(), *scheduled), target);
         }
         Ok(found)
     }
 
-    async fn policies(&self, caller: &Caller<'_>, ids: &[&str]) -> Result<BTreeMap<String, Vec<Value>>, Failure> {
-        let key = |id: &str| (caller.place.clone(), id.to_owned());
+    /// The policies of the target `id`: by itself, or - where those of many are unknown - together with all of the region.
+    async fn policies(&self, caller: &Caller<'_>, id: &str, many: bool) -> Result<Vec<Value>, Failure> {
+        if let Some(known) = self.known(caller, id) {
+            return Ok(known);
+        }
+        if !many {
+            let own = policies_of(caller, Some(id)).await?;
+            self.policies.put((caller.place.clone(), id.to_owned()), Folded::of(&json!(own)));
+            return Ok(own);
+        }
+        let _turn = self.readers.wait(caller.place).await;
+        // Whoever had the turn before has most likely read what we are about to ask for.
+        match self.known(caller, id) {
+            Some(known) => Ok(known),
+            None => self.read_all(caller, id).await,
+        }
+    }
+
+    /// What is known of the policies of `id`.
+    fn known(&self, caller: &Caller<'_>, id: &str) -> Option<Vec<Value>> {
+        let key = (caller.place.clone(), id.to_owned());
         let lenient = caller.rereads.just_now(caller.place);
-        let know = |id: &str| if lenient { self.policies.get_leniently(&key(id)) } else { self.policies.get(&key(id)) };
-        let known = ids.iter().filter_map(|id| Some(((*id).to_owned(), know(id)?)));
-        let mut policies: BTreeMap<String, Vec<Value>> = known.collect();
-        let asked: Vec<&str> = ids.iter().filter(|id| !policies.contains_key(**id)).copied().collect();
-        let mut read = Vec::new();
-        if asked.len() <= FEW {
-            for id in &asked {
-                read.extend(policies_of(caller, Some(id)).await?);
-            }
-        } else {
-            read = policies_of(caller, None).await?;
+        let known = if lenient { self.policies.get_leniently(&key) } else { self.policies.get(&key) };
+        known.map(|folded| list(folded.unfold()))
+    }
+
+    /// Reads the policies of the whole region, and keeps those of everybody: whoever comes next need not page through them.
+    async fn read_all(&self, caller: &Caller<'_>, asked: &str) -> Result<Vec<Value>, Failure> {
+        let mut all: BTreeMap<String, Vec<Value>> = BTreeMap::from([(asked.to_owned(), Vec::new())]);
+        for policy in policies_of(caller, None).await? {
+            all.entry(text(&policy, "ResourceId").to_owned()).or_default().push(policy);
         }
-        for id in asked {
-            let own: Vec<Value> = read.iter().filter(|policy| text(policy, "ResourceId") == id).cloned().collect();
-            self.policies.put(key(id), own.clone());
-            policies.insert(id.to_owned(), own);
+        for (id, own) in &all {
+            self.policies.put((caller.place.clone(), id.clone()), Folded::of(&json!(own)));
         }
-        Ok(policies)
+        Ok(all.remove(asked).unwrap_or_default())
     }
 }
 
@@ -295,9 +360,9 @@ async fn pages<'a>(
     }
 }
 
-fn live(target: &Value, policies: Vec<Value>, scheduled: Vec<Value>) -> Live {
+fn live(target: &Value, scheduled: Vec<Value>) -> Live {
     let number = |key: &str| target.get(key).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
     let suspended = target.get("SuspendedState").and_then(Value::as_object);
     let suspended = suspended.is_some_and(|state| state.values().any(|value| value.as_bool() == Some(true)));
-    Live { min: number("MinCapacity"), max: number("MaxCapacity"), suspended, policies, scheduled }
+    Live { min: number("MinCapacity"), max: number("MaxCapacity"), suspended, policies: Vec::new(), scheduled }
 }

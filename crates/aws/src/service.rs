@@ -65,7 +65,7 @@ impl Services {
     pub(crate) async fn observe(&self, caller: &Caller<'_>, cluster: &str, service: &str) -> Seen<Live> {
         let group = (caller.place.clone(), cluster.to_owned());
         let fetch = |names: Vec<String>| describe(caller, cluster, names);
-        let seen = self.batch.get(&group, service.to_owned(), fetch).await;
+        let seen = self.batch.get(&group, service.to_owned(), caller.backlog(DESCRIBE), fetch).await;
         let seen = seen.unwrap_or_else(|| Seen::Unknown(unanswered("DescribeServices did not mention the service")));
         let name = (caller.place.clone(), cluster.to_owned(), service.to_owned());
         self.believable(&name, seen)

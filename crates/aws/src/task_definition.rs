@@ -9,7 +9,7 @@ use fargateer_plan::desired::Place;
 use fargateer_plan::echo::Done;
 use fargateer_plan::failure::{Class, Failure};
 use fargateer_plan::seen::Seen;
-use fargateer_plan::task_definition::{Change, Live, family_of};
+use fargateer_plan::task_definition::{Change, Folded, Live, family_of};
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 
@@ -39,15 +39,20 @@ const PAGES: usize = 20;
 /// Nothing but its status ever changes: that somebody deregistered a revision that runs is noticed after this time.
 const BELIEVED: Duration = Duration::from_hours(24);
 
+/// Longer than this nobody waits for a revision that its service vouches for.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 /// Revisions that were read.
 #[derive(Debug)]
 pub(crate) struct Revisions {
-    known: Memory<(Place, String), Live>,
+    known: Memory<(Place, String), Folded>,
+    /// Those of which a service vouches for the digest, and rightly so: nothing more of them is needed.
+    vouched: Memory<(Place, String), Box<str>>,
 }
 
 impl Default for Revisions {
     fn default() -> Self {
-        Self { known: Memory::new(BELIEVED) }
+        Self { known: Memory::new(BELIEVED), vouched: Memory::new(BELIEVED) }
     }
 }
 
@@ -55,6 +60,30 @@ impl Revisions {
     /// The revision `arn`.
     pub(crate) async fn observe(&self, caller: &Caller<'_>, arn: &str) -> Seen<Live> {
         self.describe(caller, arn).await.map_or_else(Seen::Unknown, Seen::Present)
+    }
+
+    /// The revision `arn`; while many others wait to be read, as its service vouches for it. A process that knows nothing
+    /// yet so sees a large fleet at the rate of services, ten a call, not at that of revisions, one a call.
+    pub(crate) async fn observe_vouched(&self, caller: &Caller<'_>, arn: &str, digest: &str) -> Seen<Live> {
+        let key = (caller.place.clone(), arn.to_owned());
+        if self.vouched.get(&key).is_some_and(|known| *known == *digest) {
+            return Seen::Present(Live::vouched(arn, digest));
+        }
+        if let Some(live) = self.known.get(&key).and_then(|folded| folded.unfold()) {
+            return Seen::Present(live);
+        }
+        if caller.backlog(DESCRIBE) > PATIENCE {
+            return Seen::Present(Live::vouched(arn, digest));
+        }
+        match read(caller, arn).await {
+            Ok(live) if live.is_active() && live.has_digest(digest) => self.vouched.put(key, digest.into()),
+            Ok(live) => {
+                self.known.put(key, live.fold());
+                return Seen::Present(live);
+            }
+            Err(failure) => return Seen::Unknown(failure),
+        }
+        Seen::Present(Live::vouched(arn, digest))
     }
 
     /// The newest active revisions of `family`, newest first.
@@ -78,6 +107,7 @@ impl Revisions {
             }
             Change::Deregister(arn) => {
                 self.known.forget(&(caller.place.clone(), arn.clone()));
+                self.vouched.forget(&(caller.place.clone(), arn.clone()));
                 let request = json!({"taskDefinition": arn});
                 let ecs = &caller.clients.ecs_writes;
                 let send = |exchange| ecs.deregister_task_definition().customize().interceptor(exchange).send();
@@ -99,22 +129,26 @@ impl Revisions {
             answer["tags"] = request.get("tags").cloned().unwrap_or_default();
         }
         let live = Live::from_answer(&answer).ok_or_else(|| unreadable(REGISTER))?;
-        self.known.put((caller.place.clone(), live.arn.clone()), live.clone());
+        self.known.put((caller.place.clone(), live.arn.clone()), live.fold());
         Ok(Done::Revision(live))
     }
 
     async fn describe(&self, caller: &Caller<'_>, arn: &str) -> Result<Live, Failure> {
         let key = (caller.place.clone(), arn.to_owned());
-        if let Some(live) = self.known.get(&key) {
+        if let Some(live) = self.known.get(&key).and_then(|folded| folded.unfold()) {
             return Ok(live);
         }
-        let request = json!({"taskDefinition": arn, "include": ["TAGS"]});
-        let send = |exchange| caller.clients.ecs.describe_task_definition().customize().interceptor(exchange).send();
-        let answer = caller.json(DESCRIBE, &request, send).await?;
-        let live = Live::from_answer(&answer).ok_or_else(|| unreadable(DESCRIBE))?;
-        self.known.put(key, live.clone());
+        let live = read(caller, arn).await?;
+        self.known.put(key, live.fold());
         Ok(live)
     }
+}
+
+async fn read(caller: &Caller<'_>, arn: &str) -> Result<Live, Failure> {
+    let request = json!({"taskDefinition": arn, "include": ["TAGS"]});
+    let send = |exchange| caller.clients.ecs.describe_task_definition().customize().interceptor(exchange).send();
+    let answer = caller.json(DESCRIBE, &request, send).await?;
+    Live::from_answer(&answer).ok_or_else(|| unreadable(DESCRIBE))
 }
 
 async fn list(caller: &Caller<'_>, family: &str) -> Result<Vec<String>, Failure> {

@@ -55,6 +55,12 @@ impl Board {
         self.read().clone()
     }
 
+    /// All agents, with whether a service of theirs was seen.
+    pub fn known(&self) -> BTreeMap<Key, bool> {
+        let has_service = |status: &AgentDeploymentStatus| status.inventory.arns.contains_key("service");
+        self.read().iter().map(|(key, status)| (key.clone(), has_service(status))).collect()
+    }
+
     /// Whether `key` is Ready.
     pub fn is_ready(&self, key: &Key) -> bool {
         self.read().get(key).is_some_and(|status| status.is(ConditionType::Ready))

@@ -238,6 +238,9 @@ impl Controller {
         }
         let wake = if matches!(next, Next::Wait(_)) { Wake::Progress } else { Wake::Retry };
         self.queue.finish(key, wait.map(|wait| (wait, wake)), is_backoff);
+        if next == Next::Forget {
+            self.queue.forget(key);
+        }
     }
 
     /// How long until `key` is due; none: with the next sweep.

@@ -60,8 +60,8 @@ impl Fleet {
 
     /// Takes a snapshot in and says whom to wake.
     pub fn update(&self, snapshot: Snapshot) -> Changes {
-        let statuses = self.board.all();
-        let incumbents = statuses.iter().filter(|(_, status)| status.inventory.arns.contains_key("service"));
+        let known_before = self.board.known();
+        let incumbents = known_before.iter().filter(|(_, has_service)| **has_service);
         let incumbents: BTreeSet<Key> = incumbents.map(|(key, _)| key.clone()).collect();
         let mut state = self.lock();
         state.snapshots.insert(snapshot.source.clone(), snapshot);
@@ -76,7 +76,7 @@ impl Fleet {
             known.filter(|key| state.specs.get(*key) != specs.get(*key)).cloned().collect();
         state.specs = specs;
         if whole {
-            state.count_missing(statuses.keys());
+            state.count_missing(known_before.keys());
         }
         let missing: Vec<Key> = state.missing.keys().cloned().collect();
         changed.retain(|key| !state.missing.contains_key(key));
@@ -231,16 +231,16 @@ impl State {
             return Spec::Broken { reason: Reason::InternalError, faults: Vec::new(), source: SourceStatus::default() };
         };
         match agent {
-            Some(agent) => Spec::Present { agent: self.prepared(key, *agent), source, faults },
+            Some(agent) => Spec::Present { agent: self.prepared(key, agent), source, faults },
             None => Spec::Broken { reason: Reason::InvalidSpec, faults, source },
         }
     }
 
     /// What is known of `agent` stays known while its spec stays the same.
-    fn prepared(&self, key: &Key, agent: AgentDeployment) -> Arc<Prepared> {
+    fn prepared(&self, key: &Key, agent: Arc<AgentDeployment>) -> Arc<Prepared> {
         match self.specs.get(key) {
-            Some(Spec::Present { agent: known, .. }) if ***known == agent => Arc::clone(known),
-            Some(_) | None => Prepared::shared(agent),
+            Some(Spec::Present { agent: known, .. }) if ***known == *agent => Arc::clone(known),
+            Some(_) | None => Prepared::of(agent),
         }
     }
 

@@ -2,6 +2,7 @@
 //! controller never names an adapter.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use fargateer_api::status::SourceStatus;
@@ -49,7 +50,7 @@ pub struct Snapshot {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
     /// The newest usable wording, if there ever was one.
-    pub agent: Option<Box<AgentDeployment>>,
+    pub agent: Option<Arc<AgentDeployment>>,
     /// What is wrong with the newest wording, if anything: `file:line:column: path: problem`.
     pub faults: Vec<String>,
     /// Where it stands.

@@ -2,9 +2,12 @@
 //!
 //! Ready keys go by priority, which rises with waiting; within one, projects share fairly. A spurious wake never
 //! shortens a backoff; a change of input or a person's request does.
+//!
+//! Everything is indexed: a turn costs as many steps as there are projects with something to do, not as there are keys.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::btree_map::Entry as Place;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fargateer_api::Key;
@@ -35,7 +38,10 @@ impl Wake {
     }
 }
 
-#[derive(Debug)]
+/// A moment, and whose it is: in a set, the oldest comes first.
+type Line = BTreeSet<(Instant, Key)>;
+
+#[derive(Debug, Clone, Copy)]
 enum Entry {
     /// Waits for its time.
     Delayed { at: Instant, wake: Wake, backoff: bool },
@@ -45,12 +51,23 @@ enum Entry {
     Running { since: Instant, again: Option<Wake> },
 }
 
+/// The entries are the truth; the lines are the same again, in the order in which they are asked for.
 #[derive(Debug, Default)]
 struct State {
     entries: BTreeMap<Key, Entry>,
-    projects: BTreeMap<Key, String>,
-    served: BTreeMap<String, u64>,
+    delayed: Line,
+    ready: BTreeMap<(Wake, Arc<str>), Line>,
+    running: Line,
+    projects: BTreeMap<Key, Arc<str>>,
+    shares: BTreeMap<Arc<str>, Share>,
     closed: bool,
+}
+
+/// What a project has had of the workers.
+#[derive(Debug, Clone, Copy, Default)]
+struct Share {
+    keys: usize,
+    served: u64,
 }
 
 /// The queue.
@@ -86,22 +103,27 @@ impl Queue {
     /// Wakes `key`: it runs as soon as a worker is free, or once more after the run that is under way.
     pub fn wake(&self, key: &Key, wake: Wake) {
         let mut state = self.lock();
-        let ready = Entry::Ready { since: Instant::now(), wake };
-        match state.entries.get_mut(key) {
-            Some(Entry::Running { again, .. }) => *again = Some(again.map_or(wake, |before| before.min(wake))),
-            Some(Entry::Ready { wake: before, .. }) => *before = (*before).min(wake),
-            Some(Entry::Delayed { backoff: true, .. }) if !wake.bypasses_backoff() => {}
-            Some(Entry::Delayed { .. }) | None => {
-                state.entries.insert(key.clone(), ready);
+        let entry = match state.entries.get(key).copied() {
+            Some(Entry::Running { since, again }) => {
+                Entry::Running { since, again: Some(again.map_or(wake, |before| before.min(wake))) }
             }
-        }
+            Some(Entry::Ready { since, wake: before }) => Entry::Ready { since, wake: before.min(wake) },
+            Some(Entry::Delayed { backoff: true, .. }) if !wake.bypasses_backoff() => return,
+            Some(Entry::Delayed { .. }) | None => Entry::Ready { since: Instant::now(), wake },
+        };
+        state.put(key, Some(entry));
         drop(state);
         self.changed.notify_one();
     }
 
     /// Whose share of the workers a key counts to.
     pub fn assign(&self, key: &Key, project: &str) {
-        self.lock().projects.insert(key.clone(), project.to_owned());
+        self.lock().assign(key, Some(project));
+    }
+
+    /// The key is gone for good: it counts to nobody's share any more.
+    pub fn forget(&self, key: &Key) {
+        self.lock().assign(key, None);
     }
 
     /// The next key to work on; none when the queue is closed. Cancel-safe.
@@ -116,12 +138,12 @@ impl Queue {
                 }
                 state.promote(Instant::now());
                 if let Some(turn) = state.take() {
-                    if state.next_ready().is_some() {
+                    if !state.ready.is_empty() {
                         self.changed.notify_one();
                     }
                     return Some(turn);
                 }
-                state.next_due()
+                state.delayed.first().map(|(at, _)| *at)
             };
             match wait_until {
                 Some(at) => drop(tokio::time::timeout_at(at, changed).await),
@@ -133,8 +155,8 @@ impl Queue {
     /// A run ended: `after` says when the key is due again (none: only when woken), `backoff` whether that is one.
     pub fn finish(&self, key: &Key, after: Option<(Duration, Wake)>, backoff: bool) {
         let mut state = self.lock();
-        let again = match state.entries.remove(key) {
-            Some(Entry::Running { again, .. }) => again,
+        let again = match state.entries.get(key) {
+            Some(Entry::Running { again, .. }) => *again,
             Some(Entry::Ready { .. } | Entry::Delayed { .. }) | None => None,
         };
         let again = again.filter(|wake| wake.bypasses_backoff() || !backoff);
@@ -144,9 +166,7 @@ impl Queue {
             (None, Some((wait, wake))) => Some(Entry::Delayed { at: now + wait, wake, backoff }),
             (None, None) => None,
         };
-        if let Some(entry) = entry {
-            state.entries.insert(key.clone(), entry);
-        }
+        state.put(key, entry);
         drop(state);
         self.changed.notify_one();
     }
@@ -160,18 +180,10 @@ impl Queue {
 
     /// What it holds.
     pub fn depth(&self) -> Depth {
-        let mut depth = Depth::default();
-        for entry in self.lock().entries.values() {
-            match entry {
-                Entry::Delayed { .. } => depth.delayed += 1,
-                Entry::Ready { .. } => depth.ready += 1,
-                Entry::Running { since, .. } => {
-                    depth.running += 1;
-                    depth.longest = depth.longest.max(since.elapsed());
-                }
-            }
-        }
-        depth
+        let state = self.lock();
+        let ready = state.ready.values().map(Line::len).sum();
+        let longest = state.running.first().map(|(since, _)| since.elapsed()).unwrap_or_default();
+        Depth { ready, delayed: state.delayed.len(), running: state.running.len(), longest }
     }
 
     /// The keys at work.
@@ -195,50 +207,107 @@ impl Queue {
 }
 
 impl State {
-    /// Delayed keys whose time has come become ready.
-    fn promote(&mut self, now: Instant) {
-        for entry in self.entries.values_mut() {
-            if let Entry::Delayed { at, wake, .. } = entry
-                && *at <= now
-            {
-                *entry = Entry::Ready { since: *at, wake: *wake };
+    /// Puts `key` where `entry` says, out of the line it stood in.
+    fn put(&mut self, key: &Key, entry: Option<Entry>) {
+        let before = match entry {
+            Some(entry) => self.entries.insert(key.clone(), entry),
+            None => self.entries.remove(key),
+        };
+        if let Some(before) = before {
+            self.leave(key, before);
+        }
+        match entry {
+            Some(Entry::Delayed { at, .. }) => drop(self.delayed.insert((at, key.clone()))),
+            Some(Entry::Ready { since, wake }) => {
+                let class = (wake, self.project(key));
+                self.ready.entry(class).or_default().insert((since, key.clone()));
+            }
+            Some(Entry::Running { since, .. }) => drop(self.running.insert((since, key.clone()))),
+            None => {}
+        }
+    }
+
+    fn leave(&mut self, key: &Key, entry: Entry) {
+        match entry {
+            Entry::Delayed { at, .. } => drop(self.delayed.remove(&(at, key.clone()))),
+            Entry::Running { since, .. } => drop(self.running.remove(&(since, key.clone()))),
+            Entry::Ready { since, wake } => {
+                if let Place::Occupied(mut line) = self.ready.entry((wake, self.project(key))) {
+                    line.get_mut().remove(&(since, key.clone()));
+                    if line.get().is_empty() {
+                        line.remove();
+                    }
+                }
             }
         }
     }
 
-    fn next_due(&self) -> Option<Instant> {
-        let due = self.entries.values().filter_map(|entry| match entry {
-            Entry::Delayed { at, .. } => Some(*at),
-            Entry::Ready { .. } | Entry::Running { .. } => None,
-        });
-        due.min()
+    /// Whose `key` is; the nameless project's where nobody said.
+    fn project(&self, key: &Key) -> Arc<str> {
+        self.projects.get(key).cloned().unwrap_or_default()
     }
 
-    /// The ready key whose turn it is: priority raised by age, then the project served least, then the oldest.
-    fn next_ready(&self) -> Option<Key> {
-        let ready = self.entries.iter().filter_map(|(key, entry)| match entry {
-            Entry::Ready { since, wake } => Some((key, *since, *wake)),
-            Entry::Delayed { .. } | Entry::Running { .. } => None,
-        });
-        let rank = |(key, since, wake): &(&Key, Instant, Wake)| {
-            let age = since.elapsed().as_secs() / AGING.as_secs();
+    fn assign(&mut self, key: &Key, project: Option<&str>) {
+        if self.projects.get(key).map(AsRef::as_ref) == project {
+            return;
+        }
+        let entry = self.entries.get(key).copied();
+        // Out of the line of the old project, into that of the new one.
+        self.put(key, None);
+        if let Some(before) = self.projects.remove(key)
+            && let Place::Occupied(mut share) = self.shares.entry(before)
+        {
+            share.get_mut().keys -= 1;
+            if share.get().keys == 0 {
+                share.remove();
+            }
+        }
+        if let Some(project) = project {
+            let known = self.shares.get_key_value(project).map(|(name, _)| Arc::clone(name));
+            let name = known.unwrap_or_else(|| Arc::from(project));
+            // A newcomer starts even with those who had least: what others had before it came is no debt to it.
+            let least = self.shares.values().map(|share| share.served).min().unwrap_or(0);
+            let fresh = Share { keys: 0, served: least };
+            self.shares.entry(Arc::clone(&name)).or_insert(fresh).keys += 1;
+            self.projects.insert(key.clone(), name);
+        }
+        self.put(key, entry);
+    }
+
+    /// Delayed keys whose time has come become ready.
+    fn promote(&mut self, now: Instant) {
+        while let Some((at, key)) = self.delayed.first().filter(|(at, _)| *at <= now).cloned() {
+            match self.entries.get(&key).copied() {
+                Some(Entry::Delayed { wake, .. }) => self.put(&key, Some(Entry::Ready { since: at, wake })),
+                Some(Entry::Ready { .. } | Entry::Running { .. }) | None => drop(self.delayed.remove(&(at, key))),
+            }
+        }
+    }
+
+    /// The ready key whose turn it is: priority raised by age, then the project served least, then the oldest. Of one class
+    /// the oldest is first whatever the time, so only the heads of the lines are compared.
+    fn next_ready(&self, now: Instant) -> Option<Key> {
+        let heads = self.ready.iter().filter_map(|(class, line)| Some((class, line.first()?)));
+        let rank = |((wake, project), (since, key)): &(&(Wake, Arc<str>), &(Instant, Key))| {
+            let age = now.saturating_duration_since(*since).as_secs() / AGING.as_secs();
             let priority = (*wake as u64).saturating_sub(age);
-            let served = self.projects.get(*key).and_then(|project| self.served.get(project)).copied();
-            (priority, served.unwrap_or(0), *since)
+            let served = self.shares.get(project).map_or(0, |share| share.served);
+            (priority, served, *since, key.clone())
         };
-        ready.min_by_key(rank).map(|(key, ..)| key.clone())
+        heads.min_by_key(rank).map(|(_, (_, key))| key.clone())
     }
 
     fn take(&mut self) -> Option<Turn> {
-        let key = self.next_ready()?;
         let now = Instant::now();
-        let before = self.entries.insert(key.clone(), Entry::Running { since: now, again: None });
-        let waited = match before {
-            Some(Entry::Ready { since, .. }) => now.saturating_duration_since(since),
+        let key = self.next_ready(now)?;
+        let waited = match self.entries.get(&key) {
+            Some(Entry::Ready { since, .. }) => now.saturating_duration_since(*since),
             Some(Entry::Delayed { .. } | Entry::Running { .. }) | None => Duration::ZERO,
         };
-        if let Some(project) = self.projects.get(&key) {
-            *self.served.entry(project.clone()).or_default() += 1;
+        self.put(&key, Some(Entry::Running { since: now, again: None }));
+        let project = self.project(&key);
+        if let Some(share) = self.shares.get_mut(&project) {
+            share.served += 1;
         }
         Some(Turn { key, waited })
     }
@@ -304,6 +373,64 @@ mod tests {
         }
         popped(&queue).await;
         assert_eq!(popped(&queue).await, "small-1");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_project_starts_even_with_those_before_it() {
+        let queue = Queue::default();
+        queue.assign(&key("old"), "old");
+        for _ in 0..100 {
+            queue.wake(&key("old"), Wake::Resync);
+            popped(&queue).await;
+            queue.finish(&key("old"), None, false);
+        }
+        queue.wake(&key("old"), Wake::Resync);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        queue.assign(&key("new"), "new");
+        queue.wake(&key("new"), Wake::Resync);
+        assert_eq!(popped(&queue).await, "old");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_that_changes_its_project_while_it_waits_is_served_once() {
+        let queue = Queue::default();
+        queue.assign(&key("a"), "one");
+        queue.wake(&key("a"), Wake::Input);
+        queue.assign(&key("a"), "other");
+        assert_eq!(popped(&queue).await, "a");
+        queue.finish(&key("a"), None, false);
+        assert_eq!(queue.depth(), Depth::default());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn delayed_keys_come_in_the_order_of_their_times_whatever_their_names() {
+        let queue = Queue::default();
+        for (name, seconds) in [("a", 30), ("b", 10), ("c", 20)] {
+            queue.wake(&key(name), Wake::Input);
+            popped(&queue).await;
+            queue.finish(&key(name), Some((Duration::from_secs(seconds), Wake::Progress)), false);
+        }
+        assert_eq!((queue.depth().delayed, queue.due(&key("b"))), (3, Some(Duration::from_secs(10))));
+        let order = [popped(&queue).await, popped(&queue).await, popped(&queue).await];
+        assert_eq!(order, ["b", "c", "a"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_queue_that_served_everybody_holds_nothing_of_them() {
+        let queue = Queue::default();
+        for number in 0..100 {
+            let key = key(&format!("agent-{number}"));
+            queue.assign(&key, &format!("project-{number}"));
+            queue.wake(&key, Wake::Resync);
+        }
+        for _ in 0..100 {
+            let turn = queue.pop().await.unwrap();
+            queue.finish(&turn.key, None, false);
+            queue.forget(&turn.key);
+        }
+        let state = queue.lock();
+        assert!(state.entries.is_empty() && state.ready.is_empty() && state.delayed.is_empty());
+        assert!(state.running.is_empty() && state.projects.is_empty() && state.shares.is_empty());
     }
 
     #[tokio::test(start_paused = true)]

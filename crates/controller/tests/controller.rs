@@ -105,7 +105,7 @@ fn snapshot(names: &[&str]) -> Snapshot {
             "spec": {"cluster": "c", "image": {"uri": "x:1"}, "network": {"subnets": ["subnet-1"]}, "logging": {"enabled": false}},
         }))
         .unwrap();
-        let document = Document { agent: Some(Box::new(agent)), faults: Vec::new(), source: SourceStatus::default() };
+        let document = Document { agent: Some(std::sync::Arc::new(agent)), faults: Vec::new(), source: SourceStatus::default() };
         (Key::new(*name), vec![document])
     });
     Snapshot { source: "test".to_owned(), whole: true, documents: documents.collect(), faults: Vec::new() }

@@ -59,7 +59,8 @@ fn good(name: &str) -> (Key, Vec<Document>) {
         "spec": {"cluster": "c", "image": {"uri": "x:1"}, "network": {"subnets": ["subnet-1"]}},
     }))
     .unwrap();
-    let document = Document { agent: Some(Box::new(agent)), faults: Vec::new(), source: SourceStatus::default() };
+    let document =
+        Document { agent: Some(std::sync::Arc::new(agent)), faults: Vec::new(), source: SourceStatus::default() };
     (Key::new(name), vec![document])
 }
 

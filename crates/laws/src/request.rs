@@ -69,11 +69,11 @@ fn planned(agent: &AgentDeployment) -> Plan {
 
 fn task_definition_is_settled(agent: &AgentDeployment) {
     let wanted = task_definition::from_spec(agent, "image", None);
-    let mut described = wanted.document.clone();
+    let mut described = wanted.document().clone();
     described["taskDefinitionArn"] = json!("arn:aws:ecs:us-east-1:111122223333:task-definition/x:1");
     described["status"] = json!("ACTIVE");
     let live = task_definition::Live::from_answer(&json!({"taskDefinition": described}));
-    assert!(live.is_some_and(|live| live.matches(&wanted)), "{}", wanted.document);
+    assert!(live.is_some_and(|live| live.matches(&wanted)), "{}", wanted.document());
 }
 
 fn service_is_settled(agent: &AgentDeployment) {

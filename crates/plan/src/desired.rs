@@ -166,6 +166,8 @@ impl Wanted {
         if !sets.is_empty() {
             tags.insert(tags::SETS.to_owned(), sets.join(" "));
         }
+        // Written together with other tags alone: a number that is out of date vouches for nothing.
+        tags.extend(have.get(tags::REVISION).map(|voucher| (tags::REVISION.to_owned(), voucher.clone())));
         tags.extend(crate::service::sent(&self.agent).map(|digest| (tags::SENT.to_owned(), digest)));
         let frozen = have.get(tags::FROZEN_COUNT).filter(|_| !spec.autoscaling.enabled);
         if let Some(frozen) = frozen.filter(|_| crate::scaling::frozen_count(have, spec.desired_count).is_some()) {

@@ -7,7 +7,7 @@ use crate::observed::{Look, Observed};
 use crate::revision::Revision;
 use crate::rollout::{self, Rollout};
 use crate::seen::Seen;
-use crate::{log_group, scaling, service, tags};
+use crate::{log_group, scaling, service, tags, task_definition};
 
 /// The reads that are still missing to bring `wanted` about; empty when the decision can be taken.
 pub fn needed(wanted: &Wanted, observed: &Observed) -> Vec<Look> {
@@ -116,11 +116,23 @@ fn around_the_service(wanted: &Wanted, observed: &Observed) -> Vec<Look> {
         }
         let arn = live.text("taskDefinition");
         if observed.revision.is_unlooked() && !arn.is_empty() {
-            looks.push(Look::Revision(arn.to_owned()));
+            looks.push(running_revision(wanted, live, arn));
         }
     }
     looks.extend(target_group(wanted, observed).filter(|_| wanted.counts_requests()));
     looks
+}
+
+/// The revision that runs; its digest will do, where nothing of its document is kept.
+fn running_revision(wanted: &Wanted, live: &service::Live, arn: &str) -> Look {
+    let keeps = wanted.agent.spec.drift.ignore.iter().any(|path| path.starts_with("/taskDefinition"));
+    let tags = live.tags();
+    let voucher = tags.get(tags::REVISION).filter(|_| !keeps);
+    let family = wanted.agent.task_family();
+    match voucher.and_then(|voucher| task_definition::vouched_digest(voucher, arn, family)) {
+        Some(digest) => Look::VouchedRevision { arn: arn.to_owned(), digest: digest.to_owned() },
+        None => Look::Revision(arn.to_owned()),
+    }
 }
 
 /// Older revisions matter only when the running one does not fit; verdicts only when nobody changed the spec since.
@@ -128,6 +140,10 @@ fn revisions(wanted: &Wanted, observed: &Observed) -> Vec<Look> {
     let running = Revision::running(wanted, observed);
     if running.is_some() {
         return Vec::new();
+    }
+    // What the service vouched for is not what is wanted: then its document matters.
+    if let Some(live) = observed.revision.present().filter(|live| live.is_vouched()) {
+        return vec![Look::Revision(live.arn.clone())];
     }
     let agent = &wanted.agent;
     if observed.revisions.is_unlooked() {
@@ -180,7 +196,6 @@ mod tests {
     use super::*;
     use crate::desired::Circumstances;
     use crate::service::Live;
-    use crate::task_definition;
     use serde_json::{Value, json};
 
     const ECR: &str = "111122223333.dkr.ecr.us-east-1.amazonaws.com/bot:1";
@@ -220,7 +235,7 @@ mod tests {
             Look::Image(_) => observed.image = Seen::Present("sha256:ab".to_owned()),
             Look::Scaling { .. } => observed.scaling = Seen::Absent,
             Look::Revision(arn) => {
-                let document = Revision::wanted(wanted, observed).document.clone();
+                let document = Revision::wanted(wanted, observed).document();
                 let live = task_definition::Live::new(arn.clone(), document, tags::Tags::new());
                 observed.revision = Seen::Present(live);
             }
@@ -233,6 +248,7 @@ mod tests {
             }
             Look::LogGroupTags(_)
             | Look::Gone { .. }
+            | Look::VouchedRevision { .. }
             | Look::Verdicts { .. }
             | Look::StoppedTasks { .. }
             | Look::Probe { .. } => {
@@ -286,6 +302,26 @@ mod tests {
             message: String::new(),
         };
         assert_eq!(economy(&wanted, &Seen::Unknown(failure)), ["Service", "LogGroup"]);
+    }
+
+    #[test]
+    fn a_service_that_vouches_for_its_revision_is_believed_until_something_else_is_wanted() {
+        let agent = wanted("public.ecr.aws/x:1", &json!({}));
+        let arn = "arn:aws:ecs:us-east-1:1:task-definition/bot:7";
+        let looks = |digest: &str| {
+            let tags = json!([{"key": tags::REVISION, "value": format!("7:{digest}")}]);
+            let document = json!({"status": "ACTIVE", "taskDefinition": arn, "tags": tags});
+            let service = Seen::Present(Live { document: document.as_object().unwrap().clone() });
+            let log_group = Seen::Absent;
+            let mut observed = Observed { service, log_group, scaling: Seen::Absent, ..Observed::default() };
+            let first = needed(&agent, &observed);
+            observed.revision = Seen::Present(task_definition::Live::vouched(arn, digest));
+            (first, needed(&agent, &observed))
+        };
+        let digest = Revision::wanted(&agent, &Observed::default()).digest.clone();
+        let vouched = vec![Look::VouchedRevision { arn: arn.to_owned(), digest: digest.clone() }];
+        assert_eq!(looks(&digest), (vouched, vec![]));
+        assert_eq!(looks("another").1, vec![Look::Revision(arn.to_owned())]);
     }
 
     #[test]

@@ -37,6 +37,13 @@ pub enum Look {
     },
     /// The revision a service runs.
     Revision(String),
+    /// The same, where the service vouches for its digest: good enough while AWS's rate for reading revisions is used up.
+    VouchedRevision {
+        /// The revision.
+        arn: String,
+        /// Its digest.
+        digest: String,
+    },
     /// The newest revisions of a family, newest first.
     Revisions(String),
     /// How the last service deployments ended.
@@ -98,7 +105,7 @@ pub enum Finding {
     LogGroupTags(Seen<Tags>),
     /// For `Look::Scaling`.
     Scaling(Seen<scaling::Live>),
-    /// For `Look::Revision`.
+    /// For `Look::Revision` and `Look::VouchedRevision`.
     Revision(Seen<task_definition::Live>),
     /// For `Look::Revisions`.
     Revisions(Seen<Vec<task_definition::Live>>),

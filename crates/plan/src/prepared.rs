@@ -12,7 +12,7 @@ use crate::task_definition;
 /// A spec and what it implies. Two are equal when their specs are.
 #[derive(Debug)]
 pub struct Prepared {
-    agent: AgentDeployment,
+    agent: Arc<AgentDeployment>,
     generation: OnceLock<Generation>,
     /// The task definition for an image beside the revision that runs.
     pub(crate) definition: Memo<(String, Option<String>), Arc<task_definition::Wanted>>,
@@ -21,6 +21,11 @@ pub struct Prepared {
 impl Prepared {
     /// `agent`, to be shared.
     pub fn shared(agent: AgentDeployment) -> Arc<Self> {
+        Self::of(Arc::new(agent))
+    }
+
+    /// The same for a spec that is shared already: thousands of them are held once, not once by everybody who knows them.
+    pub fn of(agent: Arc<AgentDeployment>) -> Arc<Self> {
         Arc::new(Self { agent, generation: OnceLock::new(), definition: Memo::default() })
     }
 

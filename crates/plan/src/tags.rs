@@ -22,6 +22,9 @@ pub const SETS: &str = "fargateer:sets";
 /// On a service: the task count kept when autoscaling was turned off, `<count>/<spec.desiredCount at that time>`.
 pub const FROZEN_COUNT: &str = "fargateer:frozen-count";
 
+/// On a service: the number of the revision it was last told to run and the digest of what was asked for, `<number>:<digest>`.
+pub const REVISION: &str = "fargateer:revision";
+
 /// On a service: the digest of the overrides ECS never describes, once they were sent.
 pub const SENT: &str = "fargateer:sent";
 

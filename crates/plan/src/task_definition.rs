@@ -39,6 +39,27 @@ impl Live {
         Some(Self::new(arn, document, tags::from_list(answer.get("tags"))))
     }
 
+    /// The revision `arn` as the service that runs it vouches for it: its digest is known, its document is not.
+    pub fn vouched(arn: &str, digest: &str) -> Self {
+        Self { arn: arn.to_owned(), document: Value::Null, tags: Tags::new(), canonical: digest.to_owned() }
+    }
+
+    /// Whether `digest` is that of its canonical form.
+    pub fn has_digest(&self, digest: &str) -> bool {
+        self.canonical == digest
+    }
+
+    /// Whether only its digest is known.
+    pub fn is_vouched(&self) -> bool {
+        self.document.is_null()
+    }
+
+    /// The same in little room.
+    pub fn fold(&self) -> Folded {
+        let answer = json!({"taskDefinition": self.document, "tags": tags::to_list(&self.tags)});
+        Folded { text: answer.to_string().into(), canonical: self.canonical.as_str().into() }
+    }
+
     /// Whether this revision is what `wanted` asks for.
     ///
     /// Equal in canonical form; or registered by us from that very form (digest tag) and unchanged from what AWS then
@@ -70,11 +91,30 @@ impl Live {
     }
 }
 
+/// A revision in as little room as it takes: thousands of them are remembered, and a document of small maps is many times
+/// as large as its text.
+#[derive(Debug, Clone)]
+pub struct Folded {
+    text: Box<str>,
+    canonical: Box<str>,
+}
+
+impl Folded {
+    /// The revision as it was; none where the text is none of `Live::fold`.
+    pub fn unfold(&self) -> Option<Live> {
+        let mut answer: Value = serde_json::from_str(&self.text).ok()?;
+        let document = answer.get_mut("taskDefinition")?.take();
+        let arn = document.get("taskDefinitionArn")?.as_str()?.to_owned();
+        let canonical = self.canonical.to_string();
+        Some(Live { arn, document, tags: tags::from_list(answer.get("tags")), canonical })
+    }
+}
+
 /// What a spec asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wanted {
-    /// The RegisterTaskDefinition request, without tags.
-    pub document: Value,
+    /// The RegisterTaskDefinition request, without tags, as text: it is kept for every agent and hardly ever read.
+    text: Box<str>,
     /// Digest of its canonical form.
     pub digest: String,
 }
@@ -94,6 +134,18 @@ pub enum Change {
     },
     /// DeregisterTaskDefinition of an old revision of ours.
     Deregister(String),
+}
+
+/// What a service remembers of the revision `arn`, which was asked for with `digest`.
+pub fn voucher(arn: &str, digest: &str) -> Option<String> {
+    arn.rsplit_once(':').map(|(_, number)| format!("{number}:{digest}"))
+}
+
+/// The digest that `voucher` says the revision `arn` of `family` has.
+pub fn vouched_digest<'a>(voucher: &'a str, arn: &str, family: &str) -> Option<&'a str> {
+    let (number, digest) = voucher.split_once(':')?;
+    let same = family_of(arn) == family && arn.rsplit_once(':').is_some_and(|(_, live)| live == number);
+    same.then_some(digest)
 }
 
 /// The RegisterTaskDefinition request that `agent` means, running `image`; `live` gives the fields drift ignores.
@@ -120,7 +172,14 @@ pub fn from_spec(agent: &AgentDeployment, image: &str, live: Option<&Live>) -> W
         merge::keep_live(&mut document, live.map(|live| &live.document), pointer);
     }
     let digest = normal::digest(&normal::task_definition(&document));
-    Wanted { document, digest }
+    Wanted { text: document.to_string().into(), digest }
+}
+
+impl Wanted {
+    /// The RegisterTaskDefinition request, without tags.
+    pub fn document(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
 }
 
 /// The fields in which the revision a service runs differs from what is wanted.
@@ -128,7 +187,7 @@ pub fn diff(live: &Live, wanted: &Wanted) -> Vec<Difference> {
     if live.matches(wanted) {
         return Vec::new();
     }
-    let (mut have, mut want) = (normal::task_definition(&live.document), normal::task_definition(&wanted.document));
+    let (mut have, mut want) = (normal::task_definition(&live.document), normal::task_definition(&wanted.document()));
     by_name(&mut have);
     by_name(&mut want);
     difference::between("/taskDefinition", &have, &want, Effect::RestartsTasks)
@@ -138,7 +197,7 @@ pub fn diff(live: &Live, wanted: &Wanted) -> Vec<Difference> {
 pub fn request(wanted: &Wanted, tags: &Tags) -> Value {
     let mut tags = tags.clone();
     tags.insert(tags::DIGEST.to_owned(), wanted.digest.clone());
-    let mut request = wanted.document.clone();
+    let mut request = wanted.document();
     if let Some(fields) = request.as_object_mut() {
         fields.insert("tags".to_owned(), tags::to_list(&tags));
     }
@@ -277,7 +336,7 @@ mod tests {
         spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let agent =
             json!({"apiVersion": "fargateer/v1", "kind": "AgentDeployment", "metadata": {"name": "bot"}, "spec": spec});
-        from_spec(&serde_json::from_value(agent).unwrap(), "x", None).document
+        from_spec(&serde_json::from_value(agent).unwrap(), "x", None).document()
     }
 
     fn revision(number: u32, owner: &str, agent: &str) -> Live {
@@ -315,10 +374,29 @@ mod tests {
     }
 
     #[test]
+    fn a_folded_revision_is_the_same_when_it_is_unfolded() {
+        let arn = "arn:aws:ecs:us-east-1:1:task-definition/bot:7";
+        let document =
+            json!({"taskDefinitionArn": arn, "family": "bot", "status": "ACTIVE", "novelty": [1, {"a": null}]});
+        let tags = Tags::from([(tags::OWNER.to_owned(), "prod".to_owned())]);
+        let live = Live::new(arn.to_owned(), document, tags);
+        assert_eq!(live.fold().unfold(), Some(live));
+    }
+
+    #[test]
+    fn a_service_vouches_for_one_revision_and_no_other() {
+        let arn = |tail: &str| format!("arn:aws:ecs:us-east-1:1:task-definition/{tail}");
+        let voucher = voucher(&arn("bot:7"), "ab").unwrap();
+        assert_eq!(vouched_digest(&voucher, &arn("bot:7"), "bot"), Some("ab"));
+        assert_eq!(vouched_digest(&voucher, &arn("bot:8"), "bot"), None);
+        assert_eq!(vouched_digest(&voucher, &arn("other:7"), "bot"), None);
+    }
+
+    #[test]
     fn a_revision_matches_by_what_aws_made_of_our_request_but_not_once_edited() {
         let asked = json!({"family": "bot", "containerDefinitions": [{"name": "c"}]});
         let digest = normal::digest(&normal::task_definition(&asked));
-        let wanted = Wanted { document: asked.clone(), digest: digest.clone() };
+        let wanted = Wanted { text: asked.to_string().into(), digest: digest.clone() };
         let mut made = asked;
         made["novelty"] = json!(1);
         let mut live = Live::new("arn".to_owned(), made, Tags::new());

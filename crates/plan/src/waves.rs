@@ -137,7 +137,7 @@ fn waves(wanted: &Wanted, observed: &Observed, revision: &Revision) -> Vec<Wave>
     let (target, rest) = scaling_changes(wanted, observed);
     waves.add("scalable target", target.into_iter().map(Action::Scaling));
     waves.add("scaling policies", rest.into_iter().map(Action::Scaling));
-    waves.add("tags", tag_changes(wanted, observed).into_iter().map(Action::Service));
+    waves.add("tags", tag_changes(wanted, observed, revision).into_iter().map(Action::Service));
     waves.add("revisions", upkeep(wanted, observed, revision).into_iter().map(Action::TaskDefinition));
     waves.0
 }
@@ -325,6 +325,7 @@ fn service_change(wanted: &Wanted, observed: &Observed, revision: &Revision) -> 
     let Some(live) = observed.active_service() else {
         let count = first_count(wanted);
         let mut tags = wanted.service_tags(&Tags::new());
+        tags.extend(voucher(wanted, observed, revision));
         // Scaling comes after the service. Were the generation on it before, a pass that dies in between would leave
         // what is missing looking like drift, and drift may be left alone.
         if wanted.agent.spec.autoscaling.enabled && wanted.agent.spec.drift.mode != DriftMode::Correct {
@@ -406,17 +407,27 @@ fn scaling_changes(wanted: &Wanted, observed: &Observed) -> (Vec<scaling::Change
     changes.into_iter().partition(|change| matches!(change, scaling::Change::Register(_)))
 }
 
-fn tag_changes(wanted: &Wanted, observed: &Observed) -> Vec<service::Change> {
+fn tag_changes(wanted: &Wanted, observed: &Observed, revision: &Revision) -> Vec<service::Change> {
     let Some(live) = observed.active_service() else {
         return Vec::new();
     };
     let have = live.tags();
-    let (set, remove) = tags::diff(&have, &wanted.service_tags(&have));
+    let (mut set, remove) = tags::diff(&have, &wanted.service_tags(&have));
+    if !set.is_empty() {
+        set.extend(voucher(wanted, observed, revision));
+    }
     let arn = live.arn().to_owned();
     let tag = (!set.is_empty()).then(|| service::Change::Tag { arn: arn.clone(), tags: set });
     let untag = (!remove.is_empty()).then_some(service::Change::Untag { arn, keys: remove });
     // Removed first: the tag that says what a spec once set must not forget a key that is still there.
     untag.into_iter().chain(tag).collect()
+}
+
+/// The tag by which the service vouches for the revision it is to run: thousands of them need not be read before a fleet
+/// that was left alone is known again.
+fn voucher(wanted: &Wanted, observed: &Observed, revision: &Revision) -> Option<(String, String)> {
+    let voucher = task_definition::voucher(revision.arn()?, &Revision::wanted(wanted, observed).digest)?;
+    Some((tags::REVISION.to_owned(), voucher))
 }
 
 /// AWS described a revision of ours otherwise than we asked: that is remembered on it before a service runs it, so that

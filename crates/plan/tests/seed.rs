@@ -96,7 +96,7 @@ task_role_arn: arn:aws:iam::111122223333:role/task
     fn the_health_check_follows_port_and_path() {
         let agent = agent("container_port: 9000\nhealth_check_path: /ready\n");
         let wanted = task_definition::from_spec(&agent, IMAGE, None);
-        let command = &wanted.document["containerDefinitions"][0]["healthCheck"]["command"][1];
+        let command = &wanted.document()["containerDefinitions"][0]["healthCheck"]["command"][1].clone();
         assert_eq!(command, "curl -f http://localhost:9000/ready || exit 1");
     }
 
@@ -157,7 +157,7 @@ task_role_arn: arn:aws:iam::111122223333:role/task
         let silent = agent("enable_logging: false\n");
         assert_eq!(log_group::from_spec(&silent), None);
         let wanted = task_definition::from_spec(&silent, IMAGE, None);
-        assert_eq!(wanted.document["containerDefinitions"][0].get("logConfiguration"), None);
+        assert_eq!(wanted.document()["containerDefinitions"][0].get("logConfiguration"), None);
     }
 
     #[test]
@@ -166,7 +166,7 @@ task_role_arn: arn:aws:iam::111122223333:role/task
         let wanted = Wanted::new(Prepared::shared(agent.clone()), vec![], Circumstances::default());
         assert_eq!(wanted.place().region, "eu-west-1");
         assert_eq!(wanted.image.ecr.unwrap().repository, "support");
-        let document = task_definition::from_spec(&agent, IMAGE, None).document;
+        let document = task_definition::from_spec(&agent, IMAGE, None).document();
         let options = &document["containerDefinitions"][0]["logConfiguration"]["options"];
         assert_eq!(options["awslogs-region"], "eu-west-1");
     }

@@ -13,6 +13,7 @@ pub mod agent;
 pub mod bugs;
 pub mod clock;
 pub mod enumerate;
+pub mod figures;
 pub mod plan;
 pub mod play;
 pub mod report;

@@ -1,6 +1,7 @@
 //! A source that says what the scenario says.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use fargateer_api::status::SourceStatus;
@@ -51,7 +52,7 @@ fn document(name: &str, spec: &Value) -> Document {
         Ok(agent) => {
             let violations = fargateer_api::validate::check(&agent);
             let faults: Vec<String> = violations.iter().map(|violation| format!("{violation:?}")).collect();
-            let agent = faults.is_empty().then(|| Box::new(agent));
+            let agent = faults.is_empty().then(|| Arc::new(agent));
             Document { agent, faults, source }
         }
         Err(error) => Document { agent: None, faults: vec![error.to_string()], source },

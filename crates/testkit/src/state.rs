@@ -197,12 +197,15 @@ pub(crate) fn masked(aws: &mut dyn Ask, truth: &Truth) -> Value {
             .map(|policy| json!([policy["PolicyName"], policy["TargetTrackingScalingPolicyConfiguration"]]))
             .collect();
         let group = log_group(aws, &format!("/ecs/{name}"));
+        let mut remembered = tags(&live["tags"]);
+        // Numbers of revisions differ from run to run: a lost answer makes one more.
+        remembered.remove("fargateer:revision");
         all.insert(
             name.clone(),
             json!({
                 "service": kept,
                 "count": live["desiredCount"],
-                "tags": tags(&live["tags"]),
+                "tags": remembered,
                 "definition": definition,
                 "range": [target["MinCapacity"], target["MaxCapacity"]],
                 "policies": policies,

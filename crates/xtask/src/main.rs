@@ -73,8 +73,12 @@ fn generate() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The benchmarks, in release mode: they print figures and assert nothing about time.
+/// The benchmarks, in release mode: they print figures and assert nothing about time. `soak` has a program of its own.
 fn bench(more: &[&str]) -> anyhow::Result<()> {
+    if let ["soak", more @ ..] = more {
+        let soak = ["bench", "--package", "fargateer-testkit", "--bench", "soak", "--locked", "--"];
+        return cargo(&[&soak[..], more].concat());
+    }
     cargo(&[&["bench", "--package", "fargateer", "--bench", "fleet", "--locked", "--"], more].concat())
 }
 

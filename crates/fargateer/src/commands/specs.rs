@@ -92,7 +92,7 @@ fn take(specs: &mut Specs, snapshot: Snapshot) {
         }
         for document in documents {
             specs.faults.extend(document.faults);
-            specs.agents.extend(document.agent.map(|agent| *agent));
+            specs.agents.extend(document.agent.map(std::sync::Arc::unwrap_or_clone));
         }
     }
 }

@@ -71,6 +71,8 @@ fn essence(aws: &Aws, agent: &AgentDeployment) -> BTreeMap<&'static str, Value> 
     }
     let mut tags = aws.service_tags();
     tags.remove(tags::FROZEN_COUNT);
+    // Its number depends on how many revisions were tried before.
+    tags.remove(tags::REVISION);
     let group = agent.spec.logging.enabled.then(|| aws.log_groups[&agent.log_group()].retention);
     let named = |items: &[Value], key: &str| -> BTreeMap<String, Value> {
         items.iter().map(|item| (item[key].to_string(), item.clone())).collect()
@@ -115,7 +117,7 @@ fn bit(look: &Look) -> u16 {
         Look::LogGroup(_) | Look::LogGroupNow(_) => 2,
         Look::LogGroupTags(_) => 3,
         Look::Scaling { .. } => 4,
-        Look::Revision(_) => 5,
+        Look::Revision(_) | Look::VouchedRevision { .. } => 5,
         Look::Revisions(_) => 6,
         Look::Verdicts { .. } => 7,
         Look::StoppedTasks { .. } => 8,
@@ -313,8 +315,8 @@ proptest! {
     #[test]
     fn what_is_rendered_and_what_ecs_makes_of_it_are_one(agent in agent()) {
         let wanted = task_definition::from_spec(&agent, "image", None);
-        let described = describe::task_definition(&wanted.document, 7);
-        prop_assert_eq!(normal::task_definition(&wanted.document), normal::task_definition(&described));
+        let described = describe::task_definition(&wanted.document(), 7);
+        prop_assert_eq!(normal::task_definition(&wanted.document()), normal::task_definition(&described));
         let want = service::from_spec(&agent, None);
         let request = service::create(&want, "arn", 3, &tags::Tags::new());
         let live = service::Live { document: describe::service(&request, "agents") };

@@ -80,7 +80,9 @@ impl Aws {
                     |live: scaling::Live| if *scheduled { live } else { scaling::Live { scheduled: vec![], ..live } };
                 Finding::Scaling(seen(live.map(asked)))
             }
-            Look::Revision(arn) => Finding::Revision(seen(self.revision(arn).cloned())),
+            Look::Revision(arn) | Look::VouchedRevision { arn, .. } => {
+                Finding::Revision(seen(self.revision(arn).cloned()))
+            }
             Look::Revisions(family) => {
                 let of =
                     |live: &&task_definition::Live| task_definition::family_of(&live.arn) == family && live.is_active();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use fargateer_api::status::SourceStatus;
 use fargateer_api::{AgentDeployment, Key};
@@ -19,7 +20,7 @@ type Agents = BTreeMap<Key, Good>;
 
 #[derive(Debug, Clone)]
 struct Good {
-    agent: Box<AgentDeployment>,
+    agent: Arc<AgentDeployment>,
     source: SourceStatus,
 }
 
@@ -56,7 +57,7 @@ impl LastGood {
     fn named(&self, path: &Path, file: &File, snapshot: &mut Snapshot) -> Agents {
         let mut agents = Agents::new();
         for located in &file.parsed.agents {
-            let good = Good { agent: Box::new(located.agent.clone()), source: place(&file.shown, located.line) };
+            let good = Good { agent: Arc::new(located.agent.clone()), source: place(&file.shown, located.line) };
             let key = located.agent.key();
             snapshot.documents.entry(key.clone()).or_default().push(good.clone().document(Vec::new()));
             agents.insert(key, good);
