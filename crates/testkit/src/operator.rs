@@ -45,10 +45,8 @@ use crate::plan::Slipping;
 use crate::record::Records;
 use crate::source::Fed;
 use crate::state;
-use crate::wiring::{self, REGION};
+use crate::wiring::{self, REGION, TABLE};
 
-/// The table of leases and statuses, where several processes run.
-pub(crate) const TABLE: &str = "fargateer-state";
 /// Time between two sweeps.
 const RESYNC: Duration = Duration::from_mins(5);
 /// Replicas look at the lease table so often: more would cost more than all the rest of a scenario.

@@ -17,14 +17,14 @@ use tokio::time::Instant;
 
 use crate::clock::{VirtualClock, pass};
 use crate::leaks::{Said, canary};
-use crate::operator::{Disk, Gate, Host, Running, TABLE, asking, resync};
+use crate::operator::{Disk, Gate, Host, Running, asking, resync};
 use crate::overseer::{Overseer, Process, Signals};
 use crate::people::People;
 use crate::plan::{Act, Blow, Plan};
 use crate::record::{Record, Records};
 use crate::state;
 use crate::truth::Want;
-use crate::wiring::{self, REGION};
+use crate::wiring::{self, REGION, TABLE};
 
 /// The source is read again so often.
 const POLL: Duration = Duration::from_mins(1);
