@@ -1,26 +1,16 @@
 //! The daemon on the embedded simulated AWS, as a newcomer meets it: it converges, answers, corrects drift, ends.
 
-#![expect(clippy::disallowed_methods, reason = "a real process runs in real time")]
-
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::binary::{self, repository};
+use crate::running::{self, Running};
 
-/// A step that takes longer than this has failed.
-const PATIENCE: Duration = Duration::from_secs(90);
-
-/// A running daemon. Dropped, it is killed.
+/// A running daemon with the simulated AWS in it.
 struct Daemon {
-    child: Child,
-    lines: Receiver<String>,
+    process: Running,
     aws: String,
     server: String,
 }
@@ -41,121 +31,38 @@ impl Daemon {
             "127.0.0.1:0",
             source,
         ];
-        let mut child = binary::command(at, &[], &arguments)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the daemon starts");
-        let lines = reader(child.stderr.take().expect("its standard error"));
-        let mut daemon = Self { child, lines, aws: String::new(), server: String::new() };
-        daemon.aws = word(&daemon.wait_for("simulated AWS at "), "http://");
-        daemon.server = word(&daemon.wait_for("serving http://"), "http://");
-        daemon
-    }
-
-    /// The next line that contains `text`.
-    #[track_caller]
-    fn wait_for(&self, text: &str) -> String {
-        let end = Instant::now() + PATIENCE;
-        let mut seen = Vec::new();
-        loop {
-            let left = end.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left) {
-                Ok(line) if line.contains(text) => return line,
-                Ok(line) => seen.push(line),
-                Err(error) => panic!("no line with `{text}` ({error}); seen:\n{}", seen.join("\n")),
-            }
-        }
+        let process = Running::start(binary::command(at, &[], &arguments));
+        let aws = running::address(&process.wait_for("simulated AWS at "));
+        let server = running::address(&process.wait_for("serving http://"));
+        Self { process, aws, server }
     }
 
     /// Somebody's call to the simulated AWS, as any AWS CLI would make it.
     fn aws(&self, operation: &str, request: &Value) -> Value {
-        let credential = "AKIASOMEBODY/20260101/us-east-1/ecs/aws4_request";
-        let headers = [
-            ("x-amz-target", format!("AmazonEC2ContainerServiceV20141113.{operation}")),
-            ("content-type", "application/x-amz-json-1.1".to_owned()),
-            ("authorization", format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0")),
-        ];
-        http(&self.aws, "POST", "/", &headers, &request.to_string())
+        running::ecs(&self.aws, operation, request)
     }
 
     /// The document of an agent from the daemon's API.
     fn agent(&self, name: &str) -> Value {
-        http(&self.server, "GET", &format!("/api/v1/agents/{name}"), &[], "")
+        running::json(&running::http(&self.server, "GET", &format!("/api/v1/agents/{name}"), &[], ""))
     }
 
     /// Asks again and again until `holds` does, for what no line announces.
     #[track_caller]
     fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
-        let end = Instant::now() + PATIENCE;
-        while !holds(self) {
-            assert!(Instant::now() < end, "{what} did not come about");
-            // A line, or a moment without one: nothing here sleeps longer than the daemon is silent.
-            drop(self.lines.recv_timeout(Duration::from_millis(100)));
-        }
-    }
-
-    /// Sends `signal` and answers the exit code and the seconds it took.
-    fn end(mut self, signal: &str) -> (Option<i32>, u64) {
-        let begun = Instant::now();
-        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill");
-        assert!(status.success());
-        let code = self.child.wait().expect("the daemon ends").code();
-        (code, begun.elapsed().as_secs())
+        self.process.until(what, || holds(self));
     }
 }
 
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // It may have ended already.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-fn reader(stderr: ChildStderr) -> Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
-}
-
-fn word(line: &str, start: &str) -> String {
-    let at = line.find(start).expect("an address");
-    line[at..].split_whitespace().next().expect("a word").to_owned()
-}
-
-fn http(base: &str, method: &str, path: &str, headers: &[(&str, String)], body: &str) -> Value {
-    let host = base.trim_start_matches("http://");
-    let mut stream = TcpStream::connect(host).expect("the server answers");
-    let headers: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let headers = headers.concat();
-    let length = body.len();
-    let request = format!(
-        "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n{body}"
-    );
-    stream.write_all(request.as_bytes()).expect("the request is sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    let body = answer.split_once("\r\n\r\n").expect("a body").1;
-    let json = body.find('{').map_or("null", |at| &body[at..=body.rfind('}').unwrap_or(at)]);
-    serde_json::from_str(json).unwrap_or_else(|error| panic!("{error}: {answer}"))
-}
-
-fn is_ready(agent: &Value) -> bool {
+pub fn is_ready(agent: &Value) -> bool {
     let conditions = agent["status"]["conditions"].as_array().cloned().unwrap_or_default();
     conditions.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
 }
 
 #[test]
 fn the_demo_fleet_converges_corrects_drift_and_ends_on_a_signal() {
-    let daemon = Daemon::start(&repository(), "manifests");
-    daemon.wait_for("12 of 12 agents ready");
+    let mut daemon = Daemon::start(&repository(), "manifests");
+    daemon.process.wait_for("12 of 12 agents ready");
 
     let service = json!({"cluster": "agents", "services": ["invoice-reader"]});
     let count = |daemon: &Daemon| daemon.aws("DescribeServices", &service)["services"][0]["desiredCount"].clone();
@@ -172,7 +79,7 @@ fn the_demo_fleet_converges_corrects_drift_and_ends_on_a_signal() {
     let page = binary::run(&repository(), &[], &["describe", "support-bot", "--server", &daemon.server]);
     assert!(page.out.contains("Conditions:") && page.out.contains("ecs.CreateService"), "{}{}", page.out, page.err);
 
-    let (code, seconds) = daemon.end("-TERM");
+    let (code, seconds) = daemon.process.end("-TERM");
     assert_eq!(code, Some(0));
     assert!(seconds < 15, "ended after {seconds} s");
 }
@@ -188,8 +95,8 @@ fn a_folder_is_followed_added_changed_broken_and_removed_specs() {
         assert_ne!(text, minimal, "examples/minimal.yaml names its agent minimal");
         fs::write(specs.join(format!("{name}.yaml")), text).expect("a spec");
     }
-    let daemon = Daemon::start(folder.path(), "specs");
-    daemon.wait_for("2 of 2 agents ready");
+    let mut daemon = Daemon::start(folder.path(), "specs");
+    daemon.process.wait_for("2 of 2 agents ready");
 
     fs::write(specs.join("two.yaml"), "apiVersion: [").expect("a broken spec");
     daemon.until("word of the fault", |daemon| {
@@ -206,7 +113,7 @@ fn a_folder_is_followed_added_changed_broken_and_removed_specs() {
     fs::remove_file(specs.join("two.yaml")).expect("the spec is removed");
     daemon.until("the deletion", |daemon| daemon.agent("two")["error"] == "no agent two");
     assert!(is_ready(&daemon.agent("one")));
-    assert_eq!(daemon.end("-INT").0, Some(0));
+    assert_eq!(daemon.process.end("-INT").0, Some(0));
 }
 
 #[test]

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use fargateer_api::status::{ConditionType, Truth};
+use fargateer_plan::normal::SERVER_OWNED;
 use fargateer_sim::{Fault, FaultKind};
+use fargateer_testkit::DECIDED;
 use serde_json::{Value, json};
 
 use crate::world::{Agent, World, pass};
@@ -45,24 +47,10 @@ fn unscaled() -> Agent {
 fn state(world: &World) -> Value {
     let service = world.service("bot");
     let mut definition = world.definition("bot")["taskDefinition"].clone();
-    for key in ["taskDefinitionArn", "revision", "registeredAt", "registeredBy"] {
-        definition.as_object_mut().expect("a document").remove(key);
-    }
-    let kept = [
-        "status",
-        "desiredCount",
-        "runningCount",
-        "loadBalancers",
-        "networkConfiguration",
-        "deploymentConfiguration",
-        "healthCheckGracePeriodSeconds",
-        "enableExecuteCommand",
-        "propagateTags",
-        "launchType",
-        "platformVersion",
-    ];
-    let service: serde_json::Map<String, Value> =
-        kept.iter().map(|key| ((*key).to_owned(), service[*key].clone())).collect();
+    let decided = |key: &str| key == "status" || !SERVER_OWNED.contains(&key);
+    definition.as_object_mut().expect("a document").retain(|key, _| decided(key));
+    let kept = DECIDED.iter().chain(&["desiredCount", "runningCount"]);
+    let service: serde_json::Map<String, Value> = kept.map(|key| ((*key).to_owned(), service[*key].clone())).collect();
     let target = world.target("bot");
     let policies: Vec<Value> = world
         .policies("bot")

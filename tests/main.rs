@@ -14,11 +14,15 @@
 mod architecture;
 mod binary;
 mod budgets;
+mod canary;
 mod daemon;
 mod emulators;
 mod faults;
+mod hostile;
 mod independent;
 mod lessons;
 mod offline;
 mod probes;
+mod replicas;
+mod running;
 mod world;

@@ -73,3 +73,15 @@ async fn nobody_is_asked_where_no_task_runs_or_no_check_is_wanted() {
     world.assert_ready("other");
     assert_eq!(answers.asked.lock().unwrap().len(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_query_of_a_check_is_asked_and_not_told() {
+    for status in [0, 503] {
+        let (mut world, answers) = world(status).await;
+        world.apply([checked().with("verify", json!({"http": {"path": "/ready?token=canary"}}))]).await;
+        assert_eq!(world.reason("bot"), Reason::VerificationFailed);
+        assert!(answers.asked.lock().unwrap().iter().all(|url| url.contains("/ready?token=canary")));
+        let told = serde_json::to_string(&world.status("bot")).expect("a status is JSON");
+        assert!(told.contains(":8000/ready") && !told.contains("canary"), "{told}");
+    }
+}

@@ -26,6 +26,7 @@ pub mod yaml;
 
 pub use fault::{Fault, Violation};
 pub use key::{Generation, Key};
+pub use path::is_confidential;
 pub use spec::{AgentDeployment, AgentDeploymentSpec, Metadata};
 pub use status::{AgentDeploymentStatus, Condition, ConditionType, Reason};
-pub use visible::visible;
+pub use visible::{visible, visible_json, visible_lines};

@@ -36,12 +36,24 @@ pub(crate) fn covers(ancestor: &str, path: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || ancestor.is_empty() || rest.starts_with(['.', '[']))
 }
 
-/// Where a spec may hold a secret, however wrong it is to keep one there: what stands here is not repeated in a fault,
-/// which may end in a log or in a comment on a pull request.
-pub(crate) fn is_confidential(path: &str) -> bool {
-    let homes = ["container.environment", "container.secrets", "container.command", "container.entryPoint"];
-    let homes = homes.into_iter().chain(["container.healthCheck.command", "sidecars", "overrides"]);
-    path.strip_prefix("spec.").is_some_and(|path| homes.into_iter().any(|home| covers(home, path)))
+/// Fields of `spec` that may hold a secret.
+const CONFIDENTIAL: [&str; 9] = [
+    "account.externalId",
+    "container.environment",
+    "container.secrets",
+    "container.command",
+    "container.entryPoint",
+    "container.healthCheck.command",
+    "sidecars",
+    "overrides",
+    "verify.http.invoke",
+];
+
+/// Where a spec may hold a secret, however wrong it is to keep one there: what stands at such a path (as
+/// `spec.container.environment.TOKEN`) is not repeated in faults, statuses and answers of the daemon, which end in logs
+/// and in comments on pull requests.
+pub fn is_confidential(path: &str) -> bool {
+    path.strip_prefix("spec.").is_some_and(|path| CONFIDENTIAL.iter().any(|home| covers(home, path)))
 }
 
 /// The path one level up.
@@ -89,7 +101,12 @@ mod tests {
 
     #[test]
     fn what_a_container_is_told_is_confidential_and_what_it_is_called_is_not() {
-        for path in ["spec.container.environment.A", "spec.sidecars[0].command", "spec.container.command[1]"] {
+        for path in [
+            "spec.container.environment.A",
+            "spec.sidecars[0].command",
+            "spec.container.command[1]",
+            "spec.verify.http.invoke",
+        ] {
             assert!(is_confidential(path), "{path}");
         }
         for path in ["spec.container.name", "spec.container", "environment", "spec.cluster", ""] {

@@ -1,5 +1,7 @@
 //! Texts of others made fit to be shown: on one line, no longer than anybody reads, nothing that acts on a screen.
 
+use std::fmt::Write as _;
+
 /// Whether a string of a spec may not contain this character: it acts on a screen instead of showing on it.
 ///
 /// Beside C0 and C1 these are Unicode's line separators and byte order mark, and the marks that turn the direction of
@@ -24,6 +26,26 @@ pub fn visible(text: &str) -> String {
     shown
 }
 
+/// The same of a text of several lines: its line feeds stay.
+pub fn visible_lines(text: &str) -> String {
+    text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
+}
+
+/// A JSON document with what acts on a screen written as JSON escapes it: it reads as the same document.
+///
+/// JSON itself lets everything but C0 stand raw in a string; outside of strings it allows none of these characters.
+pub fn visible_json(document: &str) -> String {
+    let mut shown = String::with_capacity(document.len());
+    for character in document.chars() {
+        if is_control(character) {
+            let _ = write!(shown, "\\u{:04x}", u32::from(character));
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
 /// The first characters of a text that is longer than anybody reads.
 pub(crate) fn shorten(text: String, longest: usize) -> String {
     match text.char_indices().nth(longest) {
@@ -35,6 +57,20 @@ pub(crate) fn shorten(text: String, longest: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_lines_of_a_text_stay_lines() {
+        assert_eq!(visible_lines("a\u{1b}\nb\r\n\n"), "a\\u{1b}\nb\\r\n\n");
+        assert_eq!(visible_lines(""), "");
+    }
+
+    #[test]
+    fn json_with_what_acts_on_a_screen_reads_as_the_same_json() {
+        let value = serde_json::json!({"a\u{9b}": ["\u{202e}b", "\u{1b}\u{7f}", "ä\n"]});
+        let shown = visible_json(&serde_json::to_string_pretty(&value).unwrap());
+        assert!(shown.contains(r"a\u009b") && shown.contains(r"\u202eb") && shown.contains('ä'), "{shown}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+    }
 
     #[test]
     fn what_acts_on_a_screen_is_written_out_and_letters_are_not() {

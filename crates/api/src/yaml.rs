@@ -60,7 +60,7 @@ pub struct Located {
 /// Reads a file of `AgentDeployment`s and flat requests, in YAML or JSON. `file` only names it in faults.
 pub fn parse(file: &str, text: &str) -> Parsed {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reading = Reading::new(file);
+    let mut reading = Reading::new(file, text::end(text));
     if text.len() > MAX_BYTES {
         let violation = Violation::new("", format!("file of {} bytes is too large", text.len()));
         return reading.refuse(START, violation.hint(format!("at most {MAX_BYTES} bytes; split it")));
@@ -83,7 +83,8 @@ pub fn parse_bytes(file: &str, bytes: &[u8]) -> Parsed {
         Err(error) => {
             let sound = String::from_utf8_lossy(bytes.get(..error.valid_up_to()).unwrap_or_default());
             let violation = Violation::new("", "not valid UTF-8").hint("save the file as UTF-8");
-            Reading::new(file).refuse(text::end(&sound), violation)
+            let end = text::end(&sound);
+            Reading::new(file, end).refuse(end, violation)
         }
     }
 }
@@ -118,6 +119,8 @@ fn quote_ambiguous(printed: &str) -> String {
 struct Reading {
     file: String,
     parsed: Parsed,
+    /// Where the file ends: a parser that wants more looks for it beyond.
+    end: Place,
     /// Faults found beyond those worth finding the place of.
     more: usize,
 }
@@ -125,9 +128,9 @@ struct Reading {
 const START: Place = Place { line: 1, column: 1 };
 
 impl Reading {
-    fn new(file: &str) -> Self {
+    fn new(file: &str, end: Place) -> Self {
         // Who names files may not be who reads their faults.
-        Self { file: visible(file), parsed: Parsed::default(), more: 0 }
+        Self { file: visible(file), parsed: Parsed::default(), end, more: 0 }
     }
 
     fn document(&mut self, document: &str, first_line: usize) {
@@ -180,7 +183,8 @@ impl Reading {
     }
 
     fn report(&mut self, agent: Option<&Key>, findings: impl IntoIterator<Item = Finding>) {
-        for Finding { place: Place { line, column }, violation } in findings {
+        for Finding { place, violation } in findings {
+            let Place { line, column } = if place.line > self.end.line { self.end } else { place };
             let Violation { path, problem, hint } = violation;
             let (file, agent) = (self.file.clone(), agent.cloned());
             let path = shorten(visible(&path), LONGEST);

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use fargateer_controller::port::Cloud;
 use fargateer_plan::action::Action;
+use fargateer_plan::conceal;
 use fargateer_plan::desired::Place;
 use fargateer_plan::echo::Done;
 use fargateer_plan::failure::Failure;
@@ -132,11 +133,12 @@ impl Cloud for Aws {
 
     async fn act(&self, place: &Place, action: &Action) -> Result<Done, Failure> {
         let caller = self.caller(place).await;
-        match action {
+        let result = match action {
             Action::LogGroup(change) => self.log_groups.apply(&caller, change).await.map(|()| Done::Nothing),
             Action::TaskDefinition(change) => self.revisions.apply(&caller, change).await,
             Action::Service(change) => self.services.apply(&caller, change).await,
             Action::Scaling(change) => self.scaling.apply(&caller, change).await.map(|()| Done::Nothing),
-        }
+        };
+        result.map_err(|failure| conceal::failure(action, failure))
     }
 }

@@ -120,7 +120,7 @@ where
         SdkError::ResponseError(_) => "UnreadableAnswer",
         SdkError::ConstructionFailure(_) | SdkError::ServiceError(_) | _ => "NotSent",
     };
-    of(operation, Class::Transient, Reason::Unavailable, (code, &shorten(&text)))
+    of(operation, Class::Transient, Reason::Unavailable, (code, &without_endpoint(&shorten(&text))))
 }
 
 /// A failure that is ours to name.
@@ -131,6 +131,13 @@ pub fn of(operation: &str, class: Class, reason: Reason, (code, message): (&str,
 fn is_credentials(text: &str) -> bool {
     let text = text.to_lowercase();
     text.contains("credential") && (text.contains("not") || text.contains("fail") || text.contains("no "))
+}
+
+/// An endpoint may hold a password: who set it knows it, and others read the status.
+fn without_endpoint(text: &str) -> String {
+    let Some((before, rest)) = text.split_once("endpoint `") else { return text.to_owned() };
+    let after = rest.rsplit_once('`').map_or("", |(_, after)| after);
+    format!("{before}endpoint `...`{after}")
 }
 
 /// The chain of causes without the SDK's debug dump behind it.
@@ -149,6 +156,14 @@ mod tests {
         for (code, piece, class, reason) in TABLE {
             assert_eq!(classify(code, piece, 400), (*class, *reason), "{code} {piece}");
         }
+    }
+
+    #[test]
+    fn an_endpoint_is_not_repeated() {
+        let text = "failed to apply endpoint `u:se`cret`: endpoint must contain scheme";
+        assert_eq!(without_endpoint(text), "failed to apply endpoint `...`: endpoint must contain scheme");
+        assert_eq!(without_endpoint("endpoint `secret"), "endpoint `...`");
+        assert_eq!(without_endpoint("connection refused"), "connection refused");
     }
 
     #[test]

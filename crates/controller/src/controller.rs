@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::{Backoff, jitter};
+use crate::lease::LOOK;
 use crate::metrics::Metrics;
 use crate::next::{Next, POLL};
 use crate::port::Source;
@@ -40,11 +41,14 @@ pub struct Settings {
     pub resync: Duration,
     /// How long passes under way may take when the controller ends. Default 15 s.
     pub drain: Duration,
+    /// Time between two looks at the lease table, where there are replicas: how soon they take over from one that hands over.
+    /// Default one second.
+    pub look: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { workers: 512, resync: Duration::from_mins(5), drain: Duration::from_secs(15) }
+        Self { workers: 512, resync: Duration::from_mins(5), drain: Duration::from_secs(15), look: LOOK }
     }
 }
 
@@ -131,9 +135,9 @@ impl Controller {
         self.metrics.show_lease(held, shards);
     }
 
-    /// Time between two sweeps.
-    pub(crate) fn resync(&self) -> Duration {
-        self.settings.resync
+    /// How it runs.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Shows the queue in the metrics.

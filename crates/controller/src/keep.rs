@@ -9,7 +9,7 @@ use fargateer_api::seeded::{Bug, has};
 use tokio::time::Instant;
 
 use crate::controller::Controller;
-use crate::lease::{LOOK, Shard};
+use crate::lease::Shard;
 use crate::queue::Wake;
 use crate::replica::Replica;
 
@@ -32,14 +32,14 @@ impl Controller {
             }
             told = error;
             // What the other replicas tell is read now and then: who depends on their agents waits for it.
-            if refreshed.elapsed() >= self.resync() {
+            if refreshed.elapsed() >= self.settings().resync {
                 refreshed = Instant::now();
                 if let Err(error) = self.reconciler.board.refresh(|key| !replica.may_work_on(key)).await {
                     tracing::warn!(error, "statuses of the other replicas not read");
                 }
             }
             self.show_lease(replica.is_alive(), replica.owned());
-            pause(LOOK).await;
+            pause(self.settings().look).await;
         }
     }
 

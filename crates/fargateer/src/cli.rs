@@ -26,11 +26,14 @@ pub(crate) struct Cli {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
     /// How logs are written to standard error.
-    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, env = "FARGATEER_LOG_FORMAT")]
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, env = "FARGATEER_LOG_FORMAT", hide_env_values = true)]
     pub(crate) log_format: LogFormat,
     /// What is logged: a level, or a filter such as `info,fargateer_aws=debug`. Default: warn; info for JSON.
-    #[arg(long, global = true, value_parser = filter, env = "FARGATEER_LOG")]
+    #[arg(long, global = true, value_parser = filter, env = "FARGATEER_LOG", hide_env_values = true)]
     pub(crate) log: Option<String>,
+    /// Let --log reach into libraries, too, which else tell errors alone: whole requests and answers, with secrets in them.
+    #[arg(long, global = true)]
+    pub(crate) log_secrets: bool,
 }
 
 /// The format of logs.
@@ -138,10 +141,10 @@ pub(crate) enum StatePlace {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct CloudArgs {
     /// This installation's id: the value of the owner tag. Resources of another id are never touched.
-    #[arg(long, value_parser = owner, default_value = "default", env = "FARGATEER_OWNER")]
+    #[arg(long, value_parser = owner, default_value = "default", env = "FARGATEER_OWNER", hide_env_values = true)]
     pub(crate) owner: String,
     /// Share of AWS's published API rates to use, 0.01 to 1.
-    #[arg(long, value_parser = share, default_value = "0.5", env = "FARGATEER_QUOTA_SHARE")]
+    #[arg(long, value_parser = share, default_value = "0.5", env = "FARGATEER_QUOTA_SHARE", hide_env_values = true)]
     pub(crate) quota_share: f64,
 }
 
@@ -158,20 +161,20 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) once: bool,
     /// Address of /healthz, /readyz, /metrics and the API of `get` and `describe`.
-    #[arg(long, value_name = "ADDR", default_value = DEFAULT_LISTEN, env = "FARGATEER_LISTEN")]
+    #[arg(long, value_name = "ADDR", default_value = DEFAULT_LISTEN, env = "FARGATEER_LISTEN", hide_env_values = true)]
     pub(crate) listen: String,
     /// Where statuses are kept, which deletions of a later run rely on: a folder for one process, or dynamodb://TABLE for
     /// any number of replicas, which share the agents and take over from one another. Default: .fargateer; with --local none.
-    #[arg(long, value_name = "PLACE", value_parser = state, env = "FARGATEER_STATE")]
+    #[arg(long, value_name = "PLACE", value_parser = state, env = "FARGATEER_STATE", hide_env_values = true)]
     pub(crate) state: Option<StatePlace>,
     /// Time between two sweeps over the fleet. Default: 5m; with --local 20s.
-    #[arg(long, value_parser = period, env = "FARGATEER_RESYNC")]
+    #[arg(long, value_parser = period, env = "FARGATEER_RESYNC", hide_env_values = true)]
     pub(crate) resync: Option<Duration>,
     /// How often sources are read even when nothing seems to have changed.
-    #[arg(long, value_parser = period, default_value = "30s", env = "FARGATEER_POLL")]
+    #[arg(long, value_parser = period, default_value = "30s", env = "FARGATEER_POLL", hide_env_values = true)]
     pub(crate) poll: Duration,
     /// How long a spec must be gone before its agent is deleted. Default: 10m; with --local 10s; with --once 0s.
-    #[arg(long, value_parser = duration, env = "FARGATEER_PRUNE_GRACE")]
+    #[arg(long, value_parser = duration, env = "FARGATEER_PRUNE_GRACE", hide_env_values = true)]
     pub(crate) prune_grace: Option<Duration>,
     /// Delete agents even when many specs vanished at once.
     #[arg(long)]
@@ -180,7 +183,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_parser = period, default_value = "30m", requires = "once")]
     pub(crate) timeout: Duration,
     /// Passes at the same time, 1 to 10000.
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=10_000), default_value = "256", env = "FARGATEER_WORKERS")]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=10_000), default_value = "256", env = "FARGATEER_WORKERS", hide_env_values = true)]
     pub(crate) workers: u16,
     /// Simulated seconds a real second, 0.1 to 1000, with --local.
     #[arg(long, value_parser = speed, default_value = "2")]
@@ -227,7 +230,7 @@ pub(crate) struct RenderArgs {
     #[arg(short, long, value_enum, default_value_t = Format::Json)]
     pub(crate) output: Format,
     /// This installation's id: the value of the owner tag.
-    #[arg(long, value_parser = owner, default_value = "default", env = "FARGATEER_OWNER")]
+    #[arg(long, value_parser = owner, default_value = "default", env = "FARGATEER_OWNER", hide_env_values = true)]
     pub(crate) owner: String,
 }
 
@@ -267,7 +270,7 @@ pub(crate) struct ApplyArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ServerArgs {
     /// Address of the daemon.
-    #[arg(long, default_value = "http://127.0.0.1:8372", env = "FARGATEER_SERVER")]
+    #[arg(long, default_value = "http://127.0.0.1:8372", env = "FARGATEER_SERVER", hide_env_values = true)]
     pub(crate) server: String,
 }
 
@@ -414,6 +417,18 @@ mod tests {
     #[test]
     fn the_command_tree_is_consistent() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn help_shows_no_value_of_the_environment() {
+        fn options(command: &clap::Command) -> Vec<clap::Arg> {
+            let own = command.get_arguments().cloned();
+            own.chain(command.get_subcommands().flat_map(options)).collect()
+        }
+        let set: Vec<clap::Arg> = options(&command()).into_iter().filter(|option| option.get_env().is_some()).collect();
+        let shown = set.iter().filter(|option| !option.is_hide_env_values_set());
+        assert!(set.len() > 8);
+        assert_eq!(shown.map(clap::Arg::get_id).collect::<Vec<_>>(), Vec::<&clap::Id>::new());
     }
 
     #[test]

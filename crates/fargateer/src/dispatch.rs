@@ -3,15 +3,22 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use clap::error::{ContextKind, ContextValue};
 
 use crate::cli::{Cli, Command, LogFormat, WRONG};
-use crate::{commands, output, telemetry};
+use crate::{address, commands, output, telemetry};
 
 /// Parses the command line, runs the command and turns its result into an exit code.
 pub(crate) fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
+        Err(mut error) => {
+            if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue).cloned()
+                && value.contains("://")
+            {
+                // What is given for an option is repeated where it does not fit, a password in it, too.
+                error.insert(ContextKind::InvalidValue, ContextValue::String(address::shown(&value)));
+            }
             // Help and version are errors to clap, and fine to people.
             drop(error.print());
             return ExitCode::from(if error.use_stderr() { WRONG } else { 0 });

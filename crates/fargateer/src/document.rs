@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use fargateer_aws::Counts;
 use fargateer_controller::Controller;
+use fargateer_plan::conceal;
 use fargateer_plan::desired::Spec;
 use serde_json::{Value, json};
 
@@ -25,6 +26,8 @@ pub(crate) fn list(controller: &Controller, counts: &Counts) -> Value {
 }
 
 /// One agent with its spec and status. An agent without a usable spec has its name and status alone.
+///
+/// The daemon has no users and tells whoever reaches it, so values that may be secrets are not in it.
 pub(crate) fn agent(controller: &Controller, key: &fargateer_api::Key) -> Value {
     let mut document = json!({
         "apiVersion": "fargateer/v1",
@@ -34,7 +37,7 @@ pub(crate) fn agent(controller: &Controller, key: &fargateer_api::Key) -> Value 
     });
     if let Spec::Present { agent, .. } = controller.reconciler.fleet.spec(key) {
         document["metadata"] = json!(agent.metadata);
-        document["spec"] = json!(agent.spec);
+        document["spec"] = conceal::spec(&agent.spec);
     }
     document
 }

@@ -2,6 +2,7 @@
 //!
 //! This crate wires the others together and talks to people; it decides nothing about AWS.
 
+mod address;
 mod cli;
 mod commands;
 mod config;

@@ -1,11 +1,16 @@
 //! Data to standard output, errors and notes to standard error. Colour only on a terminal, and not with NO_COLOR.
+//!
+//! Whatever a text says - and AWS, an agent or a daemon said much of it - leaves this file without a character that acts on
+//! a screen.
 
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use anstyle::{AnsiColor, Style};
+use fargateer_api::{visible, visible_json, visible_lines};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::cli::Format;
 
@@ -32,10 +37,10 @@ pub(crate) fn error(error: &anyhow::Error) {
     let hint = error.chain().find_map(|cause| cause.downcast_ref::<Hint>());
     let chain = error.chain().filter(|cause| cause.downcast_ref::<Hint>().is_none());
     let text: Vec<String> = chain.map(ToString::to_string).collect();
-    note(&format!("{red}error:{red:#} {}", text.join(": ")));
+    styled(&format!("{red}error:{red:#} {}", visible(&text.join(": "))));
     if let Some(Hint(hint)) = hint {
         let cyan = Style::new().bold().fg_color(Some(AnsiColor::Cyan.into()));
-        note(&format!("{cyan}hint:{cyan:#} {hint}"));
+        styled(&format!("{cyan}hint:{cyan:#} {}", visible(hint)));
     }
 }
 
@@ -49,6 +54,11 @@ pub(crate) fn notes_are_logs() {
 
 /// A line to standard error.
 pub(crate) fn note(line: &str) {
+    styled(&visible_lines(line));
+}
+
+/// The same with colours of ours in it.
+fn styled(line: &str) {
     if JSON_LOGS.get().is_some() {
         tracing::info!(note = %anstream::adapter::strip_str(line), "note");
         return;
@@ -59,6 +69,11 @@ pub(crate) fn note(line: &str) {
 
 /// Text to standard output, with a newline at its end; a closed pipe (`| head`) is not an error.
 pub(crate) fn data(text: &str) -> anyhow::Result<ExitCode> {
+    raw(&visible_lines(text))
+}
+
+/// The same of a text that is ours alone, tabs included.
+pub(crate) fn raw(text: &str) -> anyhow::Result<ExitCode> {
     let newline = if text.ends_with('\n') { "" } else { "\n" };
     match write!(anstream::stdout(), "{text}{newline}") {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
@@ -70,7 +85,18 @@ pub(crate) fn data(text: &str) -> anyhow::Result<ExitCode> {
 pub(crate) fn document(document: &impl Serialize, format: Format) -> anyhow::Result<ExitCode> {
     let value = serde_json::to_value(document)?;
     if format == Format::Yaml {
-        return data(&fargateer_api::yaml::print_value(&value));
+        // YAML has no one way to write such a character: it depends on the quotes around it.
+        return data(&fargateer_api::yaml::print_value(&plain(&value)));
     }
-    data(&serde_json::to_string_pretty(&value)?)
+    raw(&visible_json(&serde_json::to_string_pretty(&value)?))
+}
+
+/// `value` with what acts on a screen written out in its texts.
+fn plain(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => fields.iter().map(|(key, value)| (visible(key), plain(value))).collect(),
+        Value::Array(items) => items.iter().map(plain).collect(),
+        Value::String(text) => Value::from(visible_lines(text)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+    }
 }

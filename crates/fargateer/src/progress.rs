@@ -6,8 +6,8 @@ use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fargateer_api::Key;
 use fargateer_api::status::{AgentDeploymentStatus, ConditionType, DriftStatus, Truth};
+use fargateer_api::{Key, visible};
 use fargateer_controller::Controller;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::task::JoinHandle;
@@ -143,7 +143,7 @@ impl View for Screen {
         for (key, status) in agents {
             if let Some(news) = self.drifts.news(key, status) {
                 // A terminal that cannot be written to shows nothing else either.
-                drop(self.terminal.println(news));
+                drop(self.terminal.println(visible(&news)));
             }
             if !self.lines.contains_key(key) && self.lines.len() < LINES {
                 let bar = self.terminal.insert_before(&self.sum, ProgressBar::new_spinner());
@@ -161,7 +161,7 @@ impl View for Screen {
                 } else {
                     "◎"
                 };
-                bar.set_message(format!("{mark} {}", line(status)));
+                bar.set_message(format!("{mark} {}", visible(&line(status))));
             }
         }
         self.sum.set_message(sum(agents));

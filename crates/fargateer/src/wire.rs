@@ -22,6 +22,7 @@ use fargateer_store::table::StateTable;
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 
+use crate::address;
 use crate::cli::{CloudArgs, StatePlace};
 use crate::config;
 use crate::output::{self, hinted};
@@ -130,7 +131,7 @@ pub(crate) fn cloud_settings(args: &CloudArgs) -> fargateer_aws::Settings {
 pub(crate) fn source(path: &str, poll: Duration) -> anyhow::Result<DirectorySource> {
     if path.contains("://") {
         return Err(hinted(
-            format!("{path}: this kind of source is not supported yet"),
+            format!("{}: this kind of source is not supported yet", address::shown(path)),
             "name a folder or a file of YAML",
         ));
     }

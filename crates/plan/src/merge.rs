@@ -145,6 +145,35 @@ mod tests {
         assert_eq!(document, json!({"a": {"b": {"c": 1}}}));
     }
 
+    /// `document` with the field at `pointer` as `live` has it.
+    fn keeping(mut document: Value, live: &Value, pointer: &str) -> Value {
+        keep_live(&mut document, Some(live), pointer);
+        document
+    }
+
+    #[test]
+    fn what_stands_beside_an_ignored_field_is_the_specs() {
+        let (document, live) = (json!({"a": {"b": 1, "c": 2}}), json!({"a": {"b": 7, "c": 8, "d": 9}}));
+        assert_eq!(keeping(document.clone(), &live, "/a/b"), json!({"a": {"b": 7, "c": 2}}));
+        assert_eq!(keeping(document, &json!({}), "/a/b"), json!({"a": {"c": 2}}));
+        let list = |value: u8, more: u8| json!([{"name": "y", "value": value, "more": more}]);
+        assert_eq!(
+            keeping(json!({"list": list(1, 1)}), &json!({"list": list(7, 7)}), "/list/y/value")["list"],
+            list(7, 1)
+        );
+        let unlisted = json!({"list": [{"name": "z", "value": 1}]});
+        assert_eq!(keeping(unlisted.clone(), &json!({"list": list(7, 7)}), "/list/y/value"), unlisted);
+    }
+
+    #[test]
+    fn an_ignored_place_is_kept_where_the_live_list_has_it() {
+        let (short, long) = (json!({"list": [1]}), json!({"list": [2, 3]}));
+        assert_eq!(keeping(long.clone(), &short, "/list/0"), json!({"list": [1, 3]}));
+        assert_eq!(keeping(long.clone(), &short, "/list/1"), long);
+        assert_eq!(keeping(long.clone(), &short, "/list/2"), long);
+        assert_eq!(keeping(long, &json!({"list": [4, 5, 6]}), "/list/2"), json!({"list": [2, 3, 6]}));
+    }
+
     #[test]
     fn without_anything_live_nothing_is_kept() {
         let mut document = json!({"a": 1});

@@ -6,8 +6,8 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-/// Fields of a described task definition that the server owns.
-const SERVER_OWNED: &[&str] = &[
+/// Fields of a described task definition that the server owns: none of them can be asked for.
+pub const SERVER_OWNED: &[&str] = &[
     "taskDefinitionArn",
     "revision",
     "status",

@@ -483,3 +483,17 @@ impl Waves {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fargateer_api::Key;
+    use fargateer_api::status::Inventory;
+
+    #[test]
+    fn of_an_agent_that_never_made_anything_nothing_is_left_and_nothing_looked_for() {
+        let departure = Departure { key: Key::new("bot"), inventory: Inventory::default(), held: None };
+        let plan = plan(&Desired::Absent(Box::new(departure), Circumstances::default()), &Observed::default());
+        assert_eq!(plan, Plan { gone: true, ..Plan::default() });
+    }
+}

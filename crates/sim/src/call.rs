@@ -54,6 +54,8 @@ const NAMES: [&str; 40] = [
 pub struct Call {
     /// When, since the start of the simulation.
     pub at: Duration,
+    /// The access key of who called; empty for an image client.
+    pub caller: String,
     /// The region of the credential scope.
     pub region: String,
     /// The service, by its endpoint's name: `ecs`, `ecr`, `application-autoscaling`, `logs`, `elasticloadbalancing`, `sts`.

@@ -59,6 +59,7 @@ impl World {
         };
         self.calls.push(Call {
             at: now,
+            caller: String::new(),
             region: place.1,
             service: SERVICE.to_owned(),
             operation: operation.to_owned(),

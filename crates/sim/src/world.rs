@@ -110,7 +110,7 @@ impl World {
                 Outcome::Reply(wire::reply(&spoken, self.answer(at, &spoken, message), &headers.request_id), headers)
             }
         };
-        self.record(now, place.1, &spoken, input.clone(), &outcome);
+        self.record(now, (scope.access_key, place.1), &spoken, input.clone(), &outcome);
         outcome
     }
 
@@ -240,7 +240,14 @@ impl World {
         }
     }
 
-    fn record(&mut self, at: Duration, region: String, spoken: &Spoken, request: Value, outcome: &Outcome) {
+    fn record(
+        &mut self,
+        at: Duration,
+        (caller, region): (String, String),
+        spoken: &Spoken,
+        request: Value,
+        outcome: &Outcome,
+    ) {
         let error = match outcome {
             Outcome::Reply(reply, _) => reply.error.clone(),
             Outcome::Reset => Some("reset".to_owned()),
@@ -252,6 +259,7 @@ impl World {
         }
         self.calls.push(Call {
             at,
+            caller,
             region,
             mutating: call::mutating(&spoken.operation),
             resource: call::resource(&request),

@@ -58,7 +58,7 @@ impl Reference {
 }
 
 /// So many writes to the lease table are struck: all by which members come, and some beats.
-const LEASE_WRITES: u64 = 20;
+const LEASE_WRITES: u64 = 10;
 
 /// What befalls each call.
 pub fn blows() -> Vec<Blow> {
@@ -86,11 +86,13 @@ pub fn singles(reference: &Reference) -> Vec<Plan> {
     }
     // What befalls a lease is of no less interest before the change than after it.
     for call in 1..=reference.outcome.lease_writes.min(LEASE_WRITES) {
-        for blow in blows() {
+        for blow in blows().into_iter().take(deaths) {
             plans.push(Plan { lease_strikes: vec![Strike { call, blow }], ..reference.plan.clone() });
         }
     }
-    for write in 1..=reference.outcome.statuses {
+    // Among replicas a status is a row like any other, and the table's faults are among the strikes.
+    let slips = if reference.plan.replicas > 0 { 0 } else { reference.outcome.statuses };
+    for write in 1..=slips {
         for how in [Slipping::CrashBefore, Slipping::CrashAfter, Slipping::Fails] {
             plans.push(Plan { slips: vec![Slip { write, how }], ..reference.plan.clone() });
         }

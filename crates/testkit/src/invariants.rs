@@ -8,10 +8,10 @@ use fargateer_controller::lease::Shard;
 use fargateer_sim::{Meeting, View};
 use serde_json::{Value, json};
 
-use crate::operator::TABLE;
 use crate::record::Record;
 use crate::state::{self, Ask};
 use crate::truth::Want;
+use crate::wiring::TABLE;
 
 /// The owner of every scenario's installation.
 pub(crate) const OWNER: &str = "simulated";

@@ -37,3 +37,4 @@ mod truth;
 pub use agent::Agent;
 pub use plan::Plan;
 pub use run::{Outcome, run};
+pub use state::DECIDED;

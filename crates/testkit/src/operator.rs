@@ -45,12 +45,18 @@ use crate::plan::Slipping;
 use crate::record::Records;
 use crate::source::Fed;
 use crate::state;
-use crate::wiring::{self, REGION};
+use crate::wiring::{self, REGION, TABLE};
 
-/// The table of leases and statuses, where several processes run.
-pub(crate) const TABLE: &str = "fargateer-state";
 /// Time between two sweeps.
-pub(crate) const RESYNC: Duration = Duration::from_mins(5);
+const RESYNC: Duration = Duration::from_mins(5);
+/// Replicas look at the lease table so often: more would cost more than all the rest of a scenario.
+const LOOK: Duration = Duration::from_secs(4);
+
+/// Time between two sweeps. Shorter among replicas: they beat and look all the time.
+pub(crate) fn resync(has_peers: bool) -> Duration {
+    if has_peers { Duration::from_mins(2) } else { RESYNC }
+}
+
 /// From the death of a process to the next one's start.
 const RESTART: Duration = Duration::from_secs(3);
 /// A Ready that was true so long ago may still be told: reads lag, and a pass takes time (I8).
@@ -135,7 +141,7 @@ impl Host {
         let reconciler = Reconciler { fleet, cloud, board, lease: Arc::clone(&lease), clock };
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
-        let settings = Settings { workers: 8, resync: RESYNC, ..Settings::default() };
+        let settings = Settings { workers: 8, resync: resync(self.has_peers), look: LOOK, ..Settings::default() };
         let controller = Controller::new(reconciler, settings, metrics);
         let controller = Arc::new(match replica {
             Some(replica) => controller.among(replica),

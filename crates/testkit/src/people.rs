@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use fargateer_api::Key;
 use fargateer_controller::controller::Force;
 use fargateer_controller::port::Snapshot;
+use fargateer_plan::normal::SERVER_OWNED;
 use fargateer_sim::Simulation;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -202,19 +203,7 @@ fn foreign_revision(sim: &Simulation, live: &Value) -> Option<Value> {
     let answer = aws.ask("ecs", "DescribeTaskDefinition", &json!({"taskDefinition": live["taskDefinition"]}));
     let mut definition = answer["taskDefinition"].clone();
     let fields = definition.as_object_mut()?;
-    let server_owned = [
-        "taskDefinitionArn",
-        "revision",
-        "status",
-        "requiresAttributes",
-        "compatibilities",
-        "registeredAt",
-        "registeredBy",
-        "deregisteredAt",
-    ];
-    for key in server_owned {
-        fields.remove(key);
-    }
+    fields.retain(|key, _| !SERVER_OWNED.contains(&key.as_str()));
     let environment = definition["containerDefinitions"][0]["environment"].as_array_mut()?;
     environment.push(json!({"name": "BY_HAND", "value": "1"}));
     let registered = aws.ask("ecs", "RegisterTaskDefinition", &definition);

@@ -17,14 +17,14 @@ use tokio::time::Instant;
 
 use crate::clock::{VirtualClock, pass};
 use crate::leaks::{Said, canary};
-use crate::operator::{Disk, Gate, Host, RESYNC, Running, TABLE, asking};
+use crate::operator::{Disk, Gate, Host, Running, asking, resync};
 use crate::overseer::{Overseer, Process, Signals};
 use crate::people::People;
 use crate::plan::{Act, Blow, Plan};
 use crate::record::{Record, Records};
 use crate::state;
 use crate::truth::Want;
-use crate::wiring::{self, REGION};
+use crate::wiring::{self, REGION, TABLE};
 
 /// The source is read again so often.
 const POLL: Duration = Duration::from_mins(1);
@@ -282,7 +282,7 @@ async fn stay_calm(plan: &Plan, hosts: &[Host], people: &People) {
         let record = host.records.lock();
         (needless(&record), record.calls)
     };
-    let sweeps = RESYNC * 2 + Duration::from_secs(90);
+    let sweeps = resync(host.has_peers) * 2 + Duration::from_secs(90);
     wait_until(Instant::now() + sweeps, people).await;
     // Every other run loses the state folder with the process: nothing needed may live there alone.
     let leaving = host.records.lock().truth.all().any(|(_, want)| matches!(want, Want::Absent(_)));

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fargateer_api::AgentDeployment;
 use fargateer_api::spec::DeletionPolicy;
+use fargateer_plan::normal::SERVER_OWNED;
 use serde_json::{Map, Value, json};
 
 use crate::truth::{Truth, Want};
@@ -20,8 +21,8 @@ impl<F: FnMut(&str, &str, &Value) -> Value> Ask for F {
     }
 }
 
-/// The fields of a service that a spec decides.
-const DECIDED: [&str; 9] = [
+/// The fields of a service that a spec decides, beside its count, which AWS's own machinery may decide.
+pub const DECIDED: [&str; 9] = [
     "status",
     "loadBalancers",
     "networkConfiguration",
@@ -222,9 +223,7 @@ fn definition_of(aws: &mut dyn Ask, live: &Value) -> Value {
     let answer = aws.ask("ecs", "DescribeTaskDefinition", &json!({"taskDefinition": live["taskDefinition"]}));
     let mut definition = answer["taskDefinition"].clone();
     if let Some(fields) = definition.as_object_mut() {
-        for key in ["taskDefinitionArn", "revision", "registeredAt", "registeredBy"] {
-            fields.remove(key);
-        }
+        fields.retain(|key, _| key == "status" || !SERVER_OWNED.contains(&key.as_str()));
     }
     definition
 }

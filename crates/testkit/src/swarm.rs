@@ -181,9 +181,9 @@ impl Drawing {
         }
     }
 
-    /// Every sixth time there are several processes, and trouble with their leases (F13, F15).
+    /// Every twelfth time there are several processes, and trouble with their leases (F13, F15).
     fn peers(&mut self) {
-        if !self.one_in(6) {
+        if !self.one_in(12) {
             return;
         }
         let replicas = self.random.usize(2..=3);

@@ -12,6 +12,8 @@ use crate::clock::VirtualClock;
 
 /// The region of every scenario.
 pub const REGION: &str = "us-east-1";
+/// The table of leases and statuses, where several processes run.
+pub(crate) const TABLE: &str = "fargateer-state";
 
 /// The configuration of clients that call `sim` with `access_key`, at the time of `clock`.
 pub fn config(sim: &Simulation, access_key: &str, clock: &VirtualClock) -> SdkConfig {

@@ -78,8 +78,12 @@ fn full(name: &str) -> Agent {
 pub fn all() -> Vec<Workload> {
     let mut all =
         [making(), changing(), rescaling(), rearranging(), ending(), failing(), drifting(), sharing()].concat();
-    let large = ["many revisions (21)"];
-    all.iter_mut().filter(|workload| large.contains(&workload.name)).for_each(|workload| workload.is_large = true);
+    let large = |workload: &Workload| match workload.name {
+        "many revisions (21)" => true,
+        // Replicas beat and look all the time: one of these workloads is struck by everything, the others by deaths.
+        name => workload.replicas > 0 && name != "two replicas, one dies",
+    };
+    all.iter_mut().filter(|workload| large(workload)).for_each(|workload| workload.is_large = true);
     all
 }
 

@@ -20,6 +20,7 @@ pub(super) fn check(agent: &AgentDeployment, found: &mut Found) {
     }
     words(container, found);
     environment(container, found);
+    concealed(container, found);
     secrets(container, found);
     health_check(&container.health_check, found);
 }
@@ -38,6 +39,26 @@ fn environment(container: &Container, found: &mut Found) {
     for name in container.environment.keys().filter(|name| !is_variable(name)) {
         variable("spec.container.environment", name, found);
     }
+}
+
+/// Values copied from what Fargateer shows of an agent, where they are digests of themselves.
+fn concealed(container: &Container, found: &mut Found) {
+    let variables = container.environment.iter();
+    let variables = variables.map(|(name, value)| (path::field("spec.container.environment", name), value));
+    let words = [("spec.container.command", &container.command), ("spec.container.entryPoint", &container.entry_point)];
+    let words = words
+        .into_iter()
+        .flat_map(|(base, words)| words.iter().enumerate().map(move |(index, word)| (path::item(base, index), word)));
+    for (at, _) in variables.chain(words).filter(|(_, value)| is_concealed(value)) {
+        let hint = "`get`, `describe` and `plan` show digests of values; write the value itself";
+        found.add(at, "is the digest that stands for a value, not the value", hint);
+    }
+}
+
+/// `sha256:` and eight digits; no digest in earnest is as short.
+fn is_concealed(value: &str) -> bool {
+    let hex = |text: &str| text.len() == 8 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    value.strip_prefix("sha256:").is_some_and(hex)
 }
 
 fn secrets(container: &Container, found: &mut Found) {

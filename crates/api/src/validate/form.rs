@@ -15,7 +15,7 @@ pub(crate) fn arn(text: &str) -> Option<Arn<'_>> {
     };
     let account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
     let sound = *scheme == "arn" && partition.starts_with("aws") && account && !resource.is_empty();
-    let clean = !text.contains(char::is_whitespace) && (region.is_empty() || is_region(region));
+    let clean = text.bytes().all(|byte| byte.is_ascii_graphic()) && (region.is_empty() || is_region(region));
     (sound && clean).then_some(Arn { service, region, resource })
 }
 
@@ -197,6 +197,8 @@ mod tests {
             "arn:aws:ecs:us-east-1:111122223333",
             "arn:aws:ecs:somewhere:111122223333:cluster/a",
             "arn:aws:ecs:us-east-1:111122223333:cluster/a b",
+            "arn:aws:ecs:us-east-1:111122223333:cluster/a\u{0}",
+            "arn:aws:ecs:us-east-1:111122223333:cluster/\u{202e}a",
         ] {
             assert!(arn(broken).is_none(), "{broken}");
         }

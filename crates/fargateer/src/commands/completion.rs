@@ -10,5 +10,5 @@ use crate::{cli, output};
 pub(crate) fn run(shell: Shell) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut cli::command(), "fargateer", &mut script);
-    output::data(&String::from_utf8_lossy(&script))
+    output::raw(&String::from_utf8_lossy(&script))
 }

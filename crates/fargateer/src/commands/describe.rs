@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use fargateer_api::visible;
 use serde_json::Value;
 
 use crate::cli::NameArgs;
@@ -99,6 +100,7 @@ fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or("-")
+/// A text on one line: what a daemon says must not look like a line of ours.
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| "-".to_owned(), visible)
 }

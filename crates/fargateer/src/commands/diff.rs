@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use crate::cli::{PlanArgs, PlanFormat, WRONG};
+use crate::cli::{Format, PlanArgs, PlanFormat, WRONG};
 use crate::commands::survey::{self, Surveyed, gate_words};
 use crate::output;
 
@@ -16,7 +16,7 @@ pub(crate) async fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
     if args.format == PlanFormat::Json {
         let items =
             surveyed.iter().map(|one| (one.agent.metadata.name.clone(), serde_json::json!(one.pass.plan.differences)));
-        output::data(&serde_json::to_string_pretty(&items.collect::<serde_json::Map<String, Value>>())?)?;
+        output::document(&items.collect::<serde_json::Map<String, Value>>(), Format::Json)?;
     } else {
         let tell = |one: &&Surveyed| differs(one) || one.pass.plan.gate.is_some();
         let texts: Vec<String> = surveyed.iter().filter(tell).map(text).collect();

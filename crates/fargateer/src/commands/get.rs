@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use comfy_table::{Table, presets};
+use fargateer_api::visible;
 use jiff::{SpanRound, Timestamp, Unit};
 use serde_json::Value;
 
@@ -45,7 +46,8 @@ pub(crate) fn print(list: &Value, format: Format) -> anyhow::Result<ExitCode> {
     match format {
         Format::Json | Format::Yaml => output::document(list, format),
         Format::Name => {
-            let names: Vec<&str> = items(list).iter().filter_map(|item| item["metadata"]["name"].as_str()).collect();
+            let names = items(list).iter().filter_map(|item| item["metadata"]["name"].as_str());
+            let names: Vec<String> = names.map(visible).collect();
             output::data(&names.join("\n"))
         }
         Format::Text | Format::Wide => output::data(&table(list, format == Format::Wide)),
@@ -93,7 +95,8 @@ fn row(item: &Value, wide: bool) -> Vec<String> {
         conditions.iter().find(|condition| condition["type"] == kind).cloned().unwrap_or_default()
     };
     let (ready, drift) = (condition("Ready"), condition("DriftDetected"));
-    let text = |value: &Value| value.as_str().map_or_else(|| "-".to_owned(), str::to_owned);
+    // On one line: what a daemon says must not look like a row of ours.
+    let text = |value: &Value| value.as_str().map_or_else(|| "-".to_owned(), visible);
     let revision = text(&status["taskDefinitionArn"]).rsplit(':').next().unwrap_or("-").to_owned();
     let valid = condition("SpecValid");
     // What runs may be fine while the newest wording of its spec is not: that must not hide behind Ready.

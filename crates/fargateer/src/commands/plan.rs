@@ -10,7 +10,7 @@ use fargateer_plan::guard::Gate;
 use fargateer_plan::waves::Wave;
 use serde_json::{Value, json};
 
-use crate::cli::{PlanArgs, PlanFormat, WRONG};
+use crate::cli::{Format, PlanArgs, PlanFormat, WRONG};
 use crate::commands::survey::{self, Surveyed, gate_words};
 use crate::output;
 
@@ -20,7 +20,7 @@ pub(crate) async fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
     let surveyed = survey::run(&args).await?;
     let changes = surveyed.iter().any(|one| !is_quiet(one));
     match args.format {
-        PlanFormat::Json => output::data(&serde_json::to_string_pretty(&document(&surveyed))?)?,
+        PlanFormat::Json => output::document(&document(&surveyed), Format::Json)?,
         PlanFormat::Text => output::data(&text(&surveyed))?,
         PlanFormat::Markdown => output::data(&markdown(&surveyed))?,
     };

@@ -20,7 +20,7 @@ use crate::commands::specs;
 use crate::output::hinted;
 use crate::progress::Progress;
 use crate::wire::{self, Machine, Parts};
-use crate::{config, document, http, local, output};
+use crate::{address, config, document, http, local, output};
 
 /// Address of the simulated AWS, when it is free.
 const LOCAL_ENDPOINT: &str = "127.0.0.1:8373";
@@ -170,7 +170,12 @@ async fn parts(args: &RunArgs, simulation: Option<&Simulation>) -> Parts {
         ..Policy::default()
     };
     let resync = if args.local { Duration::from_secs(20) } else { Duration::from_mins(5) };
-    let settings = Settings { workers: usize::from(args.workers), resync: args.resync.unwrap_or(resync), drain: DRAIN };
+    let settings = Settings {
+        workers: usize::from(args.workers),
+        resync: args.resync.unwrap_or(resync),
+        drain: DRAIN,
+        ..Settings::default()
+    };
     let state = args.state.clone().or_else(|| (!args.local).then(|| StatePlace::Folder(PathBuf::from(".fargateer"))));
     Parts { config, aws, owner: args.cloud.owner.clone(), state, policy, settings, sources: args.sources.len() }
 }
@@ -181,6 +186,7 @@ fn sources(args: &RunArgs, simulation: Option<&Simulation>) -> anyhow::Result<Ve
     let mut sources: Vec<Box<dyn Source>> = Vec::new();
     for name in &args.sources {
         if !names.insert(name) {
+            let name = if name.contains("://") { address::shown(name) } else { name.clone() };
             return Err(hinted(format!("the source {name} is given twice"), "name each source once"));
         }
         let source = wire::source(name, poll)?;

@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::Value;
 
+use crate::address;
 use crate::output::hinted;
 
 /// GET `path` of the daemon at `server`.
@@ -34,5 +35,8 @@ async fn read(answer: Response) -> anyhow::Result<Value> {
 
 fn unreachable_daemon(server: &str, error: &reqwest::Error) -> anyhow::Error {
     let kind = if error.is_builder() { "is no address" } else { "does not answer" };
-    hinted(format!("{server} {kind}"), "start one with `fargateer run`, or name it with --server or FARGATEER_SERVER")
+    hinted(
+        format!("{} {kind}", address::shown(server)),
+        "start one with `fargateer run`, or name it with --server or FARGATEER_SERVER",
+    )
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use fargateer_api::status::{AgentDeploymentStatus, ConditionType};
+use fargateer_api::yaml;
 use fargateer_plan::{status, waves};
 
 use crate::situation::Situation;
@@ -46,6 +47,12 @@ pub(crate) fn of(situation: &Situation) -> String {
         line(report(situation));
     }
     text
+}
+
+/// The whole status after `situation`.
+pub(crate) fn status(situation: &Situation) -> String {
+    let status = status::report(&situation.pass(), &Ok(()), &situation.previous, situation.circumstances.now);
+    yaml::print_value(&serde_json::to_value(status).unwrap())
 }
 
 fn report(situation: &Situation) -> String {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use fargateer_api::status::SourceStatus;
-use fargateer_api::{AgentDeployment, Generation, Key, Reason, yaml};
+use fargateer_api::{AgentDeployment, AgentDeploymentStatus, Generation, Key, Reason, yaml};
 use fargateer_plan::desired::{Circumstances, Departure, Desired, Spec, Wanted};
 use fargateer_plan::failure::Failure;
 use fargateer_plan::log_group;
@@ -15,6 +15,7 @@ use fargateer_plan::scaling;
 use fargateer_plan::seen::Seen;
 use fargateer_plan::service;
 use fargateer_plan::task_definition;
+use fargateer_plan::verify::Probe;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -24,6 +25,8 @@ pub(crate) struct Situation {
     pub(crate) spec: Spec,
     pub(crate) circumstances: Circumstances,
     pub(crate) observed: Observed,
+    /// What was told before.
+    pub(crate) previous: AgentDeploymentStatus,
 }
 
 /// `observed.json`.
@@ -44,6 +47,17 @@ struct World {
     stopped: Option<Value>,
     target_group: Option<Value>,
     confirmed: Option<Value>,
+    probe: Option<Value>,
+    /// The revision registered in this very pass.
+    registered: Option<String>,
+    previous: AgentDeploymentStatus,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Checks {
+    tried: usize,
+    failures: Vec<String>,
 }
 
 /// The spec was removed.
@@ -101,7 +115,7 @@ impl Situation {
                 Spec::Gone(Departure { key: key.clone(), inventory, held: gone.held.clone() })
             }
         };
-        Self { key, spec, circumstances, observed: observed(&world) }
+        Self { key, spec, circumstances, observed: observed(&world), previous: world.previous }
     }
 
     /// What should be.
@@ -156,12 +170,12 @@ fn observed(world: &World) -> Observed {
         log_group: seen(world.log_group.as_ref(), log_group),
         scaling: seen(world.scaling.as_ref(), scaling),
         revision: seen(world.revision.as_ref(), revision),
-        registered: None,
+        registered: world.registered.clone(),
         revisions: seen(world.revisions.as_ref(), |list| list.as_array().unwrap().iter().map(revision).collect()),
         verdicts: seen(world.verdicts.as_ref(), plain),
         stopped: seen(world.stopped.as_ref(), plain),
         target_group: seen(world.target_group.as_ref(), plain),
-        probe: Seen::NotLooked,
+        probe: seen(world.probe.as_ref(), probe),
     }
 }
 
@@ -188,6 +202,11 @@ fn log_group(value: &Value) -> log_group::Live {
     let LogGroup { retention, policy_retention, believed, tags } = plain(value);
     let arn = "arn:aws:logs:us-east-1:111122223333:log-group:x".to_owned();
     log_group::Live { arn, retention, policy_retention, believed, tags: seen(tags.as_ref(), plain) }
+}
+
+fn probe(value: &Value) -> Probe {
+    let Checks { tried, failures } = plain(value);
+    Probe { tried, failures }
 }
 
 fn scaling(value: &Value) -> scaling::Live {
