@@ -131,6 +131,12 @@ impl Cloud for Aws {
         join_all(finds).await
     }
 
+    fn distrust(&self) {
+        self.images.distrust();
+        self.log_groups.distrust();
+        self.scaling.distrust();
+    }
+
     async fn act(&self, place: &Place, action: &Action) -> Result<Done, Failure> {
         let caller = self.caller(place).await;
         let result = match action {

@@ -30,6 +30,11 @@ impl Images {
         Self { known: Memory::new(believed.min(LONGEST)) }
     }
 
+    /// Nothing is believed any more.
+    pub(crate) fn distrust(&self) {
+        self.known.clear();
+    }
+
     /// The digest `tag` means. For an image of several platforms that is the digest of their index.
     pub(crate) async fn observe(&self, caller: &Caller<'_>, tag: &EcrTag) -> Seen<String> {
         let key = (caller.place.clone(), tag.clone());

@@ -54,6 +54,11 @@ impl LogGroups {
         Self { batch: Batch::new(BATCH, WINDOW), known: Memory::new(believed * SLOWER) }
     }
 
+    /// Nothing is believed any more.
+    pub(crate) fn distrust(&self) {
+        self.known.clear();
+    }
+
     /// The log group `name`, perhaps as it was a while ago.
     pub(crate) async fn observe(&self, caller: &Caller<'_>, name: &str) -> Seen<Live> {
         let key = (caller.place.clone(), name.to_owned());

@@ -114,6 +114,11 @@ impl<K: Ord, V: Clone> Memory<K, V> {
         self.lock().values.remove(key);
     }
 
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        self.lock().values.clear();
+    }
+
     /// The longest anybody believes a value.
     fn leniently(&self) -> Duration {
         self.believed * 5 / 3

@@ -13,6 +13,7 @@ use fargateer_plan::echo;
 use fargateer_plan::failure::{Class, Failure};
 use fargateer_plan::scaling::{Change, Live};
 use fargateer_plan::seen::Seen;
+use fargateer_plan::tags::Tags;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
@@ -32,6 +33,7 @@ pub(crate) const PERMISSIONS: &[&str] = &[
     "application-autoscaling:DescribeScalableTargets",
     "application-autoscaling:DescribeScalingPolicies",
     "application-autoscaling:DescribeScheduledActions",
+    "application-autoscaling:ListTagsForResource",
     "application-autoscaling:PutScalingPolicy",
     "application-autoscaling:PutScheduledAction",
     "application-autoscaling:RegisterScalableTarget",
@@ -43,6 +45,7 @@ pub(crate) const PERMISSIONS: &[&str] = &[
 
 const TARGETS: Operation = Operation::new("application-autoscaling.DescribeScalableTargets", Group::Scaling);
 const POLICIES: Operation = Operation::new("application-autoscaling.DescribeScalingPolicies", Group::Scaling);
+const TAGS: Operation = Operation::new("application-autoscaling.ListTagsForResource", Group::Scaling);
 const SCHEDULED: Operation = Operation::new("application-autoscaling.DescribeScheduledActions", Group::Scaling);
 const REGISTER: Operation = Operation::new("application-autoscaling.RegisterScalableTarget", Group::Scaling);
 const DEREGISTER: Operation = Operation::new("application-autoscaling.DeregisterScalableTarget", Group::Scaling);
@@ -68,6 +71,7 @@ type Wanted = (String, bool);
 #[derive(Debug, Clone)]
 struct Target {
     live: Live,
+    arn: String,
     many: bool,
 }
 
@@ -82,7 +86,8 @@ impl Brief {
     fn of(seen: &Seen<Live>) -> Self {
         let Seen::Present(live) = seen else { return Self { seen: seen.clone(), lists: Folded::default() } };
         let lists = Folded::of(&json!([live.policies, live.scheduled]));
-        let seen = Seen::Present(Live { policies: Vec::new(), scheduled: Vec::new(), ..*live });
+        let Live { min, max, suspended, tags, .. } = live.clone();
+        let seen = Seen::Present(Live { min, max, suspended, tags, ..Live::default() });
         Self { seen, lists }
     }
 
@@ -122,6 +127,12 @@ impl Targets {
         }
     }
 
+    /// Nothing is believed any more.
+    pub(crate) fn distrust(&self) {
+        self.policies.clear();
+        self.recent.clear();
+    }
+
     /// Target, policies and - if wanted - scheduled actions of a service.
     pub(crate) async fn observe(&self, caller: &Caller<'_>, wanted: Wanted) -> Seen<Live> {
         let key = (caller.place.clone(), wanted.clone());
@@ -140,8 +151,8 @@ impl Targets {
         };
         // Only who is scaled waits for policies, not all who shared the read of the targets.
         let seen = match seen {
-            Seen::Present(Target { live, many }) => match self.policies(caller, &key.1.0, many).await {
-                Ok(policies) => Seen::Present(Live { policies, ..live }),
+            Seen::Present(target) => match self.whole(caller, &key.1.0, target).await {
+                Ok(live) => Seen::Present(live),
                 Err(failure) => Seen::Unknown(failure),
             },
             Seen::Absent => Seen::Absent,
@@ -259,10 +270,22 @@ impl Targets {
         for (id, scheduled) in wanted {
             let Some(target) = targets.iter().find(|target| text(target, "ResourceId") == id) else { continue };
             let actions = if *scheduled { scheduled_actions(caller, id).await? } else { Vec::new() };
-            let target = Target { live: live(target, actions), many: unknown > FEW };
+            let target = Target {
+                live: live(target, actions),
+                arn: text(target, "ScalableTargetARN").to_owned(),
+                many: unknown > FEW,
+            };
             found.insert((id.clone(), *scheduled), target);
         }
         Ok(found)
+    }
+
+    /// A target with its policies - or, where it has nothing that tells whose it is, with its tags.
+    async fn whole(&self, caller: &Caller<'_>, id: &str, target: Target) -> Result<Live, Failure> {
+        let policies = self.policies(caller, id, target.many).await?;
+        let is_bare = policies.is_empty() && target.live.scheduled.is_empty();
+        let tags = if is_bare { tags_of(caller, &target.arn).await? } else { Tags::new() };
+        Ok(Live { policies, tags, ..target.live })
     }
 
     /// The policies of the target `id`: by itself, or - where those of many are unknown - together with all of the region.
@@ -342,6 +365,17 @@ async fn scheduled_actions(caller: &Caller<'_>, id: &str) -> Result<Vec<Value>, 
     pages(&request, "ScheduledActions", ask).await
 }
 
+/// The tags of the target `arn`. Targets older than the tags of targets have no ARN; none of ours is.
+async fn tags_of(caller: &Caller<'_>, arn: &str) -> Result<Tags, Failure> {
+    if arn.is_empty() {
+        return Ok(Tags::new());
+    }
+    let request = json!({"ResourceARN": arn});
+    let send = |exchange| caller.clients.scaling.list_tags_for_resource().customize().interceptor(exchange).send();
+    let mut answer = caller.json(TAGS, &request, send).await?;
+    Ok(serde_json::from_value(answer["Tags"].take()).unwrap_or_default())
+}
+
 /// All items of all pages.
 async fn pages<'a>(
     request: &Value,
@@ -364,5 +398,5 @@ fn live(target: &Value, scheduled: Vec<Value>) -> Live {
     let number = |key: &str| target.get(key).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
     let suspended = target.get("SuspendedState").and_then(Value::as_object);
     let suspended = suspended.is_some_and(|state| state.values().any(|value| value.as_bool() == Some(true)));
-    Live { min: number("MinCapacity"), max: number("MaxCapacity"), suspended, policies: Vec::new(), scheduled }
+    Live { min: number("MinCapacity"), max: number("MaxCapacity"), suspended, scheduled, ..Live::default() }
 }

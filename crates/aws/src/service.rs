@@ -41,7 +41,7 @@ const WINDOW: Duration = Duration::from_millis(25);
 /// A service we made may be MISSING for so long; reads are eventually consistent (terraform-provider-aws #3387).
 const INVISIBLE: Duration = Duration::from_mins(2);
 /// A deployment we started may be missing from reads for so long.
-const STALE: Duration = Duration::from_secs(10);
+const STALE: Duration = Duration::from_secs(30);
 
 /// A service, in one place.
 type Name = (Place, String, String);

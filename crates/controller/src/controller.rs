@@ -115,12 +115,17 @@ impl Controller {
         }
     }
 
-    /// Wakes `key` for a person; `force` tries a held revision again.
-    pub fn request(&self, key: &Key, force: Option<Force>) {
+    /// Wakes `key` for a person; `force` tries a held revision again. False where another replica works on it: nothing is
+    /// kept for a time when this one may.
+    pub fn request(&self, key: &Key, force: Option<Force>) -> bool {
+        if !self.reconciler.lease.holds(key) {
+            return false;
+        }
         if force.is_some() {
             self.reconciler.fleet.force(key);
         }
         self.queue.wake(key, Wake::Input);
+        true
     }
 
     /// A person confirmed a mass deletion.

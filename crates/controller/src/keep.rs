@@ -58,6 +58,7 @@ impl Controller {
         if !has(Bug::TakesOverBlindly) {
             self.reconciler.board.refresh(ours).await?;
         }
+        self.reconciler.cloud.distrust();
         replica.accept(&gained);
         let known = self.reconciler.board.all().into_keys().chain(self.reconciler.fleet.keys());
         for key in known.filter(ours).collect::<BTreeSet<Key>>() {

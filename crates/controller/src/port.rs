@@ -21,6 +21,9 @@ pub trait Cloud: Send + Sync {
     /// never `Absent`; `Absent` means that AWS said so.
     async fn look(&self, place: &Place, looks: &[Look]) -> Vec<Finding>;
 
+    /// Another replica may have changed what was seen: nothing is believed any more without another look.
+    fn distrust(&self) {}
+
     /// Carries out one action: exactly one mutating call in effect, however often the network makes us try.
     async fn act(&self, place: &Place, action: &Action) -> Result<Done, Failure>;
 }

@@ -154,6 +154,8 @@ pub fn scaling(seen: &mut Seen<scaling::Live>, change: &scaling::Change) {
             live.min = number("MinCapacity").unwrap_or(live.min);
             live.max = number("MaxCapacity").unwrap_or(live.max);
             live.suspended = false;
+            let tags = request.get("Tags").and_then(|tags| serde_json::from_value(tags.clone()).ok());
+            live.tags = tags.unwrap_or(live.tags);
         }
         scaling::Change::PutPolicy(request) => put(&mut live.policies, request, "PolicyName"),
         scaling::Change::DeletePolicy(request) => drop_named(&mut live.policies, request, "PolicyName"),

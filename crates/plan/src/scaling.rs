@@ -28,16 +28,20 @@ pub struct Live {
     pub policies: Vec<Value>,
     /// Scheduled actions, as described; looked for only when the spec has some.
     pub scheduled: Vec<Value>,
+    /// Tags of the target; looked for only when it has neither policies nor scheduled actions.
+    pub tags: Tags,
 }
 
 impl Live {
-    /// Whether we set this up: a policy or scheduled action with our prefix is there.
+    /// Whether we set this up: a policy or scheduled action with our prefix is there, or nothing but a target with our tag,
+    /// which a pass that did not get further left behind.
     pub fn is_ours(&self) -> bool {
         let named = |item: &Value, key: &str| {
             item.get(key).and_then(Value::as_str).is_some_and(|name| name.starts_with(PREFIX))
         };
         self.policies.iter().any(|policy| named(policy, "PolicyName"))
             || self.scheduled.iter().any(|action| named(action, "ScheduledActionName"))
+            || self.tags.contains_key(tags::OWNER)
     }
 }
 
@@ -388,6 +392,8 @@ mod tests {
         };
         assert!(named(json!([{"PolicyName": "fargateer-cpu"}]), json!([])).is_ours());
         assert!(named(json!([]), json!([{"ScheduledActionName": "fargateer-x"}])).is_ours());
+        let bare = |key: &str| Live { tags: Tags::from([(key.to_owned(), String::new())]), ..Live::default() };
+        assert!(bare("fargateer:owner").is_ours() && !bare("team").is_ours());
         assert!(!named(json!([{"PolicyName": "cpu"}]), json!([{"ScheduledActionName": "x"}])).is_ours());
     }
 

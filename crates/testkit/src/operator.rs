@@ -76,6 +76,8 @@ pub(crate) struct Host {
     pub(crate) snapshots: watch::Receiver<Option<Snapshot>>,
     pub(crate) statuses: Arc<Disk>,
     pub(crate) gate: Gate,
+    /// The one on its way to the lease table.
+    pub(crate) table_gate: Gate,
     /// The process that runs at the moment, if any.
     pub(crate) running: Arc<Mutex<Option<Running>>>,
     /// How often a process was started.
@@ -101,6 +103,7 @@ impl Host {
     pub(crate) async fn keep_running(self) {
         loop {
             *self.starts.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+            *self.records.lock().starts.entry(self.access_key()).or_default() += 1;
             let stop = CancellationToken::new();
             let process = self.process(stop.clone());
             let told = async {
@@ -170,7 +173,10 @@ impl Host {
     /// How its processes are called among the replicas: each has a name of its own.
     fn replica(&self) -> Replica {
         let start = *self.starts.lock().unwrap_or_else(PoisonError::into_inner);
-        let table = StateTable::new(&self.config(None), TABLE, OWNER);
+        let config = self.config(None);
+        let inner = config.http_client().unwrap_or_else(|| self.sim.connector());
+        let client = Gated { inner, gate: self.table_gate.clone() };
+        let table = StateTable::new(&config.into_builder().http_client(client).build(), TABLE, OWNER);
         Replica::new(Box::new(table), format!("{}{start}", self.member()))
     }
 
@@ -269,6 +275,10 @@ impl Cloud for Poisonable {
         };
         assert!(!looks.iter().any(names), "a poisoned agent");
         self.aws.look(place, looks).await
+    }
+
+    fn distrust(&self) {
+        self.aws.distrust();
     }
 
     async fn act(&self, place: &Place, action: &Action) -> Result<Done, Failure> {

@@ -86,6 +86,12 @@ impl Witness for Overseer {
         }
         let blow = blow?;
         count(&mut record.faults, name_of(&blow));
+        if matches!(blow, Blow::Fault(FaultKind::Stale(_))) {
+            record.stale = Some(call.at);
+        }
+        if matches!(blow, Blow::Fault(FaultKind::Omit(_))) {
+            record.omitted = Some(call.at);
+        }
         if matches!(blow, Blow::Stop) || call.mutating || in_table || !matches!(blow, Blow::Fault(_)) {
             record.disturbed = call.at;
         }
@@ -114,6 +120,9 @@ impl Witness for Overseer {
         let again = call.operation == "CreateService" && made < Record::date_before(call.at);
         if !again {
             count(&mut record.effects, call.operation);
+        }
+        if call.operation == "RegisterTaskDefinition" {
+            record.note_revision(call);
         }
         invariants::after_a_write(&mut record, call, world);
     }

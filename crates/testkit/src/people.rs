@@ -55,7 +55,9 @@ impl People {
                 self.host.sim.metric(REGION, &cluster, name, f64::from(*percent));
             }
             Act::Interrupt(name) => self.host.sim.interrupt(REGION, &self.home(name).0, name),
-            Act::Stop | Act::Kill | Act::KillAndForget | Act::Freeze(_) | Act::Skew(_) => befall(&self.host, act),
+            Act::Stop | Act::Kill | Act::KillAndForget | Act::Freeze(_) | Act::CutOff(_) | Act::Skew(_) => {
+                befall(&self.host, act);
+            }
             Act::Replica(number, act) => {
                 if let Some(host) = self.hosts.get(*number) {
                     befall(host, act);
@@ -189,6 +191,7 @@ fn befall(host: &Host, act: &Act) {
             host.signals.kill.notify_one();
         }
         Act::Freeze(seconds) => host.gate.close_for(*seconds),
+        Act::CutOff(seconds) => host.table_gate.close_for(*seconds),
         Act::Skew(seconds) => host.clock.set_skew(*seconds),
         _ => {}
     }

@@ -77,6 +77,8 @@ pub enum Act {
     KillAndForget,
     /// The process does not run for so many seconds, and goes on as if nothing had been (F13).
     Freeze(u64),
+    /// The process can't reach the lease table for so many seconds.
+    CutOff(u64),
     /// The wall clock of the process is wrong by so many seconds (F14).
     Skew(i64),
     /// Every pass over this agent panics (F22).
@@ -210,7 +212,7 @@ impl Plan {
     pub fn end(&self) -> u64 {
         fn lasts(act: &Act) -> u64 {
             match act {
-                Act::Freeze(seconds) => *seconds,
+                Act::Freeze(seconds) | Act::CutOff(seconds) => *seconds,
                 Act::Replica(_, act) => lasts(act),
                 _ => 0,
             }

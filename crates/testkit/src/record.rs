@@ -36,6 +36,14 @@ pub(crate) struct Record {
     pub(crate) trace: Trace,
     /// Answers of RegisterTaskDefinition that were lost: each may cost a revision (I2).
     pub(crate) lost_registrations: u64,
+    /// How often the process behind an access key was started.
+    pub(crate) starts: BTreeMap<String, u32>,
+    /// Which process registered a revision of a family last, and when.
+    registered: BTreeMap<String, (String, u32, Duration)>,
+    /// When a read last showed the past.
+    pub(crate) stale: Option<Duration>,
+    /// When a read last left out what is there.
+    pub(crate) omitted: Option<Duration>,
     /// When somebody or something last disturbed the world.
     pub(crate) disturbed: Duration,
     /// Nothing goes wrong any more.
@@ -91,6 +99,22 @@ impl Record {
         let luck = random.u8(0..100);
         let spell = self.spells.iter().find(|spell| (spell.from..spell.until).contains(&now) && luck < spell.percent);
         struck.or_else(|| spell.map(|spell| Blow::Fault(spell.fault.clone())))
+    }
+
+    /// A revision was registered. A process that reads the past cannot know what another did a moment before: that may cost
+    /// a revision, too.
+    pub(crate) fn note_revision(&mut self, call: &Meeting<'_>) {
+        let lately = |at: Duration| call.at.saturating_sub(at) < Duration::from_mins(1);
+        let family = call.request["family"].as_str().unwrap_or_default().to_owned();
+        let start = self.starts.get(call.caller).copied().unwrap_or_default();
+        let before = self.registered.insert(family, (call.caller.to_owned(), start, call.at));
+        // Nor can one that was told a moment ago that the service is not there, by two reads in a row.
+        let misled = self.omitted.is_some_and(lately);
+        let other = before
+            .is_some_and(|(caller, number, at)| (caller != call.caller || number != start || misled) && lately(at));
+        if other && self.stale.is_some_and(lately) {
+            self.lost_registrations += 1;
+        }
     }
 
     /// The same write again and again is a hot loop, whatever comes of it.

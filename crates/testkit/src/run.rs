@@ -209,6 +209,7 @@ impl Stage {
                 snapshots: snapshots.clone(),
                 statuses,
                 gate: Gate::default(),
+                table_gate: Gate::default(),
                 running: Arc::default(),
                 starts: Arc::new(Mutex::new(0)),
             }

@@ -63,7 +63,8 @@ pub(crate) fn policies(aws: &mut dyn Ask, cluster: &str, name: &str) -> Vec<Valu
 
 /// Why the world does not satisfy `agent`; none when it does.
 pub(crate) fn unsatisfied(aws: &mut dyn Ask, agent: &AgentDeployment) -> Option<String> {
-    unsatisfied_but_believed(aws, agent).or_else(|| logs_differ(aws, agent)).or_else(|| policies_differ(aws, agent))
+    let believed = unsatisfied_but_believed(aws, agent).or_else(|| logs_differ(aws, agent));
+    believed.or_else(|| policies_differ(aws, agent)).or_else(|| tasks_missing(aws, agent))
 }
 
 /// The same without what the product believes for a while and does not look at in every pass.
@@ -124,8 +125,17 @@ fn rollout_differs(live: &Value) -> Option<String> {
     let deployments = live["deployments"].as_array().map(Vec::as_slice).unwrap_or_default();
     let primary = deployments.iter().find(|deployment| deployment["status"] == "PRIMARY")?;
     let done = primary["rolloutState"] == "COMPLETED" && deployments.len() == 1;
-    let running = live["runningCount"] == live["desiredCount"] && primary["taskDefinition"] == live["taskDefinition"];
-    (!done || !running).then(|| format!("not rolled out: {deployments:?}"))
+    // Tasks that fail and are replaced may be gone again in the moment between a look and the word on it.
+    let fails = primary["failedTasks"].as_u64().unwrap_or_default() > 0;
+    let running = live["runningCount"] == live["desiredCount"] || fails;
+    let current = primary["taskDefinition"] == live["taskDefinition"];
+    (!done || !running || !current).then(|| format!("not rolled out: {deployments:?}"))
+}
+
+fn tasks_missing(aws: &mut dyn Ask, agent: &AgentDeployment) -> Option<String> {
+    let live = service(aws, agent.cluster_name(), agent.service_name());
+    let (running, wanted) = (&live["runningCount"], &live["desiredCount"]);
+    (running != wanted).then(|| format!("{running} of {wanted} tasks run"))
 }
 
 fn scaling_differs(aws: &mut dyn Ask, agent: &AgentDeployment, live: &Value) -> Option<String> {

@@ -181,9 +181,9 @@ impl Drawing {
         }
     }
 
-    /// Every twelfth time there are several processes, and trouble with their leases (F13, F15).
+    /// Every fortieth time there are several processes, and trouble with their leases (F13, F15).
     fn peers(&mut self) {
-        if !self.one_in(12) {
+        if !self.one_in(40) {
             return;
         }
         let replicas = self.random.usize(2..=3);
@@ -191,7 +191,8 @@ impl Drawing {
             let (number, now) = (self.random.usize(0..replicas), self.random.u64(1..1200));
             let act = match self.random.u32(0..6) {
                 0 => Act::Stop,
-                1..=2 => Act::Freeze(self.random.u64(5..120)),
+                1 => Act::Freeze(self.random.u64(5..120)),
+                2 => Act::CutOff(self.random.u64(5..120)),
                 _ => Act::Kill,
             };
             self.at(now, Act::Replica(number, Box::new(act)));

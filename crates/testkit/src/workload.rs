@@ -90,20 +90,44 @@ pub fn all() -> Vec<Workload> {
 /// Several processes over the same fleet (F13, F15, I9).
 fn sharing() -> Vec<Workload> {
     let three: Vec<Agent> = (0..3).map(|number| bot(&format!("bot-{number}"))).collect();
-    let edits = || three.iter().map(|agent| (0, write(&agent.clone().with_env("A", "1"))));
-    let during = |after: u64, replica: usize, act: Act| (after, Act::Replica(replica, Box::new(act)));
-    let workload = |name, acts: Vec<(u64, Act)>, replicas| Workload { replicas, ..then(name, &three, acts) };
-    let leaving = vec![(0, Act::Delete("bot-0".to_owned())), during(60, 0, Act::Kill), during(100, 1, Act::Kill)];
+    let edit = |after: u64, value: &str| -> Vec<(u64, Act)> {
+        three.iter().map(|agent| (after, write(&agent.clone().with_env("A", value)))).collect()
+    };
+    let during = |after: u64, replica: usize, act: Act| vec![(after, Act::Replica(replica, Box::new(act)))];
+    let workload =
+        |name, replicas, acts: Vec<Vec<(u64, Act)>>| Workload { replicas, ..then(name, &three, acts.concat()) };
+    // One that comes back must know at once that it may write no more, whatever there is to write.
+    let returning = vec![edit(0, "1"), during(1, 0, Act::Freeze(90)), edit(91, "2"), edit(92, "3"), edit(94, "4")];
+    // One that can't reach the table must stop by itself: nobody can tell it that it was taken over from.
+    let cut_off = vec![edit(0, "1"), during(1, 0, Act::CutOff(90)), edit(60, "2"), edit(80, "3")];
     let rolling = (0..3).map(|number| during(1 + 40 * number, usize::try_from(number).unwrap_or(0), Act::Stop));
     vec![
-        workload("two replicas, an update", edits().collect(), 2),
-        workload("two replicas, one dies", edits().chain([during(1, 0, Act::Kill)]).collect(), 2),
-        workload("two replicas, the other dies", edits().chain([during(1, 1, Act::Kill)]).collect(), 2),
-        workload("two replicas, one stands still", edits().chain([during(1, 0, Act::Freeze(90))]).collect(), 2),
-        workload("two replicas, the other stands still", edits().chain([during(1, 1, Act::Freeze(90))]).collect(), 2),
-        workload("two replicas, an agent leaves and both die", leaving, 2),
-        workload("three replicas, all replaced in turn", edits().chain(rolling).collect(), 3),
+        workload("two replicas, one dies", 2, vec![edit(0, "1"), during(1, 0, Act::Kill)]),
+        workload("two replicas, one stands still", 2, returning),
+        workload("two replicas, one loses the table", 2, cut_off),
+        workload("three replicas, all replaced", 3, std::iter::once(edit(0, "1")).chain(rolling).collect()),
+        leaving_when_their_replica_dies(),
+        joining_in_the_middle(),
     ]
+}
+
+/// Whoever joins gets its share while the one who gives it is at work on it.
+fn joining_in_the_middle() -> Workload {
+    let eight: Vec<Agent> = (0..8).map(|number| bot(&format!("bot-{number}"))).collect();
+    let mut workload = Workload { replicas: 2, ..first("two replicas, one joins", &eight) };
+    for (second, agent) in (3..12).flat_map(|second| eight.iter().map(move |agent| (second, agent))) {
+        workload.steps.push(at(second, write(&agent.clone().with_env("A", &second.to_string()))));
+    }
+    workload
+}
+
+/// Whoever takes over never saw these agents, and their specs are gone: only their statuses tell what there is to delete.
+fn leaving_when_their_replica_dies() -> Workload {
+    let six: Vec<Agent> = (0..6).map(|number| bot(&format!("bot-{number}"))).collect();
+    let mut workload = Workload { replicas: 2, ..first("two replicas, agents leave and one dies", &six) };
+    workload.steps.extend((0..4).map(|number| at(50, Act::Delete(format!("bot-{number}")))));
+    workload.steps.push(at(55, Act::Kill));
+    workload
 }
 
 fn making() -> Vec<Workload> {

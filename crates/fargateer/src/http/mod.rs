@@ -101,8 +101,11 @@ async fn reconcile(
     if !machine.controller.reconciler.fleet.keys().contains(&key) {
         return unknown(&key);
     }
-    machine.controller.request(&key, wish.force.then_some(Force));
-    (StatusCode::ACCEPTED, Json(json!({"agent": key}))).into_response()
+    if machine.controller.request(&key, wish.force.then_some(Force)) {
+        return (StatusCode::ACCEPTED, Json(json!({"agent": key}))).into_response();
+    }
+    let error = format!("another replica works on {key}, or the lease is lost at the moment; ask the others");
+    (StatusCode::CONFLICT, Json(json!({"error": error}))).into_response()
 }
 
 async fn confirm(State(machine): State<Machine>, headers: HeaderMap) -> Response {

@@ -91,6 +91,8 @@ struct Scaling {
     policies: Vec<Value>,
     #[serde(default)]
     scheduled: Vec<Value>,
+    #[serde(default)]
+    tags: fargateer_plan::tags::Tags,
 }
 
 impl Situation {
@@ -210,6 +212,6 @@ fn probe(value: &Value) -> Probe {
 }
 
 fn scaling(value: &Value) -> scaling::Live {
-    let Scaling { min, max, suspended, policies, scheduled } = plain(value);
-    scaling::Live { min, max, suspended, policies, scheduled }
+    let Scaling { min, max, suspended, policies, scheduled, tags } = plain(value);
+    scaling::Live { min, max, suspended, policies, scheduled, tags }
 }
