@@ -113,19 +113,20 @@ fn sharing() -> Vec<Workload> {
 
 /// Whoever joins gets its share while the one who gives it is at work on it.
 fn joining_in_the_middle() -> Workload {
-    let eight: Vec<Agent> = (0..8).map(|number| bot(&format!("bot-{number}"))).collect();
-    let mut workload = Workload { replicas: 2, ..first("two replicas, one joins", &eight) };
-    for (second, agent) in (3..12).flat_map(|second| eight.iter().map(move |agent| (second, agent))) {
-        workload.steps.push(at(second, write(&agent.clone().with_env("A", &second.to_string()))));
-    }
+    // Among these names are two that go from the one who was there to the one who joins.
+    let four: Vec<Agent> = (6..10).map(|number| bot(&format!("bot-{number}"))).collect();
+    let mut workload = Workload { replicas: 2, ..first("two replicas, one joins", &four) };
+    workload.steps.push(at(10, Act::Replica(1, Box::new(Act::Kill))));
+    workload.steps.extend(four.iter().map(|agent| at(13, write(&agent.clone().with_env("A", "1")))));
     workload
 }
 
 /// Whoever takes over never saw these agents, and their specs are gone: only their statuses tell what there is to delete.
 fn leaving_when_their_replica_dies() -> Workload {
-    let six: Vec<Agent> = (0..6).map(|number| bot(&format!("bot-{number}"))).collect();
+    // Among these names is one that goes from the one who dies to the one who was there before.
+    let six: Vec<Agent> = (6..12).map(|number| bot(&format!("bot-{number}"))).collect();
     let mut workload = Workload { replicas: 2, ..first("two replicas, agents leave and one dies", &six) };
-    workload.steps.extend((0..4).map(|number| at(50, Act::Delete(format!("bot-{number}")))));
+    workload.steps.extend((7..11).map(|number| at(50, Act::Delete(format!("bot-{number}")))));
     workload.steps.push(at(55, Act::Kill));
     workload
 }
