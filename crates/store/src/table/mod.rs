@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableStatus,
 };
@@ -138,10 +138,18 @@ impl StateTable {
                 "there is no such table; `fargateer table create` makes it".to_owned()
             }
             (Some(code), message) => format!("{code}: {}", message.unwrap_or_default()),
-            (None, _) => DisplayErrorContext(error).to_string(),
+            (None, _) => causes(error),
         };
         format!("table {}: {operation}: {what}", self.name)
     }
+}
+
+/// An error and all that caused it, in one line. What quotes the endpoint is left out: people put passwords into those.
+fn causes(error: &dyn std::error::Error) -> String {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    let mut texts: Vec<String> = chain.map(ToString::to_string).filter(|text| !text.contains('`')).collect();
+    texts.dedup();
+    texts.join(": ")
 }
 
 fn text(text: impl Into<String>) -> AttributeValue {
@@ -165,4 +173,21 @@ fn text_of<'a>(item: &'a Item, name: &str) -> &'a str {
 #[expect(clippy::disallowed_methods, reason = "waits for a table, before anything else runs")]
 async fn pause(time: Duration) {
     tokio::time::sleep(time).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fargateer_controller::replica::LeaseTable as _;
+
+    #[tokio::test]
+    async fn an_endpoint_that_cannot_be_used_is_not_repeated() {
+        let config = SdkConfig::builder()
+            .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
+            .region(aws_sdk_dynamodb::config::Region::new("us-east-1"))
+            .endpoint_url("http://somebody:password@ nowhere")
+            .build();
+        let error = StateTable::new(&config, "fargateer", "prod").read().await.unwrap_err();
+        assert!(error.starts_with("table fargateer: Query: ") && !error.contains("password"), "{error}");
+    }
 }
