@@ -16,19 +16,22 @@ use crate::source::snapshot;
 use crate::state::{self, Ask as _};
 use crate::wiring::REGION;
 
+/// What each process reads. Each has a channel of its own: several receivers of one are woken in any order.
+pub(crate) type Feeds = Vec<watch::Sender<Option<Snapshot>>>;
+
 /// The people of a scenario: what they wrote, and what the source shows of it.
 pub(crate) struct People {
     hosts: Vec<Host>,
     host: Host,
-    feed: watch::Sender<Option<Snapshot>>,
+    feeds: Feeds,
     specs: BTreeMap<String, Value>,
     outage: Option<Outage>,
 }
 
 impl People {
-    pub(crate) fn new(hosts: &[Host], feed: watch::Sender<Option<Snapshot>>) -> Option<Self> {
+    pub(crate) fn new(hosts: &[Host], feeds: Feeds) -> Option<Self> {
         let host = hosts.first()?.clone();
-        Some(Self { hosts: hosts.to_vec(), host, feed, specs: BTreeMap::new(), outage: None })
+        Some(Self { hosts: hosts.to_vec(), host, feeds, specs: BTreeMap::new(), outage: None })
     }
 
     /// The source is read again.
@@ -39,7 +42,9 @@ impl People {
             Some(Outage::Empty) => snapshot(&BTreeMap::new(), true),
         };
         // Nobody listens while no process runs; the next one reads the newest.
-        self.feed.send_replace(Some(shown));
+        for feed in &self.feeds {
+            feed.send_replace(Some(shown.clone()));
+        }
     }
 
     /// Does one thing.

@@ -228,6 +228,15 @@ impl Plan {
             || self.strikes.iter().any(|strike| matches!(&strike.blow, Blow::Fault(fault) if is_stale(fault)))
     }
 
+    /// How many different specs are written in it.
+    pub(crate) fn wordings(&self) -> u64 {
+        let documents = self.steps.iter().filter_map(|step| match &step.act {
+            Act::Write(document) => Some(document.to_string()),
+            _ => None,
+        });
+        documents.collect::<std::collections::BTreeSet<String>>().len().try_into().unwrap_or(u64::MAX)
+    }
+
     /// How many processes run.
     pub(crate) fn processes(&self) -> usize {
         self.replicas.max(1)

@@ -19,7 +19,7 @@ use crate::clock::{VirtualClock, pass};
 use crate::leaks::{Said, canary};
 use crate::operator::{Disk, Gate, Host, Running, asking, resync};
 use crate::overseer::{Overseer, Process, Signals};
-use crate::people::People;
+use crate::people::{Feeds, People};
 use crate::plan::{Act, Blow, Plan};
 use crate::record::{Record, Records};
 use crate::state;
@@ -124,12 +124,12 @@ fn told(plan: &Plan, timeline: bool) -> Outcome {
 }
 
 async fn play(plan: &Plan, timeline: bool) -> Outcome {
-    let Stage { hosts, feed } = Stage::new(plan);
+    let Stage { hosts, feeds } = Stage::new(plan);
     let mut processes = JoinSet::new();
     for host in &hosts {
         processes.spawn(host.clone().keep_running());
     }
-    let Some(mut people) = People::new(&hosts, feed) else { return Outcome::default() };
+    let Some(mut people) = People::new(&hosts, feeds) else { return Outcome::default() };
     let Some(host) = hosts.first() else { return Outcome::default() };
     people.read();
     let begun = Instant::now();
@@ -179,7 +179,7 @@ fn line(call: &fargateer_sim::Call) -> String {
 /// Everything a run needs, set up.
 struct Stage {
     hosts: Vec<Host>,
-    feed: watch::Sender<Option<fargateer_controller::port::Snapshot>>,
+    feeds: Feeds,
 }
 
 impl Stage {
@@ -195,8 +195,10 @@ impl Stage {
         let sim = Simulation::new(settings);
         sim.seed(wiring::seed());
         let records = Records::of(plan);
-        let (feed, snapshots) = watch::channel(None);
-        let host = |number| {
+        let mut feeds = Vec::new();
+        let mut host = |number| {
+            let (feed, snapshots) = watch::channel(None);
+            feeds.push(feed);
             let signals = Signals::default();
             let statuses = Arc::new(Disk::new(sim.clone(), records.clone(), Arc::clone(&signals.kill)));
             Host {
@@ -206,7 +208,7 @@ impl Stage {
                 records: records.clone(),
                 signals,
                 clock: VirtualClock::default(),
-                snapshots: snapshots.clone(),
+                snapshots,
                 statuses,
                 gate: Gate::default(),
                 table_gate: Gate::default(),
@@ -214,7 +216,7 @@ impl Stage {
                 starts: Arc::new(Mutex::new(0)),
             }
         };
-        let hosts: Vec<Host> = (0..plan.processes()).map(host).collect();
+        let hosts: Vec<Host> = (0..plan.processes()).map(&mut host).collect();
         let known = hosts.iter().map(|host| {
             let member = host.has_peers.then(|| host.member());
             (host.access_key(), Process { signals: host.signals.clone(), member })
@@ -223,7 +225,7 @@ impl Stage {
         if plan.replicas > 0 {
             drop(sim.call(REGION, "dynamodb", "CreateTable", table()));
         }
-        Self { hosts, feed }
+        Self { hosts, feeds }
     }
 }
 
