@@ -95,7 +95,7 @@ pub fn singles(reference: &Reference) -> Vec<Plan> {
         }
     }
     // Among replicas a status is a row like any other, and the table's faults are among the strikes.
-    let slips = if reference.plan.replicas > 0 { 0 } else { reference.outcome.statuses };
+    let slips = if reference.plan.replicas > 0 || reference.is_large { 0 } else { reference.outcome.statuses };
     for write in 1..=slips {
         for how in [Slipping::CrashBefore, Slipping::CrashAfter, Slipping::Fails] {
             plans.push(Plan { slips: vec![Slip { write, how }], ..reference.plan.clone() });

@@ -93,6 +93,13 @@ pub(crate) struct Running {
     pub(crate) lease: Arc<dyn Lease>,
 }
 
+impl Running {
+    /// Whether a pass is under way.
+    pub(crate) fn is_at_work(&self) -> bool {
+        self.controller.queue.depth().running > 0
+    }
+}
+
 impl Host {
     /// The process that runs at the moment.
     pub(crate) fn running(&self) -> Option<Running> {

@@ -78,11 +78,8 @@ fn full(name: &str) -> Agent {
 pub fn all() -> Vec<Workload> {
     let mut all =
         [making(), changing(), rescaling(), rearranging(), ending(), failing(), drifting(), sharing()].concat();
-    let large = |workload: &Workload| match workload.name {
-        "many revisions (21)" => true,
-        // Replicas beat and look all the time: one of these workloads is struck by everything, the others by deaths.
-        name => workload.replicas > 0 && name != "two replicas, one dies",
-    };
+    // Replicas beat and look all the time: they are struck by deaths alone, and by the swarm.
+    let large = |workload: &Workload| workload.replicas > 0 || workload.name == "many revisions (21)";
     all.iter_mut().filter(|workload| large(workload)).for_each(|workload| workload.is_large = true);
     all
 }
