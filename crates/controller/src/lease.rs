@@ -123,27 +123,25 @@ impl Wish<'_> {
     /// The shards of `table` that should be somebody else's: no new work on them.
     pub fn surplus(&self, table: &Table, dead: &BTreeMap<String, u64>) -> BTreeSet<Shard> {
         let live = self.live(table, dead);
-        table.of(self.me).into_iter().filter(|shard| best(*shard, &live) != Some(self.me)).collect()
+        table.of(self.me).into_iter().filter(|shard| live.best(*shard) != Some(self.me)).collect()
     }
 
     /// The claim to make now, if any.
     pub fn claim(&self, table: &Table, dead: &BTreeMap<String, u64>) -> Option<Claim> {
         let live = self.live(table, dead);
-        let mut owners = table.owners.clone();
-        let mut removed = BTreeMap::new();
+        let (mut changes, mut removed) = (BTreeMap::new(), BTreeMap::new());
         for shard in Shard::all() {
-            let best = best(shard, &live);
+            let best = live.best(shard);
             match table.owners.get(&shard).map(String::as_str) {
-                Some(owner) if owner == self.me => match best {
-                    _ if self.busy.contains(&shard) || best == Some(self.me) => {}
-                    Some(other) => drop(owners.insert(shard, other.to_owned())),
-                    None => drop(owners.remove(&shard)),
-                },
+                Some(owner) if owner == self.me => {
+                    let stays = best == Some(self.me) || self.busy.contains(&shard);
+                    changes.extend((!stays).then(|| (shard, best)));
+                }
                 Some(owner) if live.contains(owner) => {}
                 owner if best == Some(self.me) => {
                     let died = owner.and_then(|owner| dead.get_key_value(owner));
                     removed.extend(died.map(|(owner, version)| (owner.clone(), *version)));
-                    owners.insert(shard, self.me.to_owned());
+                    changes.insert(shard, best);
                 }
                 Some(_) | None => {}
             }
@@ -151,19 +149,49 @@ impl Wish<'_> {
         // Who died without owning anything is removed by whoever comes first.
         let idle = dead.iter().filter(|(member, _)| !table.owners.values().any(|owner| owner == *member));
         removed.extend(idle.map(|(member, version)| (member.clone(), *version)));
-        (owners != table.owners || !removed.is_empty()).then_some(Claim { epoch: table.epoch, owners, removed })
+        // Every second or so nothing is to be changed: only then nothing is copied.
+        (!changes.is_empty() || !removed.is_empty()).then(|| {
+            let mut owners = table.owners.clone();
+            owners.retain(|shard, _| !changes.contains_key(shard));
+            owners.extend(changes.into_iter().filter_map(|(shard, owner)| Some((shard, owner?.to_owned()))));
+            Claim { epoch: table.epoch, owners, removed }
+        })
     }
 
-    fn live<'t>(&self, table: &'t Table, dead: &BTreeMap<String, u64>) -> BTreeSet<&'t str> {
+    fn live<'t>(&self, table: &'t Table, dead: &BTreeMap<String, u64>) -> Live<'t> {
         let all = table.members.keys().map(String::as_str);
-        all.filter(|member| !(dead.contains_key(*member) || self.leaving && *member == self.me)).collect()
+        Live::new(all.filter(|member| !(dead.contains_key(*member) || self.leaving && *member == self.me)))
     }
 }
 
-/// Whose a shard should be: rendezvous hashing, so that a member that comes or goes moves only its own share.
-fn best<'t>(shard: Shard, live: &BTreeSet<&'t str>) -> Option<&'t str> {
-    let score = |member: &str| Sha256::new().chain_update(member).chain_update([shard.number()]).finalize();
-    live.iter().copied().max_by_key(|member| score(member))
+/// The members that live, and whose a shard should be among them.
+struct Live<'t>(BTreeMap<&'t str, u64>);
+
+impl<'t> Live<'t> {
+    fn new(members: impl Iterator<Item = &'t str>) -> Self {
+        let seed = |member: &str| {
+            let digest = Sha256::digest(member);
+            digest.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte))
+        };
+        Self(members.map(|member| (member, seed(member))).collect())
+    }
+
+    fn contains(&self, member: &str) -> bool {
+        self.0.contains_key(member)
+    }
+
+    /// Whose `shard` should be: rendezvous hashing, so that a member that comes or goes moves only its own share.
+    fn best(&self, shard: Shard) -> Option<&'t str> {
+        self.0.iter().max_by_key(|(_, seed)| mixed(**seed ^ u64::from(shard.number()))).map(|(member, _)| *member)
+    }
+}
+
+/// Every bit of `number` in every bit of the result: the finalizer of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014). Of
+/// 256 shards a replica asks every second, so a cryptographic hash a shard and member would be most of its work.
+fn mixed(number: u64) -> u64 {
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
 }
 
 #[cfg(test)]

@@ -99,9 +99,8 @@ impl Live {
 
     /// Its deployments, PRIMARY first where there is one.
     pub fn deployments(&self) -> Vec<Deployment> {
-        let list = self.document.get("deployments").and_then(Value::as_array).cloned().unwrap_or_default();
-        let mut deployments: Vec<Deployment> =
-            list.into_iter().filter_map(|entry| serde_json::from_value(entry).ok()).collect();
+        let list = self.document.get("deployments").and_then(Value::as_array).into_iter().flatten();
+        let mut deployments: Vec<Deployment> = list.filter_map(|entry| Deployment::deserialize(entry).ok()).collect();
         deployments.sort_by_key(|deployment| deployment.status != "PRIMARY");
         deployments
     }
@@ -263,7 +262,9 @@ pub fn diff(live: &Live, wanted: &Wanted, revision: Option<&str>, count: Option<
 }
 
 /// The UpdateService request that puts `differences` right; none when nothing differs.
-pub fn update(wanted: &Wanted, differences: &[Difference]) -> Option<Value> {
+pub fn update<'a>(wanted: &Wanted, differences: impl IntoIterator<Item = &'a Difference>) -> Option<Value> {
+    let mut differences = differences.into_iter().peekable();
+    differences.peek()?;
     let mut request = Map::new();
     // The deployment configuration is sent whole, defaults written out: whether ECS merges its parts is undocumented.
     let whole = normal::service(&wanted.settings, &["deploymentConfiguration"]);
@@ -275,9 +276,6 @@ pub fn update(wanted: &Wanted, differences: &[Difference]) -> Option<Value> {
     if has(Bug::DropsCapacity) && request.contains_key("taskDefinition") {
         request
             .insert("deploymentConfiguration".to_owned(), json!({"minimumHealthyPercent": 0, "maximumPercent": 200}));
-    }
-    if request.is_empty() {
-        return None;
     }
     // ECS demands a new deployment together with any change of the strategy (CloudFormation: AWS::ECS::Service).
     if request.contains_key("capacityProviderStrategy") {

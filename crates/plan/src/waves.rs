@@ -76,8 +76,9 @@ fn toward(wanted: &Wanted, observed: &Observed) -> Plan {
         return gated(gate);
     }
     let revision = Revision::choose(wanted, observed);
+    let compared = Compared::with(wanted, observed, &revision);
     let mut plan = Plan { revision: revision.arn().map(str::to_owned), ..Plan::default() };
-    plan.differences = differences(wanted, observed, &revision);
+    plan.differences = differences(wanted, observed, (&revision, &compared));
     plan.drift = !plan.differences.is_empty() && was_applied(wanted, observed, &revision);
     plan.rollout = observed.active_service().zip(revision.arn()).map(|(live, arn)| rollout::judge(live, arn));
     plan.gate = guard::suspended(wanted).or_else(|| held(observed, &revision));
@@ -93,7 +94,7 @@ fn toward(wanted: &Wanted, observed: &Observed) -> Plan {
     let held = matches!(plan.gate, Some(Gate::RolledBack(_)));
     plan.explaining = look::explaining(wanted, observed, revision.arn(), held);
     if plan.gate.is_none() {
-        plan.waves = waves(wanted, observed, &revision);
+        plan.waves = waves(wanted, observed, (&revision, &compared));
     }
     if plan.gate.is_none() && plan.waves.is_empty() && plan.rollout == Some(Rollout::Done) {
         plan.explaining.extend(look::verifying(wanted, observed));
@@ -124,7 +125,7 @@ fn unconcerned(observed: &Observed) -> Plan {
 }
 
 /// Everything in the order in which each thing needs the ones before it.
-fn waves(wanted: &Wanted, observed: &Observed, revision: &Revision) -> Vec<Wave> {
+fn waves(wanted: &Wanted, observed: &Observed, (revision, compared): (&Revision, &Compared)) -> Vec<Wave> {
     let mut waves = Waves(Vec::new());
     let group = wanted.log_group_beside(observed.log_group.present());
     let logs = group.map(|group| log_group::changes(&observed.log_group, &group, &wanted.tags)).unwrap_or_default();
@@ -133,7 +134,7 @@ fn waves(wanted: &Wanted, observed: &Observed, revision: &Revision) -> Vec<Wave>
     waves.add("echo", echo_tag(wanted, observed).into_iter().map(Action::TaskDefinition));
     waves.add("freeze count", freeze_count(wanted, observed).into_iter().map(Action::Service));
     waves.add("end scaling", end_scaling(wanted, observed).into_iter().map(Action::Scaling));
-    waves.add("service", service_change(wanted, observed, revision).into_iter().map(Action::Service));
+    waves.add("service", service_change(wanted, observed, (revision, compared)).into_iter().map(Action::Service));
     let (target, rest) = scaling_changes(wanted, observed);
     waves.add("scalable target", target.into_iter().map(Action::Scaling));
     waves.add("scaling policies", rest.into_iter().map(Action::Scaling));
@@ -250,7 +251,24 @@ fn is_left_alone(wanted: &Wanted, plan: &Plan) -> bool {
     plan.drift && wanted.agent.spec.drift.mode != DriftMode::Correct && !wanted.circumstances.force
 }
 
-fn differences(wanted: &Wanted, observed: &Observed, revision: &Revision) -> Vec<Difference> {
+/// The service as it should be, and where it differs.
+struct Compared {
+    want: service::Wanted,
+    /// A revision yet to be registered is a difference like any other, called [`REGISTERED_ABOVE`].
+    differences: Vec<Difference>,
+}
+
+impl Compared {
+    fn with(wanted: &Wanted, observed: &Observed, revision: &Revision) -> Self {
+        let want = service_wanted(wanted, observed);
+        let arn = Some(revision.arn().unwrap_or(REGISTERED_ABOVE));
+        let live = observed.active_service();
+        let differences = live.map(|live| service::diff(live, &want, arn, count(wanted, observed)));
+        Self { want, differences: differences.unwrap_or_default() }
+    }
+}
+
+fn differences(wanted: &Wanted, observed: &Observed, (revision, compared): (&Revision, &Compared)) -> Vec<Difference> {
     let Some(live) = observed.active_service() else {
         return Vec::new();
     };
@@ -261,9 +279,9 @@ fn differences(wanted: &Wanted, observed: &Observed, revision: &Revision) -> Vec
         let path = "/taskDefinition/status";
         differences.extend(difference::between(path, &json!(status), &json!("ACTIVE"), Effect::RestartsTasks));
     }
-    let want = service_wanted(wanted, observed);
     // A revision yet to be registered differs through its content, told field by field; it has no ARN to compare.
-    differences.extend(service::diff(live, &want, revision.arn(), count(wanted, observed)));
+    let nameless = |difference: &&Difference| difference.want != REGISTERED_ABOVE;
+    differences.extend(compared.differences.iter().filter(nameless).cloned());
     differences.extend(scaling_differences(wanted, observed));
     let have = live.tags();
     differences.extend(tags::differences(&have, &wanted.service_tags(&have)));
@@ -319,8 +337,11 @@ fn ending_scaling(wanted: &Wanted, observed: &Observed) -> bool {
     !wanted.agent.spec.autoscaling.enabled && observed.scaling.present().is_some_and(scaling::Live::is_ours)
 }
 
-fn service_change(wanted: &Wanted, observed: &Observed, revision: &Revision) -> Vec<service::Change> {
-    let want = service_wanted(wanted, observed);
+fn service_change(
+    wanted: &Wanted,
+    observed: &Observed,
+    (revision, Compared { want, differences }): (&Revision, &Compared),
+) -> Vec<service::Change> {
     let arn = revision.arn().unwrap_or(REGISTERED_ABOVE);
     let Some(live) = observed.active_service() else {
         let count = first_count(wanted);
@@ -331,15 +352,14 @@ fn service_change(wanted: &Wanted, observed: &Observed, revision: &Revision) -> 
         if wanted.agent.spec.autoscaling.enabled && wanted.agent.spec.drift.mode != DriftMode::Correct {
             tags.remove(tags::GENERATION);
         }
-        return vec![service::Change::Create(service::create(&want, arn, count, &tags))];
+        return vec![service::Change::Create(service::create(want, arn, count, &tags))];
     };
-    let mut differences = service::diff(live, &want, Some(arn), count(wanted, observed));
     if differences.is_empty() && wanted.circumstances.force && needs_retry(live, arn) {
         let request = json!({"cluster": want.cluster, "service": want.name, "forceNewDeployment": true});
         return vec![service::Change::Update(request)];
     }
-    differences.retain(|difference| difference.effect != Effect::Replaces);
-    let Some(request) = service::update(&want, &differences) else {
+    let changeable = differences.iter().filter(|difference| difference.effect != Effect::Replaces);
+    let Some(request) = service::update(want, changeable) else {
         return Vec::new();
     };
     // What ECS will not describe is remembered together with its sending, or the next look would miss it again.
@@ -361,14 +381,23 @@ fn service_wanted(wanted: &Wanted, observed: &Observed) -> service::Wanted {
     if let Some(live) = live {
         service::keep_moved_target_group(&mut want, live);
         service::forget_sent(&mut want, &wanted.agent, live);
-        let document = Value::Object(live.document.clone());
-        let mut settings = Value::Object(std::mem::take(&mut want.settings));
-        for pointer in wanted.agent.spec.drift.ignore.iter().filter_map(|path| path.strip_prefix("/service")) {
-            crate::merge::keep_live(&mut settings, Some(&document), pointer);
-        }
-        want.settings = settings.as_object().cloned().unwrap_or_default();
+        keep_live(&mut want, live, &wanted.agent.spec.drift.ignore);
     }
     want
+}
+
+/// Drift that is to be ignored is no difference.
+fn keep_live(want: &mut service::Wanted, live: &service::Live, ignore: &[String]) {
+    let pointers: Vec<&str> = ignore.iter().filter_map(|path| path.strip_prefix("/service")).collect();
+    if pointers.is_empty() {
+        return;
+    }
+    let document = Value::Object(live.document.clone());
+    let mut settings = Value::Object(std::mem::take(&mut want.settings));
+    for pointer in pointers {
+        crate::merge::keep_live(&mut settings, Some(&document), pointer);
+    }
+    want.settings = settings.as_object().cloned().unwrap_or_default();
 }
 
 /// The task count that is ours to say: none while scaling - ours or somebody else's - owns it or may own it.

@@ -5,6 +5,10 @@ use serde_json::{Value, json};
 /// A target group that every world has, behind a load balancer.
 pub const TARGET_GROUP: &str = "arn:aws:elasticloadbalancing:us-east-1:111122223333:targetgroup/bots/73e2d6bc24d8a067";
 
+/// A second one, for deployments that shift traffic.
+pub const OTHER_GROUP: &str =
+    "arn:aws:elasticloadbalancing:us-east-1:111122223333:targetgroup/bots-green/83e2d6bc24d8a067";
+
 /// A spec in the making.
 #[derive(Clone, Debug)]
 pub struct Agent(Value);
@@ -78,6 +82,20 @@ impl Agent {
     #[must_use]
     pub fn behind_the_load_balancer(self) -> Self {
         self.with("loadBalancer", json!({"targetGroupArn": TARGET_GROUP, "gracePeriod": 30}))
+    }
+
+    /// Puts it behind both target groups of the world; a deployment shifts traffic from one to the other.
+    #[must_use]
+    pub fn blue_green(self) -> Self {
+        let alternate = json!({
+            "targetGroupArn": OTHER_GROUP,
+            "productionListenerRule":
+                "arn:aws:elasticloadbalancing:us-east-1:111122223333:listener-rule/app/front/1a/2b/3c",
+            "roleArn": "arn:aws:iam::111122223333:role/traffic",
+        });
+        self.behind_the_load_balancer()
+            .with("loadBalancer/alternate", alternate)
+            .with("rollout", json!({"strategy": "BlueGreen", "bakeMinutes": 1}))
     }
 
     /// The whole document.

@@ -48,13 +48,13 @@ use crate::state;
 use crate::wiring::{self, REGION, TABLE};
 
 /// Time between two sweeps.
-const RESYNC: Duration = Duration::from_mins(5);
+const RESYNC: Duration = Duration::from_mins(10);
 /// Replicas look at the lease table so often: more would cost more than all the rest of a scenario.
 const LOOK: Duration = Duration::from_secs(4);
 
 /// Time between two sweeps. Shorter among replicas: they beat and look all the time.
 pub(crate) fn resync(has_peers: bool) -> Duration {
-    if has_peers { Duration::from_mins(2) } else { RESYNC }
+    if has_peers { Duration::from_mins(1) } else { RESYNC }
 }
 
 /// From the death of a process to the next one's start.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use fargateer_api::Key;
 use fargateer_controller::controller::Force;
-use fargateer_controller::port::Snapshot;
+use fargateer_controller::port::{Document, Snapshot};
 use fargateer_plan::normal::SERVER_OWNED;
 use fargateer_sim::Simulation;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::operator::{Host, asking};
 use crate::plan::{Act, Meddling, Outage};
-use crate::source::snapshot;
+use crate::source::{self, showing};
 use crate::state::{self, Ask as _};
 use crate::wiring::REGION;
 
@@ -24,7 +24,8 @@ pub(crate) struct People {
     hosts: Vec<Host>,
     host: Host,
     feeds: Feeds,
-    specs: BTreeMap<String, Value>,
+    /// What stands in the source, read once: it is shown every minute.
+    specs: BTreeMap<Key, Vec<Document>>,
     outage: Option<Outage>,
 }
 
@@ -37,9 +38,9 @@ impl People {
     /// The source is read again.
     pub(crate) fn read(&self) {
         let shown = match self.outage {
-            None => snapshot(&self.specs, true),
-            Some(Outage::Unreadable) => snapshot(&BTreeMap::new(), false),
-            Some(Outage::Empty) => snapshot(&BTreeMap::new(), true),
+            None => showing(self.specs.clone(), true),
+            Some(Outage::Unreadable) => showing(BTreeMap::new(), false),
+            Some(Outage::Empty) => showing(BTreeMap::new(), true),
         };
         // Nobody listens while no process runs; the next one reads the newest.
         for feed in &self.feeds {
@@ -83,13 +84,13 @@ impl People {
                 let name = document["metadata"]["name"].as_str().unwrap_or_default().to_owned();
                 let now = self.host.sim.now();
                 self.host.records.lock().truth.write(&name, document, now);
-                self.specs.insert(name, document.clone());
+                self.specs.insert(Key::new(&name), vec![source::document(&name, document)]);
             }
             Act::Garble(name) => {
-                self.specs.insert(name.clone(), json!("not a spec"));
+                self.specs.insert(Key::new(name), vec![source::document(name, &json!("not a spec"))]);
             }
             Act::Delete(name) => {
-                self.specs.remove(name);
+                self.specs.remove(&Key::new(name));
                 self.host.records.lock().truth.delete(name);
             }
             Act::Lose(outage) => self.outage = Some(*outage),
@@ -113,7 +114,8 @@ impl People {
         let (cluster, service) = self.home(name);
         let mut aws = asking(&self.host.sim);
         let live = state::service(&mut aws, &cluster, &service);
-        if meddling == Meddling::Disown && live["status"] == "ACTIVE" {
+        let takes = matches!(meddling, Meddling::Disown | Meddling::TakeOver);
+        if takes && live["status"] == "ACTIVE" {
             self.host.records.lock().truth.disowned.push(name.to_owned());
         }
         let scaling = matches!(meddling, Meddling::Deregister | Meddling::Range(..) | Meddling::Policy);
@@ -174,6 +176,10 @@ impl People {
             }
             Meddling::Untag => untag("team"),
             Meddling::Disown => untag("fargateer:owner"),
+            Meddling::TakeOver => {
+                let tags = json!([{"key": "fargateer:owner", "value": "another"}]);
+                ("ecs", "TagResource", json!({"resourceArn": live["serviceArn"], "tags": tags}))
+            }
             Meddling::Retention(days) => {
                 ("logs", "PutRetentionPolicy", json!({"logGroupName": group, "retentionInDays": days}))
             }

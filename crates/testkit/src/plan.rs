@@ -123,6 +123,8 @@ pub enum Meddling {
     Untag,
     /// The owner tag is removed: hands off.
     Disown,
+    /// Another installation takes it over, by the owner tag: hands off.
+    TakeOver,
     /// The log group's retention.
     Retention(u32),
     /// The log group is deleted.

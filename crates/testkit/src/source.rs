@@ -42,11 +42,16 @@ impl Source for Fed {
 
 /// A snapshot of `specs` by name. A spec that cannot be read, or is refused, is a document with its faults.
 pub fn snapshot(specs: &BTreeMap<String, Value>, whole: bool) -> Snapshot {
-    let documents = specs.iter().map(|(name, spec)| (Key::new(name), vec![document(name, spec)]));
-    Snapshot { source: "scenario".to_owned(), whole, documents: documents.collect(), faults: Vec::new() }
+    showing(specs.iter().map(|(name, spec)| (Key::new(name), vec![document(name, spec)])).collect(), whole)
 }
 
-fn document(name: &str, spec: &Value) -> Document {
+/// A snapshot of documents that were read already.
+pub(crate) fn showing(documents: BTreeMap<Key, Vec<Document>>, whole: bool) -> Snapshot {
+    Snapshot { source: "scenario".to_owned(), whole, documents, faults: Vec::new() }
+}
+
+/// What `spec` says about `name`.
+pub(crate) fn document(name: &str, spec: &Value) -> Document {
     let source = SourceStatus { location: format!("scenario/{name}.yaml:1"), ..SourceStatus::default() };
     match serde_json::from_value::<AgentDeployment>(spec.clone()) {
         Ok(agent) => {

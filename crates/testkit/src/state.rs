@@ -90,13 +90,17 @@ fn service_differs(live: &Value, agent: &AgentDeployment) -> Option<String> {
         list.as_array().into_iter().flatten().filter_map(|item| Some(item.as_str()?.to_owned())).collect()
     };
     let spec = &agent.spec;
-    let group = spec.load_balancer.as_ref().and_then(|balancer| balancer.target_group_arn.clone());
+    let balancer = spec.load_balancer.as_ref();
+    let group = balancer.and_then(|balancer| balancer.target_group_arn.clone());
+    // A deployment that shifts traffic moves the service to the other target group, and it stays there (lesson 20).
+    let other = balancer.and_then(|balancer| Some(balancer.alternate.as_ref()?.target_group_arn.clone()));
+    let attached = live["loadBalancers"][0]["targetGroupArn"].as_str().map(str::to_owned);
     let has = tags(&live["tags"]);
     let untagged = spec.tags.iter().find(|(key, value)| has.get(*key) != Some(*value));
     let differs = [
         ("subnets", set(&network["subnets"]) != spec.network.subnets.iter().cloned().collect()),
         ("security groups", set(&network["securityGroups"]) != spec.network.security_groups.iter().cloned().collect()),
-        ("target group", live["loadBalancers"][0]["targetGroupArn"].as_str().map(str::to_owned) != group),
+        ("target group", attached != group && (other.is_none() || attached != other)),
         ("exec", live["enableExecuteCommand"].as_bool().unwrap_or_default() != spec.enable_execute_command),
         ("tags", untagged.is_some()),
         ("minimum healthy", {

@@ -13,7 +13,9 @@ use crate::plan::{Act, Blow, Meddling, Outage, Plan, Slip, Slipping, Spell, Step
 
 /// The plan of `seed`.
 pub fn plan(seed: u64) -> Plan {
-    let mut drawing = Drawing { random: Rng::with_seed(seed), seed, steps: Vec::new(), replicas: Plan::default() };
+    let mut random = Rng::with_seed(seed);
+    let scale = if random.u32(0..8) == 0 { LARGE } else { SMALL };
+    let mut drawing = Drawing { random, scale, seed, steps: Vec::new(), replicas: Plan::default() };
     drawing.people();
     drawing.peers();
     let (strikes, spells, slips) = (drawing.strikes(), drawing.spells(), drawing.slips());
@@ -22,8 +24,26 @@ pub fn plan(seed: u64) -> Plan {
     Plan { name: "swarm".to_owned(), seed, steps, strikes, spells, slips, ..drawing.replicas }
 }
 
+/// How much happens in a plan. What breaks at all breaks in small plans, too, and of those there are many in the time of a
+/// large one; every eighth is large all the same, for what takes several agents, many edits or an hour.
+#[derive(Clone, Copy)]
+struct Scale {
+    /// Agents at most.
+    agents: usize,
+    /// Acts of one agent's life, fewer than.
+    acts: u32,
+    /// People act for so long, in seconds.
+    length: (u64, u64),
+    /// The calls that may be struck.
+    calls: u64,
+}
+
+const SMALL: Scale = Scale { agents: 2, acts: 4, length: (200, 900), calls: 60 };
+const LARGE: Scale = Scale { agents: 4, acts: 8, length: (300, 3600), calls: 160 };
+
 struct Drawing {
     random: Rng,
+    scale: Scale,
     seed: u64,
     steps: Vec<Step>,
     /// How many replicas there are, and what befalls their leases.
@@ -39,21 +59,21 @@ impl Drawing {
         self.random.u32(0..number) == 0
     }
 
-    /// One to four agents, each with a life of its own, and what happens to them all.
+    /// A few agents, each with a life of its own, and what happens to them all.
     fn people(&mut self) {
-        let count = self.random.usize(1..=4);
+        let count = self.random.usize(1..=self.scale.agents);
         self.at(0, Act::Behave(":bad".to_owned(), Behaviour::Healthy));
         let bad = self.bad_behaviour();
         self.at(0, Act::Behave(":bad".to_owned(), bad));
-        let length = self.random.u64(300..3600);
+        let length = self.random.u64(self.scale.length.0..self.scale.length.1);
         for number in 0..count {
-            self.life(&format!("bot-{number}"), length, count > 2 && number == 0);
+            self.life(&format!("bot-{number}"), length, count > 1 && number == 0);
         }
         self.process(length);
         if self.one_in(4) {
             let begin = self.random.u64(60..length);
             let outage = if self.random.bool() { Outage::Empty } else { Outage::Unreadable };
-            let end = begin + self.random.u64(30..600);
+            let end = begin + self.random.u64(30..(length / 2).min(600));
             self.at(begin, Act::Lose(outage));
             self.at(end, Act::Restore);
         }
@@ -73,7 +93,7 @@ impl Drawing {
         let mut agent = self.agent(name);
         let mut now = self.random.u64(0..30);
         self.at(now, Act::Write(agent.clone().document()));
-        for _ in 0..self.random.u32(0..8) {
+        for _ in 0..self.random.u32(0..self.scale.acts) {
             now += self.pause(length);
             match self.random.u32(0..10) {
                 0..=5 => {
@@ -109,7 +129,10 @@ impl Drawing {
                 let back = now + self.random.u64(10..500);
                 self.at(back, Act::Write(agent.clone().document()));
             }
-            6 => self.at(now, Act::Meddle(name.to_owned(), Meddling::Disown)),
+            6 => {
+                let taken = if self.random.bool() { Meddling::Disown } else { Meddling::TakeOver };
+                self.at(now, Act::Meddle(name.to_owned(), taken));
+            }
             7 => self.at(now, Act::Poison(name.to_owned())),
             8 => self.at(now, Act::Retry(name.to_owned())),
             _ => {}
@@ -130,7 +153,8 @@ impl Drawing {
 
     /// One change to a spec.
     fn edited(&mut self, agent: Agent, name: &str) -> Agent {
-        match self.random.u32(0..14) {
+        match self.random.u32(0..15) {
+            14 => agent.blue_green(),
             0..=2 => agent.with_env("N", &self.random.u32(0..4).to_string()),
             3..=4 => agent.with_tasks(self.random.u32(0..4)),
             5 => agent.scaled(self.random.u32(1..3), self.random.u32(3..7)),
@@ -181,14 +205,14 @@ impl Drawing {
         }
     }
 
-    /// Every fortieth time there are several processes, and trouble with their leases (F13, F15).
+    /// Every fiftieth time there are several processes, and trouble with their leases (F13, F15).
     fn peers(&mut self) {
-        if !self.one_in(40) {
+        if !self.one_in(50) {
             return;
         }
         let replicas = self.random.usize(2..=3);
         for _ in 0..self.random.u32(1..5) {
-            let (number, now) = (self.random.usize(0..replicas), self.random.u64(1..1200));
+            let (number, now) = (self.random.usize(0..replicas), self.random.u64(1..self.scale.length.1.min(1200)));
             let act = match self.random.u32(0..6) {
                 0 => Act::Stop,
                 1 => Act::Freeze(self.random.u64(5..120)),
@@ -214,7 +238,7 @@ impl Drawing {
         let number = self.random.u32(0..6);
         let mut strikes: Vec<Strike> = (0..number)
             .map(|_| {
-                let call = self.random.u64(1..160);
+                let call = self.random.u64(1..self.scale.calls);
                 let blow = match self.random.u32(0..6) {
                     0 => Blow::CrashBefore,
                     1 => Blow::CrashAfter,
@@ -233,7 +257,7 @@ impl Drawing {
     fn spells(&mut self) -> Vec<Spell> {
         let number = self.random.u32(0..5);
         let spell = |drawing: &mut Self| {
-            let from = drawing.random.u64(0..3000);
+            let from = drawing.random.u64(0..drawing.scale.length.1);
             let percent = drawing.random.choice([3, 10, 30, 100]).unwrap_or(10);
             let long = if percent == 100 { 90 } else { 900 };
             let until = from + drawing.random.u64(5..long);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use fargateer_api::AgentDeployment;
+use fargateer_api::{AgentDeployment, Generation};
 use serde_json::Value;
 
 /// What people want of one agent.
@@ -21,6 +21,8 @@ pub(crate) struct Truth {
     agents: BTreeMap<String, Want>,
     /// Every wording an agent ever had, by its generation: a status speaks of one of them.
     wordings: BTreeMap<(String, String), AgentDeployment>,
+    /// The generation of what is wanted of each agent, or was.
+    generations: BTreeMap<String, Generation>,
     /// Agents somebody took the owner tag from: hands off.
     pub(crate) disowned: Vec<String>,
     /// Agents whose passes panic.
@@ -42,8 +44,9 @@ impl Truth {
         if !fargateer_api::validate::check(&agent).is_empty() {
             return;
         }
-        let generation = fargateer_api::Generation::of(&agent.spec).to_string();
-        self.wordings.insert((name.to_owned(), generation), agent.clone());
+        let generation = Generation::of(&agent.spec);
+        self.wordings.insert((name.to_owned(), generation.to_string()), agent.clone());
+        self.generations.insert(name.to_owned(), generation);
         self.agents.insert(name.to_owned(), Want::Present(Box::new(agent)));
     }
 
@@ -65,6 +68,11 @@ impl Truth {
             Some(Want::Present(agent)) => Some(agent),
             Some(Want::Absent(_)) | None => None,
         }
+    }
+
+    /// The generation of the newest good wording of `name`.
+    pub(crate) fn generation(&self, name: &str) -> Option<&Generation> {
+        self.generations.get(name)
     }
 
     /// The wording of `generation`.

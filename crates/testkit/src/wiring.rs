@@ -7,7 +7,7 @@ use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_async::time::SharedTimeSource;
 use fargateer_sim::{Seed, Simulation};
 
-use crate::agent::TARGET_GROUP;
+use crate::agent::{OTHER_GROUP, TARGET_GROUP};
 use crate::clock::VirtualClock;
 
 /// The region of every scenario.
@@ -28,13 +28,16 @@ pub fn config(sim: &Simulation, access_key: &str, clock: &VirtualClock) -> SdkCo
         .build()
 }
 
-/// Two clusters and a target group, as every scenario finds them.
+/// The clusters of every scenario.
+pub(crate) const CLUSTERS: [&str; 2] = ["agents", "batch"];
+
+/// Two clusters and two target groups, as every scenario finds them.
 pub fn seed() -> Seed {
     Seed {
         region: REGION.to_owned(),
-        clusters: vec!["agents".to_owned(), "batch".to_owned()],
+        clusters: CLUSTERS.map(str::to_owned).to_vec(),
         capacity_providers: true,
-        target_groups: vec![TARGET_GROUP.to_owned()],
+        target_groups: vec![TARGET_GROUP.to_owned(), OTHER_GROUP.to_owned()],
         ..Seed::default()
     }
 }

@@ -77,7 +77,8 @@ fn full(name: &str) -> Agent {
 /// All workloads.
 pub fn all() -> Vec<Workload> {
     let mut all =
-        [making(), changing(), rescaling(), rearranging(), ending(), failing(), drifting(), sharing()].concat();
+        [making(), changing(), rescaling(), rearranging(), ending(), failing(), drifting(), learning(), sharing()]
+            .concat();
     // Replicas beat and look all the time: they are struck by deaths alone, and by the swarm.
     let large = |workload: &Workload| workload.replicas > 0 || workload.name == "many revisions (21)";
     all.iter_mut().filter(|workload| large(workload)).for_each(|workload| workload.is_large = true);
@@ -311,6 +312,43 @@ fn failing() -> Vec<Workload> {
             then("a slow start (11, 12)", &[bot("bot")], vec![(0, write(&bad(bot("bot"))))]),
             "bot:bad",
             slow,
+        ),
+    ]
+}
+
+/// What other tools get wrong and no other workload is about.
+fn learning() -> Vec<Workload> {
+    let defaults = bot("bot")
+        .with_tasks(1)
+        .with("resources", json!({"cpu": 256, "memory": 512, "architecture": "X86_64"}))
+        .with("network/assignPublicIp", json!(false))
+        .with("container/port", json!(8000))
+        .with("logging", json!({"enabled": true, "group": "/ecs/bot", "retentionDays": 30}))
+        .with("rollout", json!({"strategy": "Rolling", "minimumHealthyPercent": 100, "maximumPercent": 200}));
+    let long = bot("bot")
+        .with("cluster", json!("arn:aws:ecs:us-east-1:111122223333:cluster/agents"))
+        .with("roles/execution", json!("execution"));
+    let unlisted = bot("bot").with("overrides/taskDefinition", json!({"enableFaultInjection": true}));
+    let lost = bot("lost").with("cluster", json!("nowhere"));
+    vec![
+        then(
+            "the same again, to a process that knows nothing (1)",
+            &[full("bot")],
+            vec![(0, Act::KillAndForget), (0, write(&full("bot")))],
+        ),
+        then("every default written out (3)", &[bot("bot")], vec![(0, write(&defaults))]),
+        then("names as ARNs (26)", &[bot("bot")], vec![(0, write(&long))]),
+        then("an unlisted field (19)", &[bot("bot")], vec![(0, write(&unlisted))]),
+        first("one cluster is not there, the other is (13)", &[lost, bot("bot")]),
+        then(
+            "blue/green moves the target groups (20)",
+            &[bot("bot").blue_green()],
+            vec![(0, write(&bot("bot").blue_green().with_env("A", "1")))],
+        ),
+        then(
+            "another installation's (23)",
+            &[full("bot"), bot("keeper")],
+            vec![(0, Act::Meddle("bot".to_owned(), Meddling::TakeOver)), (1, write(&full("bot").with_env("A", "1")))],
         ),
     ]
 }
