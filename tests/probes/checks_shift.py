@@ -146,3 +146,12 @@ def check_resolved_target_group(aws):
     [revision] = aws.ecs.describe_service_revisions(serviceRevisionArns=[arn])["serviceRevisions"]
     resolved = revision["resolvedConfiguration"]["loadBalancers"][0]
     contains(resolved, {"targetGroupArn": shifted.green, "productionListenerRule": shifted.rule})
+
+
+def check_gradual_shift_needs_something_to_shift(aws):
+    """LINEAR and CANARY need a load balancer or Service Connect."""
+    # facts 4.6
+    cluster = aws.cluster()
+    for strategy in ("LINEAR", "CANARY"):
+        configuration = {"strategy": strategy}
+        refused("InvalidParameterException", aws.service, cluster=cluster, deploymentConfiguration=configuration)
