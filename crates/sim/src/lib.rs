@@ -51,6 +51,6 @@ pub use behaviour::Behaviour;
 pub use call::Call;
 pub use fault::{Fault, FaultKind, Omission, Paging};
 pub use seed::Seed;
-pub use settings::{Networks, Registry, Settings, Times};
+pub use settings::{Networks, Registry, Settings, Strict, Times};
 pub use simulation::Simulation;
 pub use witness::{Meeting, View, Witness};
