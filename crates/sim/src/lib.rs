@@ -42,6 +42,7 @@ mod sqs;
 mod state;
 mod sts;
 mod tag;
+mod wildcard;
 mod window;
 mod wire;
 mod witness;
