@@ -169,6 +169,24 @@ impl Default for Times {
 }
 
 impl Times {
+    /// Every step a few seconds at most, for somebody who watches: a service is steady after seven, and an alarm goes off after ten.
+    pub fn brisk() -> Self {
+        Self {
+            provision: Duration::from_secs(2),
+            pull: Duration::from_secs(2),
+            start: Duration::from_secs(1),
+            health: Duration::from_secs(3),
+            settle: Duration::from_secs(2),
+            unhealthy: Duration::from_secs(15),
+            crash: Duration::from_secs(1),
+            drain: Duration::from_secs(2),
+            stop: Duration::from_secs(1),
+            deprovision: Duration::from_secs(1),
+            alarm: Duration::from_secs(10),
+            ..Self::default()
+        }
+    }
+
     /// Everything at once, for tests in which the order of things matters and time does not.
     ///
     /// The scheduler still pauses a second before it replaces a failed task, so that a crash loop takes time.

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use fargateer_sim::{Registry, Simulation, Strict};
+use fargateer_sim::{Registry, Simulation, Strict, Times};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +24,9 @@ pub(crate) async fn run(args: SimArgs) -> anyhow::Result<ExitCode> {
         lenient: true,
         strict: Strict { images: false, log_groups: false },
         speed: args.speed,
+        times: Times::brisk(),
+        // In creation when made, and there when next looked at: not everybody waits.
+        table_delay: Duration::from_millis(1),
         // As the specification of the protocol has it: an image client of any make shall be content.
         registry: Registry { breaks_chunks: false, ..Registry::default() },
         ..fargateer_sim::Settings::default()
