@@ -124,7 +124,7 @@ def check_canary(aws):
 def check_linear(aws):
     """A linear deployment moves the traffic in equal steps."""
     # facts 4.6
-    linear = {"stepPercent": 40.0, "stepBakeTimeInMinutes": 1}
+    linear = {"stepPercent": 40.0, "stepBakeTimeInMinutes": 3}
     shifted = Shifted(aws, "LINEAR", linearConfiguration=linear)
     shifted.update()
     seen = [shifted.weights()[shifted.green]]
