@@ -511,3 +511,12 @@ def check_everything_sent_comes_back(aws):
     contains(aws.definition(container)["containerDefinitions"][0], container)
     platform = {"cpuArchitecture": "ARM64", "operatingSystemFamily": "LINUX"}
     same(aws.definition(runtimePlatform=platform)["runtimePlatform"], platform)
+
+
+def check_ports_are_not_shared(aws):
+    """Containers of an awsvpc task share its interface, so two can't listen on one port."""
+    # ECS developer guide, "Task networking": a port is one container's
+    port = {"portMappings": [{"containerPort": 80}]}
+    refuse(aws, containerDefinitions=[{"name": "a", "image": "x"} | port, {"name": "b", "image": "x"} | port])
+    both = [{"containerPort": 53, "protocol": "tcp"}, {"containerPort": 53, "protocol": "udp"}]
+    aws.definition({"portMappings": both})

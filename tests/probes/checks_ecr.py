@@ -183,10 +183,15 @@ def check_digest_is_that_of_the_manifest(aws):
 
 def check_missing_layers_are_refused(aws):
     """PutImage needs the layers the manifest names."""
+    name = repository(aws)
+    upload = ecr(aws).initiate_layer_upload(repositoryName=name)["uploadId"]
+    part = {"uploadId": upload, "partFirstByte": 0, "partLastByte": 1, "layerPartBlob": b"{}"}
+    ecr(aws).upload_layer_part(repositoryName=name, **part)
+    ecr(aws).complete_layer_upload(repositoryName=name, uploadId=upload, layerDigests=[digest(b"{}")])
     refused(
         "LayersNotFoundException",
         ecr(aws).put_image,
-        repositoryName=repository(aws),
+        repositoryName=name,
         imageTag="v1",
         imageManifest=manifest(layers=[b"nowhere"]),
     )
@@ -366,3 +371,29 @@ def check_repository_tags(aws):
     ecr(aws).tag_resource(resourceArn=arn, tags=[{"Key": "b", "Value": "2"}])
     ecr(aws).untag_resource(resourceArn=arn, tagKeys=["a"])
     same(ecr(aws).list_tags_for_resource(resourceArn=arn)["tags"], [{"Key": "b", "Value": "2"}])
+
+
+def check_lifecycle_preview(aws):
+    """A preview lists the images a policy would expire, each by the first rule whose tags it meets."""
+    # ECR user guide, "Lifecycle policy properties"
+    name = repository(aws)
+    for tag in ("prod-1", "prod-2", "dev-1", "dev-2"):
+        put(aws, name, tag, tag)
+    selection = {"countType": "imageCountMoreThan", "countNumber": 1}
+    kept = selection | {"tagStatus": "tagged", "tagPrefixList": ["prod"], "countNumber": 5}
+    rules = [
+        {"rulePriority": 1, "selection": kept, "action": {"type": "expire"}},
+        {"rulePriority": 2, "selection": selection | {"tagStatus": "any"}, "action": {"type": "expire"}},
+    ]
+    started = ecr(aws).start_lifecycle_policy_preview(
+        repositoryName=name, lifecyclePolicyText=json.dumps({"rules": rules})
+    )
+    same(started["status"], "IN_PROGRESS")
+
+    def complete():
+        seen = ecr(aws).get_lifecycle_policy_preview(repositoryName=name)
+        return seen if seen["status"] == "COMPLETE" else None
+
+    seen = aws.until("the preview is complete", complete)
+    same([(item["imageTags"], item["appliedRulePriority"]) for item in seen["previewResults"]], [(["dev-1"], 2)])
+    same(seen["summary"]["expiringImageTotalCount"], 1)

@@ -98,8 +98,13 @@ def check_balancer_pages(aws):
     arns = {aws.balancer() for _ in range(2)}
     first = aws.elb.describe_load_balancers(PageSize=1)
     assert len(first["LoadBalancers"]) == 1 and first["NextMarker"]
-    pages = aws.elb.get_paginator("describe_load_balancers").paginate(PaginationConfig={"PageSize": 5})
-    assert arns <= {balancer["LoadBalancerArn"] for page in pages for balancer in page["LoadBalancers"]}
+
+    def listed():
+        pages = aws.elb.get_paginator("describe_load_balancers").paginate(PaginationConfig={"PageSize": 5})
+        return arns <= {balancer["LoadBalancerArn"] for page in pages for balancer in page["LoadBalancers"]}
+
+    # A page may skip one while other checks delete theirs.
+    aws.until("the pages hold both", listed)
 
 
 def check_delete_takes_listeners_along(aws):
@@ -436,6 +441,32 @@ def check_tags(aws):
     seen = aws.elb.describe_tags(ResourceArns=arns)["TagDescriptions"]
     same([item["ResourceArn"] for item in seen], arns)
     same([item["Tags"] for item in seen], [[{"Key": "b", "Value": "2"}]] * 4)
+
+
+def check_tag_keys_are_distinct(aws):
+    """A tag key that is sent twice is refused: DuplicateTagKeys."""
+    # B:elbv2 AddTags, CreateTargetGroup
+    twice = [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]
+    refused("DuplicateTagKeys", aws.elb.add_tags, ResourceArns=[aws.target_group()], Tags=twice)
+    refused("DuplicateTagKeys", aws.target_group, Tags=twice)
+
+
+def check_group_is_deleted_twice(aws):
+    """Deleting a target group that is gone succeeds: the operation knows no such error."""
+    # B:elbv2 DeleteTargetGroup
+    group = aws.target_group()
+    aws.elb.delete_target_group(TargetGroupArn=group)
+    aws.elb.delete_target_group(TargetGroupArn=group)
+    refused("TargetGroupNotFound", aws.elb.describe_target_groups, TargetGroupArns=[group])
+
+
+def check_balancer_comes_up(aws):
+    """CreateLoadBalancer answers a load balancer that is provisioning; the LoadBalancerAvailable waiter sees it active."""
+    # B:elbv2 CreateLoadBalancer
+    [made] = aws.elb.create_load_balancer(Name=aws.name("lb"), Subnets=SUBNETS)["LoadBalancers"]
+    same(made["State"]["Code"], "provisioning")
+    patient = {"Delay": 1, "MaxAttempts": 30}
+    aws.elb.get_waiter("load_balancer_available").wait(LoadBalancerArns=[made["LoadBalancerArn"]], WaiterConfig=patient)
 
 
 def check_tags_of_unknown(aws):

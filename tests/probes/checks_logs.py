@@ -211,3 +211,17 @@ def check_events_of_missing_streams(aws):
     events = [{"timestamp": int(time.time() * 1000), "message": "x"}]
     refused("ResourceNotFoundException", aws.logs.put_log_events, logEvents=events, **call)
     refused("ResourceNotFoundException", aws.logs.filter_log_events, logGroupName=aws.name("/nobody"))
+
+
+def check_filter_by_fields(aws):
+    """A filter pattern in braces compares fields of events that are JSON."""
+    # CloudWatch Logs user guide, "Filter pattern syntax for JSON log events"
+    group, now = aws.name("/probe/fields"), int(time.time() * 1000)
+    aws.logs.create_log_group(logGroupName=group)
+    aws.logs.create_log_stream(logGroupName=group, logStreamName="one")
+    lines = ['{"level":"error","code":503}', '{"level":"info","code":200}', "level error"]
+    events = [{"timestamp": now, "message": line} for line in lines]
+    aws.logs.put_log_events(logGroupName=group, logStreamName="one", logEvents=events)
+    for pattern in ('{ $.level = "error" }', '{ $.code >= 500 && $.user NOT EXISTS }', '{ ($.level = "err*") || $.code = 1 }'):
+        found = aws.logs.filter_log_events(logGroupName=group, filterPattern=pattern)["events"]
+        same([event["message"] for event in found], lines[:1], pattern)

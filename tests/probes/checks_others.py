@@ -4,6 +4,8 @@ import datetime
 import hashlib
 import json
 import struct
+import threading
+import time
 
 from kit import contains, network, refused, same
 
@@ -202,6 +204,22 @@ def check_queue_refusals(aws):
     refused("InvalidParameterValue", sqs.receive_message, QueueUrl=url, MaxNumberOfMessages=11)
     sqs.delete_queue(QueueUrl=url)
     refused("AWS.SimpleQueueService.NonExistentQueue", sqs.receive_message, QueueUrl=url)
+
+
+def check_receive_waits_for_a_message(aws):
+    """A receive with a wait time returns when a message comes meanwhile, and without one when its time is over."""
+    # facts 11.3
+    sqs, url = aws.client("sqs"), queue(aws)
+    began = time.monotonic()
+    assert "Messages" not in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1)
+    assert time.monotonic() - began > 0.9
+    sender = threading.Timer(0.5, lambda: sqs.send_message(QueueUrl=url, MessageBody="late"))
+    sender.start()
+    began = time.monotonic()
+    [message] = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=15)["Messages"]
+    sender.join()
+    same(message["Body"], "late")
+    assert time.monotonic() - began < 10
 
 
 def check_queue_is_purged(aws):
@@ -425,3 +443,16 @@ def check_messages_attributes_are_summed(aws):
     part = lambda text: struct.pack("!I", len(text)) + text.encode()
     expected = hashlib.md5(part("k") + part("String") + b"\x01" + part("v")).hexdigest()
     same(sent["MD5OfMessageAttributes"], expected)
+
+
+def check_service_linked_role(aws):
+    """The service-linked role of ECS is made once: then its name is taken, and GetRole finds it."""
+    # facts 4.11
+    iam = aws.client("iam")
+    try:
+        iam.create_service_linked_role(AWSServiceName="ecs.amazonaws.com")
+    except iam.exceptions.InvalidInputException:  # as in any account that ever had a service
+        pass
+    refused("InvalidInput", iam.create_service_linked_role, AWSServiceName="ecs.amazonaws.com")
+    role = iam.get_role(RoleName="AWSServiceRoleForECS")["Role"]
+    same(role["Path"], "/aws-service-role/ecs.amazonaws.com/")

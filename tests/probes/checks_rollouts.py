@@ -185,7 +185,10 @@ def check_pull_failure(aws):
 def check_missing_log_group(aws):
     """A task whose log group is missing stops with ResourceInitializationError."""
     # facts 5.5
-    options = {"awslogs-group": aws.name("/nowhere"), "awslogs-region": "us-east-1", "awslogs-stream-prefix": "ecs"}
+    group = aws.name("/nowhere")
+    aws.logs.create_log_group(logGroupName=group)
+    aws.logs.delete_log_group(logGroupName=group)
+    options = {"awslogs-group": group, "awslogs-region": "us-east-1", "awslogs-stream-prefix": "ecs"}
     container = {"logConfiguration": {"logDriver": "awslogs", "options": options}}
     cluster, definition = aws.cluster(), aws.definition(container)["taskDefinitionArn"]
     name = aws.service(cluster, desiredCount=1, taskDefinition=definition)["serviceName"]
@@ -449,3 +452,29 @@ def check_stopped_task_is_replaced(aws):
     aws.until("running again", lambda: aws.seen(cluster, name)["runningCount"] == 1)
     [task] = aws.ecs.describe_tasks(cluster=cluster, tasks=[old])["tasks"]
     same((task["stopCode"], task["stoppedReason"]), ("UserInitiated", "probing"))
+
+
+def check_deletion_stops_tasks(aws):
+    """Tasks of a deleted service are stopped by the scheduler, for its deployment."""
+    # facts 5.5
+    cluster, service = running(aws)
+    [task] = aws.tasks(cluster, service["serviceName"])
+    aws.ecs.delete_service(cluster=cluster, service=service["serviceName"], force=True)
+
+    def stopping():
+        seen = aws.ecs.describe_tasks(cluster=cluster, tasks=[task["taskArn"]])["tasks"][0]
+        return seen if seen["desiredStatus"] == "STOPPED" else None
+
+    stopped = aws.until("the task is stopping", stopping)
+    same(stopped["stopCode"], "ServiceSchedulerInitiated")
+    same(stopped["stoppedReason"], f"Scaling activity initiated by (deployment {task['startedBy']})")
+
+
+def check_completion_is_told(aws):
+    """A rollout that is done leaves two events: the deployment completed, the service has reached a steady state."""
+    # facts 5.6
+    cluster, service = running(aws)
+    seen = aws.seen(cluster, service["serviceName"])
+    deployment = seen["deployments"][0]["id"]
+    messages = [event["message"] for event in seen["events"]]
+    assert f"(service {service['serviceName']}) (deployment {deployment}) deployment completed." in messages, messages

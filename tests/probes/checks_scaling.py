@@ -308,3 +308,23 @@ def check_no_activities_at_first(aws):
     # facts 6.5
     target = Target(aws, 0, 5)
     same(aws.scaling.describe_scaling_activities(ResourceId=target.key["ResourceId"], **NAMESPACE)["ScalingActivities"], [])
+
+
+def check_customized_metric_scales(aws):
+    """Target tracking follows a customized metric that is put into CloudWatch, and records what it did."""
+    # facts 6.3
+    target = Target(aws, desiredCount=1)
+    aws.steady(target.cluster, target.name)
+    space, dimensions = aws.name("space"), [{"Name": "agent", "Value": target.name}]
+    metric = {"MetricName": "Load", "Namespace": space, "Dimensions": dimensions, "Statistic": "Average"}
+    target.policy(configuration={"CustomizedMetricSpecification": metric, "TargetValue": 50.0, "ScaleOutCooldown": 0})
+    datum = {"MetricName": "Load", "Dimensions": dimensions, "Value": 100.0}
+
+    def scaled():
+        aws.client("cloudwatch").put_metric_data(Namespace=space, MetricData=[datum])
+        return aws.seen(target.cluster, target.name)["desiredCount"] == 2
+
+    aws.until("the service is scaled out", scaled)
+    key = {name: target.key[name] for name in ("ServiceNamespace", "ResourceId")}
+    activities = aws.scaling.describe_scaling_activities(**key)["ScalingActivities"]
+    assert any(activity["Description"] == "Setting desired count to 2." for activity in activities), activities

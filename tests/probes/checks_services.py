@@ -71,12 +71,13 @@ def check_network_defaults(aws):
 
 
 def check_primary_deployment(aws):
-    """A new service has one deployment: PRIMARY, in progress, with the service's launch type, network and platform."""
+    """A new service has one deployment: PRIMARY, in progress, with the service's launch type and network, and the platform LATEST stands for."""
     # facts 5.1
     service = aws.service(aws.cluster(), desiredCount=1)
     [deployment] = service["deployments"]
     members = {"status": "PRIMARY", "rolloutState": "IN_PROGRESS", "desiredCount": 1, "failedTasks": 0}
-    contains(deployment, members | {"launchType": "FARGATE", "platformVersion": "LATEST", "platformFamily": "Linux"})
+    contains(deployment, members | {"launchType": "FARGATE", "platformVersion": "1.4.0", "platformFamily": "Linux"})
+    same(service["platformVersion"], "LATEST")
     assert deployment["id"].startswith("ecs-svc/") and deployment["createdAt"] and deployment["updatedAt"]
     same(deployment["rolloutStateReason"], f"ECS deployment {deployment['id']} in progress.")
     same(deployment["taskDefinition"], service["taskDefinition"])

@@ -124,7 +124,7 @@ def check_canary(aws):
 def check_linear(aws):
     """A linear deployment moves the traffic in equal steps."""
     # facts 4.6
-    linear = {"stepPercent": 40.0, "stepBakeTimeInMinutes": 1}
+    linear = {"stepPercent": 40.0, "stepBakeTimeInMinutes": 3}
     shifted = Shifted(aws, "LINEAR", linearConfiguration=linear)
     shifted.update()
     seen = [shifted.weights()[shifted.green]]
@@ -146,3 +146,12 @@ def check_resolved_target_group(aws):
     [revision] = aws.ecs.describe_service_revisions(serviceRevisionArns=[arn])["serviceRevisions"]
     resolved = revision["resolvedConfiguration"]["loadBalancers"][0]
     contains(resolved, {"targetGroupArn": shifted.green, "productionListenerRule": shifted.rule})
+
+
+def check_gradual_shift_needs_something_to_shift(aws):
+    """LINEAR and CANARY need a load balancer or Service Connect."""
+    # facts 4.6
+    cluster = aws.cluster()
+    for strategy in ("LINEAR", "CANARY"):
+        configuration = {"strategy": strategy}
+        refused("InvalidParameterException", aws.service, cluster=cluster, deploymentConfiguration=configuration)

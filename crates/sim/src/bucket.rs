@@ -28,11 +28,18 @@ struct Bucket {
 #[derive(Debug, Default)]
 pub(crate) struct Buckets {
     buckets: BTreeMap<&'static str, Bucket>,
+    /// The operation that was admitted last, and how often in a row.
+    run: (String, f64),
 }
+
+/// How many bursts deep a bucket may go for calls that are no flood.
+const DEPTH: f64 = 10.0;
 
 impl Buckets {
     /// Takes a token from each bucket a call needs; `false` when one is empty.
-    pub(crate) fn admit(&mut self, now: Duration, service: &str, operation: &str) -> bool {
+    ///
+    /// Under `lenient` rules only a flood finds it empty: more of one operation in a row than the bucket is deep.
+    pub(crate) fn admit(&mut self, now: Duration, (service, operation): (&str, &str), lenient: bool) -> bool {
         let rates: Vec<Rate> = rates(service, operation).into_iter().flatten().collect();
         for rate in &rates {
             let bucket = self.buckets.entry(rate.name).or_insert(Bucket { tokens: rate.burst, at: now });
@@ -40,15 +47,30 @@ impl Buckets {
             bucket.tokens = (bucket.tokens + passed * rate.refill).min(rate.burst);
             bucket.at = now;
         }
-        let full = rates.iter().all(|rate| self.buckets.get(rate.name).is_some_and(|bucket| bucket.tokens >= 1.0));
+        let run = if self.run.0 == operation { self.run.1 } else { 0.0 };
+        let least = |rate: &Rate| if lenient && run < rate.burst { 1.0 - rate.burst * DEPTH } else { 1.0 };
+        let full =
+            rates.iter().all(|rate| self.buckets.get(rate.name).is_some_and(|bucket| bucket.tokens >= least(rate)));
         if full {
-            for rate in &rates {
-                if let Some(bucket) = self.buckets.get_mut(rate.name) {
-                    bucket.tokens -= 1.0;
-                }
-            }
+            self.run = (operation.to_owned(), run + 1.0);
+            self.change(&rates, -1.0);
         }
         full
+    }
+
+    /// Gives back what a call took: under lenient rules one that is refused costs nothing.
+    pub(crate) fn refund(&mut self, (service, operation): (&str, &str)) {
+        let rates: Vec<Rate> = rates(service, operation).into_iter().flatten().collect();
+        self.run.1 = (self.run.1 - 1.0).max(0.0);
+        self.change(&rates, 1.0);
+    }
+
+    fn change(&mut self, rates: &[Rate], tokens: f64) {
+        for rate in rates {
+            if let Some(bucket) = self.buckets.get_mut(rate.name) {
+                bucket.tokens += tokens;
+            }
+        }
     }
 }
 
@@ -163,7 +185,9 @@ mod tests {
     fn a_burst_is_followed_by_one_registration_a_second() {
         let mut buckets = Buckets::default();
         let admitted = |buckets: &mut Buckets, at: u64| {
-            (0..100).filter(|_| buckets.admit(Duration::from_secs(at), "ecs", "RegisterTaskDefinition")).count()
+            (0..100)
+                .filter(|_| buckets.admit(Duration::from_secs(at), ("ecs", "RegisterTaskDefinition"), false))
+                .count()
         };
         assert_eq!(admitted(&mut buckets, 0), 20);
         assert_eq!(admitted(&mut buckets, 3), 3);
@@ -173,8 +197,30 @@ mod tests {
     #[test]
     fn load_balancing_also_shares_one_bucket_per_account() {
         let mut buckets = Buckets::default();
-        let read = (0..100).filter(|_| buckets.admit(Duration::ZERO, "elasticloadbalancing", "DescribeRules")).count();
+        let read = (0..100)
+            .filter(|_| buckets.admit(Duration::ZERO, ("elasticloadbalancing", "DescribeRules"), false))
+            .count();
         assert_eq!(read, 40);
-        assert!(!buckets.admit(Duration::ZERO, "elasticloadbalancing", "AddTags"));
+        assert!(!buckets.admit(Duration::ZERO, ("elasticloadbalancing", "AddTags"), false));
+    }
+
+    #[test]
+    fn under_lenient_rules_only_a_flood_is_throttled() {
+        let mut buckets = Buckets::default();
+        let mut call = |operation: &str| buckets.admit(Duration::ZERO, ("ecs", operation), true);
+        for _ in 0..60 {
+            assert!(call("RegisterTaskDefinition") && call("CreateCluster"));
+        }
+        assert_eq!((0..100).filter(|_| call("RegisterTaskDefinition")).count(), 20);
+        assert!(call("CreateCluster") && call("RegisterTaskDefinition"));
+    }
+
+    #[test]
+    fn under_lenient_rules_a_refused_call_costs_nothing() {
+        let mut buckets = Buckets::default();
+        for _ in 0..1000 {
+            assert!(buckets.admit(Duration::ZERO, ("ecs", "RegisterTaskDefinition"), true));
+            buckets.refund(("ecs", "RegisterTaskDefinition"));
+        }
     }
 }

@@ -3,6 +3,7 @@
 use crate::input::Members;
 use crate::page;
 use crate::refusal::{Answer, Refusal};
+use crate::scaling;
 use crate::state::Region;
 use crate::state::cloudwatch::{Alarm, Metric};
 use crate::tag;
@@ -212,6 +213,11 @@ fn key(namespace: &str, metric: &Value) -> String {
     format!("{namespace}|{}|{}", metric.text("MetricName").unwrap_or_default(), dimensions.join(","))
 }
 
+/// A number, or the text of one: the query protocol knows nothing else.
+fn number(value: &Value) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str().and_then(|text| text.parse().ok()))
+}
+
 /// PutMetricData.
 fn put_data(region: &mut Region, input: &Value) -> Answer {
     let namespace = input.text("Namespace").unwrap_or_default();
@@ -226,10 +232,14 @@ fn put_data(region: &mut Region, input: &Value) -> Answer {
         let fresh = || Metric { body, points: Vec::new() };
         let metric = region.cloudwatch.metrics.entry(key(namespace, datum)).or_insert_with(fresh);
         let at = datum.number("Timestamp").unwrap_or(now);
-        let values = datum.items("Values").unwrap_or_default().iter().filter_map(Value::as_f64);
+        let values = datum.items("Values").unwrap_or_default().iter().filter_map(number);
         metric.points.extend(values.chain(datum.number("Value")).map(|value| (at, value)));
         let excess = metric.points.len().saturating_sub(POINTS);
         metric.points.drain(..excess);
+        let reported = metric.points.last().map(|(_, value)| (metric.body.clone(), *value));
+        if let Some((body, value)) = reported {
+            scaling::report(region, &body, value);
+        }
     }
     Ok(json!({}))
 }

@@ -12,9 +12,16 @@ use crate::tag;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The service whose role is part of an account in which it was ever used.
+const ECS: &str = "ecs.amazonaws.com";
+
 /// Answers one IAM operation.
 pub(crate) fn handle(region: &mut Region, operation: &str, input: &Value) -> Answer {
+    if region.settings.service_linked_role || region.ecs.role_made {
+        link(region, ECS);
+    }
     match operation {
+        "CreateServiceLinkedRole" => create_linked(region, input),
         "CreateRole" => create(region, input),
         "GetRole" => Ok(json!({"Role": view(named(region, input)?)})),
         "ListRoles" => list(region, input),
@@ -101,6 +108,48 @@ fn create(region: &mut Region, input: &Value) -> Answer {
     let shown = view(&role);
     region.iam.roles.insert(name, role);
     Ok(json!({"Role": shown}))
+}
+
+/// The name of the role of a service.
+fn linked_name(service: &str) -> String {
+    let name = match service {
+        ECS => "ECS",
+        "ecs.application-autoscaling.amazonaws.com" => "ApplicationAutoScaling_ECSService",
+        "elasticloadbalancing.amazonaws.com" => "ElasticLoadBalancing",
+        _ => service.split('.').next().unwrap_or_default(),
+    };
+    format!("AWSServiceRoleFor{name}")
+}
+
+/// Makes the role of a service, unless it is there: then the answer is `None`.
+fn link(region: &mut Region, service: &str) -> Option<Value> {
+    let name = linked_name(service);
+    if region.iam.roles.contains_key(&name) {
+        return None;
+    }
+    let statement = json!({"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"});
+    let trust = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
+    let path = format!("/aws-service-role/{service}/");
+    let input = json!({"RoleName": name, "Path": path, "AssumeRolePolicyDocument": trust});
+    create(region, &input).ok().and_then(|made| made.get("Role").cloned())
+}
+
+/// CreateServiceLinkedRole.
+fn create_linked(region: &mut Region, input: &Value) -> Answer {
+    let service = input.text("AWSServiceName").unwrap_or_default();
+    if !service.ends_with(".amazonaws.com") {
+        return Err(Refusal::new("InvalidInput", "The service name is not valid."));
+    }
+    let Some(role) = link(region, service) else {
+        let name = linked_name(service);
+        let message =
+            format!("Service role name {name} has been taken in this account, please try a different suffix.");
+        return Err(Refusal::new("InvalidInput", message));
+    };
+    if service == ECS {
+        region.ecs.role_made = true;
+    }
+    Ok(json!({"Role": role}))
 }
 
 fn list(region: &Region, input: &Value) -> Answer {

@@ -15,8 +15,10 @@ use axum::http::{HeaderMap, Method, Response, StatusCode};
 use axum::routing::any;
 use std::future::Future;
 use std::io;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 #[derive(Clone)]
 struct Door {
@@ -60,6 +62,7 @@ async fn aws(State(mut door): State<Door>, request: Request) -> Response<Body> {
         authorization: header(&parts.headers, "authorization"),
         body: body.to_vec(),
     };
+    wait(&mut door, &message).await;
     match door.simulation.handle(&message) {
         Outcome::Reply(reply, headers) => respond(reply, &headers),
         Outcome::Reset | Outcome::Unreachable => reset(),
@@ -67,6 +70,22 @@ async fn aws(State(mut door): State<Door>, request: Request) -> Response<Body> {
             // Ends with an error when the door closes, or a graceful shutdown would wait for it for ever.
             let _ = door.closed.changed().await;
             reset()
+        }
+    }
+}
+
+/// How often a receive that waits looks whether a message came.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Holds a receive back until there is a message, its time is over - in seconds of the caller's, however fast the simulation
+/// runs - or the door closes.
+#[expect(clippy::disallowed_methods, reason = "a long poll waits in its caller's time")]
+async fn wait(door: &mut Door, message: &Message) {
+    let began = Instant::now();
+    while door.simulation.patience(message).is_some_and(|patience| began.elapsed() < patience) {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            _ = door.closed.changed() => return,
         }
     }
 }
@@ -115,6 +134,9 @@ fn respond(reply: Reply, headers: &Headers) -> Response<Body> {
         .header("x-amzn-requestid", &headers.request_id)
         .header("date", &headers.date)
         .header("content-type", reply.content_type);
+    if let Some(wait) = headers.retry_after {
+        response = response.header("x-amz-retry-after", wait);
+    }
     if let Some(error) = reply.error {
         if let Some(named) = wire::query_error(&error) {
             response = response.header("x-amzn-query-error", named);

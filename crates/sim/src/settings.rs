@@ -15,6 +15,9 @@ pub struct Settings {
     pub seed: u64,
     /// Whether the documented request rates are enforced.
     pub throttle: bool,
+    /// Whether they are enforced against floods alone: a caller that makes more calls of one operation in a row than its bucket
+    /// is deep. Anyone else may overdraw it, and a refused call costs nothing. For people, and for clients that never retry.
+    pub lenient: bool,
     /// How long a call through the in-process door takes, in the caller's (virtual) time.
     pub latency: Duration,
     /// For how long after CreateService a DescribeServices may answer MISSING; zero for never.
@@ -23,9 +26,8 @@ pub struct Settings {
     pub times: Times,
     /// Simulated seconds per second of the tokio clock.
     pub speed: f64,
-    /// Whether an image of an ECR repository that does not exist here fails to pull. An image missing from a repository
-    /// that does exist always fails.
-    pub strict_images: bool,
+    /// Which things that were never made here are missing.
+    pub strict: Strict,
     /// Whether the service-linked role of ECS exists. Where it does not, the first CreateService makes it and is refused,
     /// since a role just made can't be assumed yet.
     pub service_linked_role: bool,
@@ -52,11 +54,12 @@ impl Default for Settings {
             epoch: SystemTime::UNIX_EPOCH + Duration::from_hours(490_896),
             seed: 1,
             throttle: false,
+            lenient: false,
             latency: Duration::from_millis(20),
             visibility: Duration::ZERO,
             times: Times::default(),
             speed: 1.0,
-            strict_images: false,
+            strict: Strict::default(),
             service_linked_role: true,
             history: Duration::ZERO,
             vcpu_quota: None,
@@ -69,10 +72,26 @@ impl Default for Settings {
     }
 }
 
+/// Which things that were never made here are missing, rather than taken to exist elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub struct Strict {
+    /// Whether an image of an ECR repository that does not exist here fails to pull - an image missing from a repository that
+    /// does exist always fails - and whether a manifest needs its layers in a repository to which none was uploaded.
+    pub images: bool,
+    /// Whether a task whose log group was never made here fails to start. One whose log group was deleted always fails.
+    pub log_groups: bool,
+}
+
+impl Default for Strict {
+    fn default() -> Self {
+        Self { images: false, log_groups: true }
+    }
+}
+
 /// Which subnets and security groups exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Networks {
-    /// Every one whose id is well-formed.
+    /// Every one whose id is well-formed, but for an id of nothing but zeros.
     Any,
     /// Those put in place with `Simulation::seed_network`.
     Seeded,
@@ -150,6 +169,24 @@ impl Default for Times {
 }
 
 impl Times {
+    /// Every step a few seconds at most, for somebody who watches: a service is steady after seven, and an alarm goes off after ten.
+    pub fn brisk() -> Self {
+        Self {
+            provision: Duration::from_secs(2),
+            pull: Duration::from_secs(2),
+            start: Duration::from_secs(1),
+            health: Duration::from_secs(3),
+            settle: Duration::from_secs(2),
+            unhealthy: Duration::from_secs(15),
+            crash: Duration::from_secs(1),
+            drain: Duration::from_secs(2),
+            stop: Duration::from_secs(1),
+            deprovision: Duration::from_secs(1),
+            alarm: Duration::from_secs(10),
+            ..Self::default()
+        }
+    }
+
     /// Everything at once, for tests in which the order of things matters and time does not.
     ///
     /// The scheduler still pauses a second before it replaces a failed task, so that a crash loop takes time.

@@ -44,6 +44,11 @@ impl Simulation {
         self.world().handle(self.clock.elapsed(), message)
     }
 
+    /// For how long a message's caller is ready to wait for something to receive.
+    pub(crate) fn patience(&self, message: &Message) -> Option<Duration> {
+        self.world().patience(self.clock.elapsed(), message)
+    }
+
     /// Answers a request to the image registry.
     pub(crate) fn distribute(&self, request: &Request) -> (Pulled, String) {
         let now = self.clock.elapsed();

@@ -114,6 +114,15 @@ impl World {
         outcome
     }
 
+    /// For how long the caller of a ReceiveMessage is ready to wait for the first message.
+    pub(crate) fn patience(&mut self, now: Duration, message: &Message) -> Option<Duration> {
+        message.target.as_deref().filter(|target| target.ends_with(".ReceiveMessage"))?;
+        let input = message.understand().input.ok()?;
+        let scope = message.scope();
+        let account = sts::account_of(&scope.access_key).unwrap_or(&self.settings.account).to_owned();
+        sqs::patience(self.at(now, &(account, scope.region)), &input)
+    }
+
     /// What a call comes to that something befalls.
     fn strike(
         &mut self,
@@ -187,13 +196,15 @@ impl World {
             return Err(Refusal::new("RequestEntityTooLarge", "The request body is larger than this service takes."));
         }
         let input = spoken.input.clone()?;
-        if self.settings.throttle {
-            let buckets = self.buckets.entry(place.clone()).or_default();
-            if !buckets.admit(meeting.at, &spoken.service, &spoken.operation) {
-                return Err(throttled(spoken));
-            }
+        let what = (spoken.service.as_str(), spoken.operation.as_str());
+        let lenient = self.settings.lenient;
+        if self.settings.throttle && !self.buckets.entry(place.clone()).or_default().admit(meeting.at, what, lenient) {
+            return Err(throttled(spoken));
         }
-        let answer = self.call(meeting.at, place, (&spoken.service, &spoken.operation), &input);
+        let answer = self.call(meeting.at, place, what, &input);
+        if let Some(buckets) = self.buckets.get_mut(place).filter(|_| lenient && answer.is_err()) {
+            buckets.refund(what);
+        }
         self.seen(meeting.at, place, |witness, view| witness.after(meeting, witness::told(&answer), view));
         answer
     }

@@ -1,10 +1,14 @@
 //! `fargateer sim`: the simulated AWS alone, for tests and for trying things out with any AWS CLI.
+//!
+//! Made for strangers: what they name and never made here - roles, networks, images, log groups - is taken to exist elsewhere,
+//! and their calls are throttled when they flood, not when they come one after the other.
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use fargateer_sim::Simulation;
+use fargateer_sim::{Registry, Simulation, Strict, Times};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +21,14 @@ pub(crate) async fn run(args: SimArgs) -> anyhow::Result<ExitCode> {
     let simulation = Simulation::new(fargateer_sim::Settings {
         epoch: std::time::SystemTime::from(jiff::Timestamp::now()),
         throttle: true,
+        lenient: true,
+        strict: Strict { images: false, log_groups: false },
         speed: args.speed,
+        times: Times::brisk(),
+        // In creation when made, and there when next looked at: not everybody waits.
+        table_delay: Duration::from_millis(1),
+        // As the specification of the protocol has it: an image client of any make shall be content.
+        registry: Registry { breaks_chunks: false, ..Registry::default() },
         ..fargateer_sim::Settings::default()
     });
     let mut seen = BTreeSet::new();

@@ -244,9 +244,9 @@ pub(super) fn store(region: &mut Region, name: &str, pushed: &Pushed) -> Result<
         )));
     }
     let at = region.timestamp();
-    let missing = missing(region, name);
+    let (missing, strict) = (missing(region, name), region.settings.strict.images);
     let repository = region.ecr.repositories.get_mut(name).ok_or(missing)?;
-    check_parts(repository, &parsed, (name, &account))?;
+    check_parts(repository, &parsed, strict, (name, &account))?;
     let holder = pushed.tag.and_then(|tag| find(repository, tag)).map(|(digest, _)| digest.clone());
     if holder.as_ref() == Some(&digest) || (pushed.tag.is_none() && repository.images.contains_key(&digest)) {
         return Ok(Stored::Same(digest));
@@ -278,12 +278,17 @@ fn valid_tag(tag: &str) -> bool {
     first && tag.len() <= 300 && tag.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
 }
 
-/// Refuses a manifest whose layers or images are not there. A configuration is asked for only where something was uploaded:
-/// many a test pushes a bare manifest.
-fn check_parts(repository: &Repository, parsed: &Value, (name, account): (&str, &str)) -> Result<(), Refusal> {
+/// Refuses a manifest whose layers or images are not there. Layers are asked for only where something was uploaded or the
+/// settings are strict: many a test pushes a bare manifest, and means no layer by it.
+fn check_parts(
+    repository: &Repository,
+    parsed: &Value,
+    strict: bool,
+    (name, account): (&str, &str),
+) -> Result<(), Refusal> {
     let place = format!("in the repository with name '{name}' in the registry with id '{account}'");
-    let configuration = manifest::configuration(parsed).filter(|_| !repository.layers.is_empty());
-    let mut layers = manifest::layers(parsed).chain(configuration);
+    let asked = strict || !repository.layers.is_empty();
+    let mut layers = manifest::layers(parsed).chain(manifest::configuration(parsed)).filter(|_| asked);
     if let Some(layer) = layers.find(|digest| !repository.layers.contains_key(*digest)) {
         let message =
             format!("Layers with digests '[{layer}]' required for pushing image into repository do not exist {place}");

@@ -1,10 +1,11 @@
 //! Amazon ECR: repositories and images, and whether an image can be pulled.
 //!
 //! The same images are reached by the JSON API and by the registry's own protocol (`registry`). Manifests and layers are kept
-//! as they were put. Replication, pull-through caches, creation templates, signing and what a scan finds are not simulated.
+//! as they were put, and nothing expires. Replication, pull-through caches, creation templates, signing and what a scan finds are not simulated.
 
 mod image;
 mod layer;
+mod lifecycle;
 mod manifest;
 mod mutability;
 mod policy;
@@ -85,7 +86,7 @@ pub(crate) fn pullable(region: &Region, image: &str) -> bool {
     };
     match region.ecr.repositories.get(name) {
         Some(repository) => image::find(repository, reference).is_some(),
-        None => !region.settings.strict_images,
+        None => !region.settings.strict.images,
     }
 }
 

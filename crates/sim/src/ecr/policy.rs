@@ -1,6 +1,7 @@
 //! Policies of a repository: who may use it, and which images go after a while.
 
-use super::repository::{missing, named};
+use super::lifecycle;
+use super::repository::{missing, named, paged};
 use crate::input::Members;
 use crate::refusal::{Answer, Refusal};
 use crate::state::Region;
@@ -154,7 +155,7 @@ pub(super) fn start_preview(region: &mut Region, input: &Value) -> Answer {
     }))
 }
 
-/// GetLifecyclePolicyPreview: complete, and empty: which images would go is not simulated.
+/// GetLifecyclePolicyPreview: complete when first looked at.
 pub(super) fn get_preview(region: &Region, input: &Value) -> Answer {
     let name = input.text("repositoryName").unwrap_or_default();
     let repository = region.ecr.repositories.get(name).ok_or_else(|| missing(region, name))?;
@@ -165,12 +166,16 @@ pub(super) fn get_preview(region: &Region, input: &Value) -> Answer {
         );
         return Err(Refusal::new("LifecyclePolicyPreviewNotFoundException", message));
     };
+    let gone = lifecycle::expiring(repository, text, region.timestamp());
+    let count = gone.len();
+    let page = paged(gone, input)?;
     Ok(json!({
         "registryId": region.account,
         "repositoryName": name,
         "lifecyclePolicyText": text,
         "status": "COMPLETE",
-        "previewResults": [],
-        "summary": {"expiringImageTotalCount": 0},
+        "previewResults": page.items,
+        "nextToken": page.next,
+        "summary": {"expiringImageTotalCount": count},
     }))
 }

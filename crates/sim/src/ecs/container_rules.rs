@@ -18,6 +18,7 @@ pub(super) fn check(input: &Value, containers: &[Value]) -> Check {
         check_port_names(container)?;
         check_restart(container)?;
     }
+    check_port_numbers(input, containers)?;
     check_mounts(input, containers)?;
     check_dependencies(containers)?;
     check_router(containers)
@@ -108,6 +109,26 @@ fn check_port_names(container: &Value) -> Check {
         }
         if !names.insert(name) {
             return Err(Refusal::client(format!("Port mapping names must be unique: '{name}'.")));
+        }
+    }
+    Ok(())
+}
+
+/// The containers of a task share its network interface, so no two listen on one port.
+fn check_port_numbers(input: &Value, containers: &[Value]) -> Check {
+    if input.text("networkMode") != Some("awsvpc") {
+        return Ok(());
+    }
+    let mut taken: BTreeMap<(i64, String), usize> = BTreeMap::new();
+    for (place, container) in containers.iter().enumerate() {
+        for port in container.items("portMappings").unwrap_or_default() {
+            let Some(number) = port.whole("containerPort") else { continue };
+            let protocol = port.text("protocol").unwrap_or("tcp").to_ascii_lowercase();
+            if *taken.entry((number, protocol)).or_insert(place) != place {
+                return Err(Refusal::client(format!(
+                    "When networkMode=awsvpc, port {number} can be used by one container of the task definition only."
+                )));
+            }
         }
     }
     Ok(())

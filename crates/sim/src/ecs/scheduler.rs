@@ -77,8 +77,8 @@ fn forget(region: &mut Region, service: &mut Service) {
 
 fn drain(region: &mut Region, service: &mut Service) {
     let live = ids(service, Task::live);
-    let reason = "Scaling activity initiated by (service deleted)";
-    stop_all(region, service, &live, reason);
+    let deployment = service.deployments.first().map(|primary| primary.id.clone()).unwrap_or_default();
+    stop_all(region, service, &live, &format!("Scaling activity initiated by (deployment {deployment})"));
     if service.tasks.values().all(|task| task.phase == Phase::Stopped) {
         service.status = ServiceStatus::Inactive;
         service.inactive_since = Some(region.now);

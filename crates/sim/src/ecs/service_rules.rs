@@ -3,11 +3,11 @@
 //! ECS API reference, CreateService; the texts are those of the service.
 
 use super::capacity_provider;
-use crate::elb;
 use crate::input::Members;
 use crate::refusal::Refusal;
 use crate::state::Region;
 use crate::state::ecs::Definition;
+use crate::{ec2, elb};
 use serde_json::Value;
 
 type Check = Result<(), Refusal>;
@@ -21,6 +21,9 @@ pub(super) fn check(region: &Region, cluster: &str, config: &Value, definition: 
     check_platform(config, definition)?;
     check_placement(config)?;
     check_network(config, definition)?;
+    if input.member("networkConfiguration").is_some() {
+        check_places(region, config)?;
+    }
     if input.member("capacityProviderStrategy").is_some() {
         check_strategy(region, cluster, config)?;
     }
@@ -143,13 +146,21 @@ fn check_network(config: &Value, definition: &Definition) -> Check {
     if groups.len() > 5 {
         return Err(Refusal::invalid("securityGroups can have at most 5 items."));
     }
-    if let Some(subnet) = subnets.iter().find(|subnet| !subnet.starts_with("subnet-")) {
+    Ok(())
+}
+
+/// Refuses subnets and security groups that don't exist.
+fn check_places(region: &Region, config: &Value) -> Check {
+    let vpc = config.member("networkConfiguration").and_then(|network| network.member("awsvpcConfiguration"));
+    let places = |member: &str| vpc.map(|vpc| vpc.texts(member)).unwrap_or_default();
+    let absent = |id: &&String, prefix: &str| !id.starts_with(prefix) || !ec2::exists(region, id);
+    if let Some(subnet) = places("subnets").iter().find(|id| absent(id, "subnet-")) {
         return Err(Refusal::invalid(format!(
             "Error retrieving subnet information for [{subnet}]: The subnet ID '{subnet}' does not exist (ErrorCode: \
              InvalidSubnetID.NotFound)"
         )));
     }
-    if let Some(group) = groups.iter().find(|group| !group.starts_with("sg-")) {
+    if let Some(group) = places("securityGroups").iter().find(|id| absent(id, "sg-")) {
         return Err(Refusal::invalid(format!(
             "Error retrieving security group information for [{group}]: The security group '{group}' does not exist \
              (ErrorCode: InvalidGroup.NotFound)"
@@ -220,6 +231,13 @@ fn check_shift(config: &Value, configuration: &Value, strategy: &str) -> Check {
         if part.number(member).is_some_and(|value| !(least..=most).contains(&value)) {
             return Err(Refusal::invalid(format!("{member} must be between {least} and {most}.")));
         }
+    }
+    let balanced = config.items("loadBalancers").is_some_and(|balancers| !balancers.is_empty());
+    let connected = config.member("serviceConnectConfiguration").and_then(|connect| connect.flag("enabled"));
+    if matches!(strategy, "LINEAR" | "CANARY") && !balanced && connected != Some(true) {
+        return Err(Refusal::invalid(format!(
+            "The {strategy} deployment strategy requires an Application Load Balancer or Service Connect."
+        )));
     }
     let bare = |balancer: &Value| {
         let advanced = balancer.get("advancedConfiguration").unwrap_or(&Value::Null);

@@ -2,6 +2,7 @@
 //!
 //! A draining service vanishes from the list but not from the description; an unknown name is a failure, not an error.
 
+use super::task_view::platform;
 use super::{cluster, event, service, service_rules};
 use crate::arn;
 use crate::input::Members;
@@ -150,6 +151,9 @@ fn deployment(region: &Region, service: &Service, index: usize) -> Value {
     let mut body = deployment.settings.clone();
     if let Some(members) = body.as_object_mut() {
         members.retain(|name, _| !matches!(name.as_str(), "loadBalancers" | "serviceRegistries"));
+    }
+    if let Some(version) = deployment.settings.text("platformVersion") {
+        body.put("platformVersion", json!(platform(Some(version))));
     }
     body.put("id", json!(deployment.id));
     body.put("status", json!(if index == 0 { "PRIMARY" } else { "ACTIVE" }));

@@ -104,7 +104,8 @@ fn missing_log_group(region: &Region, definition: &Value) -> Option<(&'static st
         let group = options.text("awslogs-group").unwrap_or_default();
         let elsewhere = options.text("awslogs-region").is_some_and(|name| name != region.name);
         let created = options.text("awslogs-create-group") == Some("true");
-        if !elsewhere && !created && !region.logs.groups.contains_key(group) {
+        let asked = region.settings.strict.log_groups || region.logs.deleted.contains(group);
+        if asked && !elsewhere && !created && !region.logs.groups.contains_key(group) {
             let reason = "failed to validate logger args: create stream has been retried 1 times: failed to create \
                           Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist. : exit \
                           status 1";

@@ -125,7 +125,8 @@ fn group(service: &Service, task: &Task, definition: &Value) -> String {
     }
 }
 
-fn platform(version: Option<&str>) -> &str {
+/// The platform version `LATEST` stands for.
+pub(super) fn platform(version: Option<&str>) -> &str {
     version.filter(|version| *version != "LATEST").unwrap_or("1.4.0")
 }
 

@@ -2,6 +2,7 @@
 
 use super::{check_name, paged};
 use crate::clock;
+use crate::ec2;
 use crate::input::Members;
 use crate::refusal::{Answer, Refusal};
 use crate::state::Region;
@@ -14,7 +15,7 @@ fn missing(name: &str) -> Refusal {
     Refusal::new("LoadBalancerNotFound", format!("Load balancers '[{name}]' not found"))
 }
 
-/// CreateLoadBalancer: the same settings answer the existing one.
+/// CreateLoadBalancer: the same settings answer the existing one. A new one is on its way in this answer, and there in any other.
 pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
     let name = input.text("Name").unwrap_or_default();
     check_name(name)?;
@@ -37,15 +38,17 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
     let short = if kind == "network" { "net" } else { "app" };
     let id = region.hex(16);
     let arn = region.arn("elasticloadbalancing", &format!("loadbalancer/{short}/{name}/{id}"));
-    let zones = zones(&region.name, &subnets(input));
-    let body = json!({
+    let subnets = subnets(input);
+    let vpc = subnets.first().map_or(ec2::VPC, |subnet| ec2::vpc_of(region, subnet)).to_owned();
+    let zones = zones(region, &subnets);
+    let mut body = json!({
         "LoadBalancerArn": arn,
         "DNSName": dns_name(region, name, scheme, short),
         "CanonicalHostedZoneId": "Z35SXDOTRQ7X7K",
         "CreatedTime": clock::iso(region.settings.epoch, region.now),
         "LoadBalancerName": name,
         "Scheme": scheme,
-        "VpcId": "vpc-0simulated",
+        "VpcId": vpc,
         "State": {"Code": "active"},
         "Type": kind,
         "AvailabilityZones": zones,
@@ -55,6 +58,7 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
     let tags = tag::UPPER.read(input.items("Tags"));
     let balancer = LoadBalancer { body: body.clone(), attributes: BTreeMap::new(), tags };
     region.elb.balancers.insert(arn, balancer);
+    body.put("State", json!({"Code": "provisioning"}));
     Ok(json!({"LoadBalancers": [body]}))
 }
 
@@ -79,7 +83,7 @@ fn check(kind: &str, scheme: &str, input: &Value) -> Result<(), Refusal> {
     if kind == "application" && subnets.len() < 2 {
         return refuse("At least two subnets in two different Availability Zones must be specified".to_owned());
     }
-    tag::check(&tag::UPPER.read(input.items("Tags")), "ValidationError")
+    super::tag::sent(input).map(|_| ())
 }
 
 /// The subnets of a request, by either member.
@@ -89,15 +93,20 @@ fn subnets(input: &Value) -> Vec<String> {
     input.texts("Subnets").into_iter().chain(mapped).collect()
 }
 
-fn zones(region: &str, subnets: &[String]) -> Vec<Value> {
-    let zones = subnets.iter().zip(["a", "b", "c", "d", "e", "f"]);
-    zones.map(|(subnet, zone)| json!({"ZoneName": format!("{region}{zone}"), "SubnetId": subnet})).collect()
+/// The zones of subnets: where EC2 knows nothing of them, one after the other, so that no two share a zone.
+fn zones(region: &Region, subnets: &[String]) -> Vec<Value> {
+    let letters = subnets.iter().zip(["a", "b", "c", "d", "e", "f"]);
+    letters
+        .map(|(subnet, letter)| {
+            let zone = ec2::zone_of(region, subnet).unwrap_or_else(|| format!("{}{letter}", region.name));
+            json!({"ZoneName": zone, "SubnetId": subnet, "LoadBalancerAddresses": []})
+        })
+        .collect()
 }
 
 /// SetSubnets, SetSecurityGroups and SetIpAddressType.
 pub(super) fn set(region: &mut Region, input: &Value) -> Answer {
-    let name = region.name.clone();
-    let zones = zones(&name, &subnets(input));
+    let zones = zones(region, &subnets(input));
     let balancer = named(region, input)?;
     if !zones.is_empty() {
         balancer.body.put("AvailabilityZones", json!(zones));

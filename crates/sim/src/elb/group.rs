@@ -57,8 +57,7 @@ pub(super) fn create(region: &mut Region, input: &Value) -> Answer {
     }
     let id = region.hex(16);
     let arn = region.arn("elasticloadbalancing", &format!("targetgroup/{name}/{id}"));
-    let tags = tag::UPPER.read(input.items("Tags"));
-    tag::check(&tags, "ValidationError")?;
+    let tags = super::tag::sent(input)?;
     insert(region, &arn, body, tags);
     Ok(json!({"TargetGroups": [view(region, &arn)]}))
 }
@@ -246,12 +245,13 @@ pub(super) fn modify_attributes(region: &mut Region, input: &Value) -> Answer {
     Ok(json!({"Attributes": attributes(group)}))
 }
 
-/// DeleteTargetGroup: not while a listener or a rule forwards to it.
+/// DeleteTargetGroup: not while a listener or a rule forwards to it; one that does not exist is deleted already.
 pub(super) fn delete(region: &mut Region, input: &Value) -> Answer {
     let arn = input.text("TargetGroupArn").unwrap_or_default();
     if !balancers_of(region, arn).is_empty() {
         let message = format!("Target group '{arn}' is currently in use by a listener or a rule");
         return Err(Refusal::new("ResourceInUse", message));
     }
-    region.elb.groups.remove(arn).map(|_| json!({})).ok_or_else(|| missing(arn))
+    region.elb.groups.remove(arn);
+    Ok(json!({}))
 }

@@ -119,7 +119,7 @@ pub(crate) fn plant(region: &mut Region, arn: &str) {
     if region.elb.groups.contains_key(arn) {
         return;
     }
-    let sent = serde_json::json!({"Protocol": "HTTP", "Port": 8000, "VpcId": "vpc-0simulated", "TargetType": "ip"});
+    let sent = serde_json::json!({"Protocol": "HTTP", "Port": 8000, "VpcId": crate::ec2::VPC, "TargetType": "ip"});
     group::insert(region, arn, group::settings(&name, &sent), crate::tag::Tags::new());
     let short: String = name.chars().take(28).collect();
     let balancer =

@@ -32,10 +32,26 @@ fn tags<'a>(region: &'a mut Region, arn: &str) -> Result<&'a mut Tags, Refusal> 
     }
 }
 
+/// The tags of a request, each key once.
+pub(super) fn sent(input: &Value) -> Result<Tags, Refusal> {
+    let list = input.items("Tags");
+    let tags = tag::UPPER.read(list);
+    if tags.len() < list.unwrap_or_default().len() {
+        return Err(Refusal::new(
+            "DuplicateTagKeys",
+            "Duplicate tag keys found. Please note that tag keys are case insensitive.",
+        ));
+    }
+    if tags.len() > 50 {
+        return Err(Refusal::new("TooManyTags", "The number of tags exceeds the maximum of 50"));
+    }
+    tag::check(&tags, "ValidationError")?;
+    Ok(tags)
+}
+
 /// AddTags.
 pub(super) fn add(region: &mut Region, input: &Value) -> Answer {
-    let new = tag::UPPER.read(input.items("Tags"));
-    tag::check(&new, "ValidationError")?;
+    let new = sent(input)?;
     for arn in input.texts("ResourceArns") {
         let tags = tags(region, &arn)?;
         tags.extend(new.clone());

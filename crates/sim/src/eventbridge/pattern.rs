@@ -2,6 +2,7 @@
 
 use crate::input::Members;
 use crate::refusal::Refusal;
+use crate::wildcard::like;
 use serde_json::Value;
 
 /// Patterns are nested so deep at most.
@@ -77,7 +78,7 @@ fn fits(rule: &Value, seen: Option<&Value>) -> bool {
         ("equals-ignore-case", wanted) => {
             wanted.as_str().is_some_and(|wanted| text.is_some_and(|text| text.eq_ignore_ascii_case(wanted)))
         }
-        ("wildcard", wanted) => wanted.as_str().is_some_and(|wanted| text.is_some_and(|text| wild(wanted, text))),
+        ("wildcard", wanted) => wanted.as_str().is_some_and(|wanted| text.is_some_and(|text| like(wanted, text))),
         ("anything-but", Value::Array(list)) => seen.is_some_and(|seen| !list.contains(seen)),
         ("anything-but", Value::Object(_)) => seen.is_some() && !fits(wanted, seen),
         ("anything-but", wanted) => seen.is_some_and(|seen| seen != wanted),
@@ -101,16 +102,6 @@ fn numeric(parts: &[Value], number: f64) -> bool {
         }
         _ => false,
     })
-}
-
-fn wild(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((start, rest)) => text.strip_prefix(start).is_some_and(|tail| {
-            let ends = tail.char_indices().map(|(at, _)| at).chain([tail.len()]);
-            ends.filter_map(|at| tail.get(at..)).any(|tail| wild(rest, tail))
-        }),
-    }
 }
 
 #[cfg(test)]

@@ -112,7 +112,9 @@ pub(super) fn delete(region: &mut Region, input: &Value) -> Answer {
     if named(region, input)?.protected {
         return Err(Refusal::new("ValidationException", "The log group is protected against deletion."));
     }
-    region.logs.groups.remove(name_of(input.text("logGroupName").unwrap_or_default()));
+    let name = name_of(input.text("logGroupName").unwrap_or_default()).to_owned();
+    region.logs.groups.remove(&name);
+    region.logs.deleted.insert(name);
     Ok(json!({}))
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Insights queries, metric filters, subscriptions and account policies are not simulated.
 
+mod field_pattern;
 mod group;
 mod pattern;
 mod stream;

@@ -1,11 +1,14 @@
-//! Filter patterns of unstructured log events: words, `"phrases"`, `?either`, `-not`.
+//! Filter patterns of log events: words, `"phrases"`, `?either`, `-not`, and in braces conditions on the fields of JSON.
 //!
-//! CloudWatch Logs user guide, "Filter pattern syntax". Patterns over JSON and space-delimited fields are not simulated: they
-//! match nothing but their own text.
+//! CloudWatch Logs user guide, "Filter pattern syntax". Patterns over space-delimited fields are not simulated: they match
+//! nothing but their own text.
+
+use super::field_pattern::{self, Condition};
 
 /// A pattern, read.
 #[derive(Debug, Default)]
 pub(super) struct Pattern {
+    fields: Option<Condition>,
     all: Vec<String>,
     any: Vec<String>,
     none: Vec<String>,
@@ -14,6 +17,11 @@ pub(super) struct Pattern {
 impl Pattern {
     pub(super) fn parse(text: &str) -> Self {
         let mut pattern = Self::default();
+        let braced = text.trim().strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+        pattern.fields = braced.and_then(field_pattern::parse);
+        if pattern.fields.is_some() {
+            return pattern;
+        }
         for (sign, term) in terms(text) {
             match sign {
                 Some('?') => pattern.any.push(term),
@@ -27,6 +35,9 @@ impl Pattern {
     /// Whether a line has all of the words, one of the alternatives, and none of those excluded. Beside plain words the
     /// alternatives count for nothing, as in CloudWatch Logs.
     pub(super) fn matches(&self, line: &str) -> bool {
+        if let Some(condition) = &self.fields {
+            return serde_json::from_str(line).is_ok_and(|event| condition.meets(&event));
+        }
         let has = |term: &String| line.contains(term.as_str());
         let any = self.any.is_empty() || !self.all.is_empty() || self.any.iter().any(has);
         self.all.iter().all(has) && any && !self.none.iter().any(has)

@@ -1,6 +1,6 @@
 //! Application Auto Scaling of ECS services: targets, policies, scheduled actions, and what they do.
 //!
-//! Target tracking acts on the metrics a test reports, scheduled actions on simulated time. Step and predictive scaling,
+//! Target tracking acts on the metrics a test reports and on those a client puts into CloudWatch, scheduled actions on simulated time. Step and predictive scaling,
 //! which wait for alarms and forecasts of CloudWatch, are stored and described but never act.
 
 mod action;
@@ -12,7 +12,7 @@ mod target;
 mod tracking;
 
 pub(crate) use action::run as run_scheduled;
-pub(crate) use tracking::{evaluate, observe};
+pub(crate) use tracking::{evaluate, observe, report};
 
 use crate::input::Members;
 use crate::page;

@@ -9,6 +9,7 @@ use crate::input::Members;
 use crate::state::ecs::{Rollout, ServiceStatus};
 use crate::state::{Region, Timer};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// CloudWatch reports the CPU of a service.
@@ -20,6 +21,28 @@ pub(crate) fn observe(region: &mut Region, id: &str, cpu: f64) {
 pub(crate) fn measure(region: &mut Region, id: &str, metric: &str, value: f64) {
     region.scaling.metrics.insert((id.to_owned(), metric.to_owned()), value);
     consider(region, id);
+}
+
+/// A client puts a metric into CloudWatch: every policy customized to follow it sees it.
+pub(crate) fn report(region: &mut Region, metric: &Value, value: f64) {
+    let follows = |policy: &Value| {
+        let tracking = policy.member("TargetTrackingScalingPolicyConfiguration");
+        let custom = tracking.and_then(|tracking| tracking.member("CustomizedMetricSpecification"));
+        custom.is_some_and(|custom| {
+            let same = |member: &str| custom.text(member) == metric.text(member);
+            same("Namespace") && same("MetricName") && dimensions(custom) == dimensions(metric)
+        })
+    };
+    let targets = region.scaling.targets.iter().filter(|(_, target)| target.policies.values().any(follows));
+    let followers: Vec<String> = targets.map(|(id, _)| id.clone()).collect();
+    for id in followers {
+        measure(region, &id, metric.text("MetricName").unwrap_or_default(), value);
+    }
+}
+
+fn dimensions(metric: &Value) -> BTreeSet<(Option<&str>, Option<&str>)> {
+    let list = metric.items("Dimensions").unwrap_or_default();
+    list.iter().map(|one| (one.text("Name"), one.text("Value"))).collect()
 }
 
 /// What a policy wants, and how long after the last change it may have it.

@@ -37,6 +37,9 @@ fn new_id(region: &mut Region) -> String {
     format!("{}-{}-4{}-a{}-{}", part(0, 8), part(8, 12), part(12, 15), part(15, 18), part(18, 30))
 }
 
+/// The longest a receive waits.
+const LONGEST: Duration = Duration::from_secs(20);
+
 fn invalid(message: impl Into<String>) -> Refusal {
     Refusal::new("InvalidParameterValue", message)
 }
@@ -125,6 +128,15 @@ pub(super) fn delete_batch(region: &mut Region, input: &Value) -> Answer {
 /// ChangeMessageVisibilityBatch.
 pub(super) fn change_batch(region: &mut Region, input: &Value) -> Answer {
     batch(region, input, change)
+}
+
+/// For how long a receive would wait for a message: not at all when it finds one, or is refused.
+pub(crate) fn patience(region: &mut Region, input: &Value) -> Option<Duration> {
+    let now = region.now;
+    let queue = named(region, input).ok()?;
+    let wait = input.seconds("WaitTimeSeconds").unwrap_or_else(|| queue.seconds("ReceiveMessageWaitTimeSeconds"));
+    let empty = queue.messages.iter().all(|message| message.visible > now);
+    (empty && !wait.is_zero() && wait <= LONGEST).then_some(wait)
 }
 
 /// ReceiveMessage.

@@ -1,4 +1,5 @@
-//! Amazon SQS: standard queues. Messages stay in order, and a receive answers at once however long it is asked to wait.
+//! Amazon SQS: standard queues. Messages stay in order. A receive answers at once; to wait for a message is up to the door
+//! through which it came (see [`patience`]).
 //!
 //! FIFO queues are not simulated. Dead letter queues are.
 
@@ -10,7 +11,7 @@ use crate::refusal::{Answer, Refusal};
 use crate::state::Region;
 use serde_json::Value;
 
-pub(crate) use message::deliver;
+pub(crate) use message::{deliver, patience};
 
 /// Answers one SQS operation.
 pub(crate) fn handle(region: &mut Region, operation: &str, input: &Value) -> Answer {

@@ -1,12 +1,14 @@
 //! What CloudWatch Logs holds.
 
 use crate::tag::Tags;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything of CloudWatch Logs in one region: log groups by name.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Logs {
     pub(crate) groups: BTreeMap<String, Group>,
+    /// Names of groups that were, and are no more.
+    pub(crate) deleted: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug)]

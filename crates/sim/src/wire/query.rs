@@ -12,7 +12,8 @@ use serde_json::{Map, Value};
 const EC2: (&str, &str, &str) = ("2016-11-15", "ec2", "http://ec2.amazonaws.com/doc/2016-11-15/");
 
 /// The services that speak it, by the version they send.
-const SERVICES: [(&str, &str, &str); 4] = [
+const SERVICES: [(&str, &str, &str); 5] = [
+    ("2010-08-01", "monitoring", "http://monitoring.amazonaws.com/doc/2010-08-01/"),
     ("2015-12-01", "elasticloadbalancing", "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"),
     ("2011-06-15", "sts", "https://sts.amazonaws.com/doc/2011-06-15/"),
     ("2010-05-08", "iam", "https://iam.amazonaws.com/doc/2010-05-08/"),

@@ -1,8 +1,10 @@
 //! EventBridge and SQS: what ECS tells, and what time does to messages.
 
 use crate::place::{Place, pass};
+use crate::served::{Door, Wire};
 use fargateer_sim::{Behaviour, Networks, Settings};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/111122223333/news";
 
@@ -105,4 +107,23 @@ async fn a_strict_network_has_only_what_was_put_there() {
     assert_eq!(place.refused("ec2", "DescribeSecurityGroups", json!({"GroupId": ["sg-1"]})).0, "InvalidGroup.NotFound");
     place.aws.seed_network("us-east-1", "vpc-7", &["subnet-1"], &["sg-1"]);
     assert_eq!(place.call("ec2", "DescribeSubnets", ask("subnet-1"))["subnetSet"][0]["vpcId"], "vpc-7");
+}
+
+#[tokio::test]
+async fn a_receive_over_the_wire_waits_for_a_message() {
+    let place = Place::new();
+    place.call("sqs", "CreateQueue", json!({"QueueName": "news"}));
+    let door = Door::open(&place.aws).await;
+    let ask = Wire {
+        target: Some("AmazonSQS.ReceiveMessage".to_owned()),
+        ..Wire::ecs("", &json!({"QueueUrl": QUEUE, "WaitTimeSeconds": 20}))
+    };
+    let send = async {
+        let moment = tokio::time::timeout(Duration::from_millis(200), std::future::pending::<()>());
+        assert!(moment.await.is_err());
+        place.call("sqs", "SendMessage", json!({"QueueUrl": QUEUE, "MessageBody": "late"}));
+    };
+    let (heard, ()) = tokio::join!(door.send(ask), send);
+    assert_eq!(heard.unwrap().body["Messages"][0]["Body"], "late");
+    assert_eq!(place.aws.calls().len(), 1, "however often it looked, it was one call");
 }

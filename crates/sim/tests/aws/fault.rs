@@ -1,7 +1,7 @@
 //! Faults, rates and the record of calls, over the wire.
 
 use crate::place::{Place, REGION};
-use crate::served::{Door, Wire};
+use crate::served::{Door, Heard, Wire};
 use fargateer_sim::{Fault, FaultKind, Settings};
 use serde_json::json;
 
@@ -59,6 +59,23 @@ async fn rates_are_enforced_when_asked_for() {
         refused += u32::from(answer.body["__type"] == "ThrottlingException");
     }
     assert!((3..=5).contains(&refused), "{refused} of 25 calls refused after a burst of 20");
+}
+
+#[tokio::test]
+async fn lenient_rates_stop_floods_and_nothing_else() {
+    let place = Place::with(Settings { throttle: true, lenient: true, ..Settings::default() });
+    let door = Door::open(&place.aws).await;
+    let throttled = |answer: &Heard| answer.body["__type"] == "ThrottlingException";
+    for number in 0..30 {
+        assert!(!throttled(&door.ecs("CreateCluster", create(&format!("c{number}"))).await));
+        assert!(!throttled(&door.ecs("DeleteCluster", json!({"cluster": "nowhere"})).await));
+        assert!(!throttled(&door.ecs("ListClusters", json!({})).await));
+    }
+    let mut refused = 0;
+    for number in 0..25 {
+        refused += u32::from(throttled(&door.ecs("CreateCluster", create(&format!("d{number}"))).await));
+    }
+    assert!((3..=5).contains(&refused), "{refused} of 25 calls refused after 20 in a row");
 }
 
 #[tokio::test]

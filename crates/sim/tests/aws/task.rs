@@ -1,7 +1,7 @@
 //! Tasks: their way through life, and what they leave behind.
 
-use crate::place::{Place, REGION, merged, pass, service};
-use fargateer_sim::Behaviour;
+use crate::place::{Place, REGION, definition, merged, pass, service};
+use fargateer_sim::{Behaviour, Settings, Strict};
 use serde_json::{Value, json};
 
 fn tasks(place: &Place, status: &str) -> Vec<Value> {
@@ -66,6 +66,20 @@ async fn a_missing_log_group_keeps_a_task_from_starting() {
     pass(15).await;
     let reason = tasks(&place, "STOPPED")[0]["stoppedReason"].clone();
     assert!(reason.as_str().unwrap().contains("The specified log group does not exist"), "{reason}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_group_never_made_here_may_be_taken_to_exist() {
+    let strict = Strict { log_groups: false, ..Strict::default() };
+    let place = Place::with(Settings { strict, ..Settings::default() });
+    place.register(definition());
+    let mut other = definition();
+    other["family"] = json!("other");
+    other["containerDefinitions"][0]["logConfiguration"]["options"]["awslogs-group"] = json!("/ecs/elsewhere");
+    place.register(other);
+    place.create(json!({"desiredCount": 1, "taskDefinition": "other"}));
+    pass(30).await;
+    assert_eq!(place.service()["runningCount"], 1);
 }
 
 #[tokio::test(start_paused = true)]
