@@ -18,14 +18,14 @@ const fn rate(name: &'static str, burst: f64, refill: f64) -> Rate {
     Rate { name, burst, refill }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Bucket {
     tokens: f64,
     at: Duration,
 }
 
 /// The buckets of one account and region.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Buckets {
     buckets: BTreeMap<&'static str, Bucket>,
     /// The operation that was admitted last, and how often in a row.

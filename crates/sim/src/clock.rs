@@ -57,6 +57,12 @@ impl Clock {
         self.course().passed += time;
     }
 
+    /// It is `passed` after the start again; the pace stays.
+    pub(crate) fn set(&self, passed: Duration) {
+        let mut course = self.course();
+        (course.since, course.passed) = (Instant::now(), passed);
+    }
+
     /// Lets time run faster or slower from now on; zero stops it.
     pub(crate) fn set_speed(&self, speed: f64) {
         let mut course = self.course();

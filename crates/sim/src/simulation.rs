@@ -12,6 +12,7 @@ use crate::witness::Witness;
 use crate::world::{Outcome, World};
 use crate::{ecs, scaling};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -63,6 +64,27 @@ impl Simulation {
     /// Forgets everything there is, calls, faults and behaviours included. Time goes on.
     pub fn reset(&self) {
         self.world().reset();
+    }
+
+    /// Keeps everything there is under `name`, in place of what was kept under it; false when 64 others are kept already.
+    pub fn keep(&self, name: &str) -> bool {
+        self.world().keep(self.clock.elapsed(), name)
+    }
+
+    /// What is kept, with the simulated time of each.
+    pub fn kept(&self) -> BTreeMap<String, Duration> {
+        self.world().kept()
+    }
+
+    /// Everything, the time included, is again as it was kept under `name`; false where nothing of that name is kept. Calls
+    /// so far stay recorded, faults stay ordered.
+    pub fn restore(&self, name: &str) -> bool {
+        let mut world = self.world();
+        let at = world.restore(name);
+        if let Some(at) = at {
+            self.clock.set(at);
+        }
+        at.is_some()
     }
 
     /// Lets simulated time pass at once.

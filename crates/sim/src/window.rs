@@ -4,7 +4,10 @@
 //! |---|---|
 //! | `GET /_sim` | the routes |
 //! | `GET /_sim/state` | everything there is, as a list of account and region |
-//! | `POST /_sim/reset` | forgets everything, calls, faults and behaviours included; time goes on |
+//! | `POST /_sim/reset` | forgets everything, calls, faults and behaviours included, but not what was kept; time goes on |
+//! | `POST /_sim/snapshots` | `{"name"}`: keeps everything as it is under that name, in memory, 64 at most |
+//! | `GET /_sim/snapshots` | what is kept: `{name: seconds of simulated time}` |
+//! | `POST /_sim/restore` | `{"name"}`: all is again as it was kept, the time included; faults stay ordered, calls recorded |
 //! | `POST /_sim/seed` | puts things in place: `{"region", "clusters", "capacity_providers", "target_groups", "images", "log_groups", "vpc", "subnets", "security_groups"}` |
 //! | `GET /_sim/calls` | the calls so far |
 //! | `DELETE /_sim/calls` | forgets them |
@@ -38,9 +41,12 @@ use std::time::Duration;
 /// The longest leap in time, in seconds.
 const LEAP: f64 = 366.0 * 86_400.0;
 
-const ROUTES: [&str; 13] = [
+const ROUTES: [&str; 16] = [
     "GET /_sim/state",
     "POST /_sim/reset",
+    "POST /_sim/snapshots",
+    "GET /_sim/snapshots",
+    "POST /_sim/restore",
     "POST /_sim/seed",
     "GET /_sim/calls",
     "DELETE /_sim/calls",
@@ -73,6 +79,8 @@ pub(crate) fn routes(simulation: &Simulation) -> Vec<(&'static str, MethodRouter
                 Ok(json!({}))
             }),
         ),
+        ("/_sim/snapshots", shown(simulation, snapshots).merge(told(simulation, keep))),
+        ("/_sim/restore", told(simulation, restore)),
         ("/_sim/seed", told(simulation, |simulation, input| Ok(seed(simulation, input)))),
         (
             "/_sim/calls",
@@ -142,6 +150,27 @@ fn seed(simulation: &Simulation, input: &Value) -> Value {
         log_groups: input.texts("log_groups"),
     });
     json!({})
+}
+
+/// The name a snapshot is given.
+fn name(input: &Value) -> Result<&str, String> {
+    let name = input.text("name").filter(|name| (1..=100).contains(&name.len()));
+    name.ok_or_else(|| "name must be a text of 1 to 100 bytes".to_owned())
+}
+
+fn keep(simulation: &Simulation, input: &Value) -> Said {
+    let kept = simulation.keep(name(input)?);
+    kept.then(|| snapshots(simulation))
+        .ok_or_else(|| "64 snapshots are kept already; take one of their names".to_owned())
+}
+
+fn snapshots(simulation: &Simulation) -> Value {
+    simulation.kept().into_iter().map(|(name, at)| (name, json!(at.as_secs_f64()))).collect()
+}
+
+fn restore(simulation: &Simulation, input: &Value) -> Said {
+    let name = name(input)?;
+    simulation.restore(name).then(|| time(simulation)).ok_or_else(|| format!("no snapshot is called {name}"))
 }
 
 fn time(simulation: &Simulation) -> Value {

@@ -26,6 +26,8 @@ use std::time::Duration;
 /// An account and a region.
 pub(crate) type Place = (String, String);
 
+/// So many worlds are kept at most.
+const KEPT: usize = 64;
 /// So many calls are remembered at most: a simulation may be served for days.
 const CALLS: usize = 200_000;
 
@@ -41,7 +43,18 @@ pub(crate) struct World {
     pub(crate) witness: Option<Box<dyn Witness>>,
     /// Every region as it was right before a write, the oldest first, as far back as `Settings::history`.
     past: BTreeMap<Place, VecDeque<(Duration, Region)>>,
+    /// The world as it was when somebody said so, by the name they gave it.
+    kept: BTreeMap<String, Kept>,
     served: u64,
+}
+
+/// The world at one moment, without what was asked of it and what was ordered.
+#[derive(Clone, Debug)]
+struct Kept {
+    at: Duration,
+    regions: BTreeMap<Place, Region>,
+    buckets: BTreeMap<Place, Buckets>,
+    behaviours: Vec<(String, Behaviour)>,
 }
 
 /// What comes of a request.
@@ -77,6 +90,7 @@ impl World {
             calls: Vec::new(),
             witness: None,
             past: BTreeMap::new(),
+            kept: BTreeMap::new(),
             served: 0,
         }
     }
@@ -331,10 +345,34 @@ impl World {
         self.regions.values_mut().map(snapshot::region).collect()
     }
 
-    /// Forgets everything but the settings.
+    /// Forgets everything but the settings and the worlds that were kept.
     pub(crate) fn reset(&mut self) {
-        let settings = self.settings.as_ref().clone();
-        *self = Self::new(settings);
+        let (settings, kept) = (self.settings.as_ref().clone(), std::mem::take(&mut self.kept));
+        *self = Self { kept, ..Self::new(settings) };
+    }
+
+    /// Keeps the world as it is under `name`, in place of one of that name; false when too many are kept already.
+    pub(crate) fn keep(&mut self, now: Duration, name: &str) -> bool {
+        if self.kept.len() >= KEPT && !self.kept.contains_key(name) {
+            return false;
+        }
+        self.advance(now);
+        let (regions, buckets, behaviours) = (self.regions.clone(), self.buckets.clone(), self.behaviours.clone());
+        self.kept.insert(name.to_owned(), Kept { at: now, regions, buckets, behaviours });
+        true
+    }
+
+    /// The worlds that are kept, with the time in them.
+    pub(crate) fn kept(&self) -> BTreeMap<String, Duration> {
+        self.kept.iter().map(|(name, kept)| (name.clone(), kept.at)).collect()
+    }
+
+    /// The world is again as it was kept under `name`. Answers the time in it; none where none of that name is kept.
+    pub(crate) fn restore(&mut self, name: &str) -> Option<Duration> {
+        let Kept { at, regions, buckets, behaviours } = self.kept.get(name).cloned()?;
+        (self.regions, self.buckets, self.behaviours) = (regions, buckets, behaviours);
+        self.past.clear();
+        Some(at)
     }
 }
 

@@ -25,6 +25,35 @@ async fn the_state_shows_what_was_made_and_a_reset_forgets_it() {
 }
 
 #[tokio::test]
+async fn what_was_kept_comes_back_with_its_time() {
+    let place = Place::new();
+    place.create(json!({"desiredCount": 1}));
+    let door = Door::open(&place.aws).await;
+    ask(&door, "POST", "/_sim/time", "{\"speed\": 0}").await;
+    let (before, time) = (place.aws.state(), ask(&door, "GET", "/_sim/time", "").await.body);
+    let kept = ask(&door, "POST", "/_sim/snapshots", "{\"name\": \"made\"}").await.body;
+    assert_eq!(kept, ask(&door, "GET", "/_sim/snapshots", "").await.body);
+    assert_eq!(kept["made"], time["elapsed"]);
+    ask(&door, "POST", "/_sim/time", "{\"advance\": 600}").await;
+    place.create(json!({"serviceName": "other"}));
+    assert_ne!(place.aws.state(), before);
+    let restored = ask(&door, "POST", "/_sim/restore", "{\"name\": \"made\"}").await;
+    assert_eq!((restored.status, &restored.body), (200, &time));
+    assert_eq!(place.aws.state(), before);
+    for nonsense in ["{\"name\": \"never\"}", "{}", "{\"name\": \"\"}", "{\"name\": 1}"] {
+        let answer = ask(&door, "POST", "/_sim/restore", nonsense).await;
+        assert_eq!((answer.status, answer.body["error"].is_string()), (400, true), "{nonsense}");
+    }
+    ask(&door, "POST", "/_sim/reset", "").await;
+    assert_eq!(ask(&door, "POST", "/_sim/restore", "{\"name\": \"made\"}").await.status, 200, "a reset keeps it");
+    for number in 0..80 {
+        place.aws.keep(&number.to_string());
+    }
+    assert_eq!(place.aws.kept().len(), 64, "memory has an end");
+    assert_eq!(ask(&door, "POST", "/_sim/snapshots", "{\"name\": \"one more\"}").await.status, 400);
+}
+
+#[tokio::test]
 async fn time_leaps_and_changes_its_pace() {
     let place = Place::new();
     let door = Door::open(&place.aws).await;
