@@ -183,7 +183,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_parser = period, default_value = "30m", requires = "once")]
     pub(crate) timeout: Duration,
     /// Passes at the same time, 1 to 10000.
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=10_000), default_value = "256", env = "FARGATEER_WORKERS", hide_env_values = true)]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=10_000), default_value = "512", env = "FARGATEER_WORKERS", hide_env_values = true)]
     pub(crate) workers: u16,
     /// Simulated seconds a real second, 0.1 to 1000, with --local.
     #[arg(long, value_parser = speed, default_value = "2")]
