@@ -43,7 +43,7 @@ impl Source for Fed {
 /// A snapshot of `specs` by name. A spec that cannot be read, or is refused, is a document with its faults.
 pub fn snapshot(specs: &BTreeMap<String, Value>, whole: bool) -> Snapshot {
     let documents = specs.iter().map(|(name, spec)| (Key::new(name), vec![document(name, spec)]));
-    Snapshot { source: "scenario".to_owned(), whole, documents: documents.collect(), faults: Vec::new() }
+    Snapshot { source: "scenario".to_owned(), whole, documents: documents.collect(), ..Snapshot::default() }
 }
 
 fn document(name: &str, spec: &Value) -> Document {
