@@ -2,6 +2,7 @@
 
 pub mod dir;
 mod last_good;
+mod listing;
 mod reading;
 mod tree;
 mod watch;
