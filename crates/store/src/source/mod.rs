@@ -1,6 +1,7 @@
 //! Where specs come from.
 
 pub mod dir;
+pub mod git;
 mod last_good;
 mod listing;
 mod reading;

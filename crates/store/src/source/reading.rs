@@ -17,7 +17,7 @@ const MAX_TOTAL: usize = 10 * 1024 * 1024;
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
 /// What a source says at one moment.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Reading {
     /// The files by the path people see.
     pub(super) files: BTreeMap<PathBuf, File>,
