@@ -18,6 +18,7 @@ mod canary;
 mod daemon;
 mod emulators;
 mod faults;
+mod git;
 mod hostile;
 mod independent;
 mod lessons;
