@@ -201,9 +201,9 @@ pub(crate) struct RunArgs {
     #[arg(short, long, value_enum, default_value_t = Format::Text, requires = "once")]
     pub(crate) output: Format,
     #[command(flatten)]
-    pub(crate) git: GitArgs,
-    #[command(flatten)]
     pub(crate) cloud: CloudArgs,
+    #[command(flatten)]
+    pub(crate) git: GitArgs,
 }
 
 /// How git repositories are reached, and whose commits count. Secrets are never options: everybody on the machine sees those.
