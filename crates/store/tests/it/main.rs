@@ -1,5 +1,7 @@
-//! Folders of specs and of statuses, on a real file system.
+//! Folders and git repositories of specs, folders of statuses, on a real file system.
 
+#[cfg(test)]
+mod git;
 #[cfg(test)]
 mod sources;
 #[cfg(test)]
