@@ -44,7 +44,8 @@ pub(super) enum Mark {
     /// Their SHA-256.
     Digest([u8; 32]),
     /// The id git gave them.
-    Blob(gix::ObjectId),
+    #[cfg(feature = "git")]
+    Blob([u8; 20]),
 }
 
 /// What a source consists of.

@@ -1,6 +1,7 @@
 //! Where specs come from.
 
 pub mod dir;
+#[cfg(feature = "git")]
 pub mod git;
 mod last_good;
 mod listing;

@@ -137,7 +137,7 @@ impl Files for Checkout<'_> {
     }
 
     fn mark(&self, blob: &ObjectId) -> Option<Mark> {
-        Some(Mark::Blob(*blob))
+        blob.as_slice().try_into().ok().map(Mark::Blob)
     }
 
     fn read(&self, blob: &ObjectId) -> Result<Vec<u8>, Unreadable> {
