@@ -83,6 +83,8 @@ bugs! {
     PoisonSpreads,
     /// What is to be deleted is known in memory alone.
     ForgetsInventory,
+    /// Something is made before what its deletion needs is written down.
+    MakesBeforeItNotes,
     /// Rollouts may stop all old tasks first.
     DropsCapacity,
 }

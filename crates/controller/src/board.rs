@@ -66,15 +66,30 @@ impl Board {
         self.read().get(key).is_some_and(|status| status.is(ConditionType::Ready))
     }
 
-    /// Shows, saves and tells of a new status.
-    pub async fn publish(&self, key: &Key, status: &AgentDeploymentStatus) {
+    /// Saves a status before it is shown: without what stands in it nothing may go on.
+    pub async fn keep(&self, key: &Key, status: &AgentDeploymentStatus) -> Result<(), String> {
+        self.store.save(key, status).await?;
+        self.show(key, status);
+        Ok(())
+    }
+
+    /// Shows and tells of a new status; answers whether it says anything new.
+    fn show(&self, key: &Key, status: &AgentDeploymentStatus) -> bool {
         let before = self.status(key);
         self.events.record(event::between(key, &before, status, &self.clock.now().to_string()));
-        if before == *status {
+        let is_new = before != *status;
+        if is_new {
+            self.write().insert(key.clone(), status.clone());
+            self.version.send_modify(|version| *version += 1);
+        }
+        is_new
+    }
+
+    /// Shows, saves and tells of a new status.
+    pub async fn publish(&self, key: &Key, status: &AgentDeploymentStatus) {
+        if !self.show(key, status) {
             return;
         }
-        self.write().insert(key.clone(), status.clone());
-        self.version.send_modify(|version| *version += 1);
         if let Err(error) = self.store.save(key, status).await {
             tracing::warn!(agent = %key, error, "status not saved");
         }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use fargateer_api::seeded::{Bug, has};
 use fargateer_api::{Key, Reason};
+use fargateer_plan::desired::Desired;
 use fargateer_plan::failure::{Class, Failure};
 use fargateer_plan::pass::{Pass, Step};
 use fargateer_plan::status;
@@ -55,6 +57,7 @@ impl Reconciler {
             match pass.decide()? {
                 Step::Look(looks) => pass.see(self.cloud.look(&place, &looks).await),
                 Step::Act(actions) => {
+                    self.write_down(pass).await?;
                     for action in actions {
                         self.may_write(pass)?;
                         let done = self.cloud.act(&place, &action).await?;
@@ -66,15 +69,23 @@ impl Reconciler {
         }
     }
 
+    /// Before anything of an agent is made, what its deletion will need is kept: were this process to die in between and
+    /// the spec to vanish, nobody would know of what was made, and its tasks would run for ever.
+    async fn write_down(&self, pass: &Pass) -> Result<(), Failure> {
+        let known = self.board.status(&pass.key);
+        if !known.inventory.is_empty() || !matches!(pass.desired, Desired::Present(_)) || has(Bug::MakesBeforeItNotes) {
+            return Ok(());
+        }
+        self.may_write(pass)?;
+        let status = status::report(pass, &Ok(()), &known, self.clock.now());
+        self.board.keep(&pass.key, &status).await.map_err(|error| {
+            let message = format!("the status cannot be kept, and nothing is made before it is: {error}");
+            refused(Class::Transient, Reason::Unavailable, "status", "NotKept", &message)
+        })
+    }
+
     /// Whether a write may start now: we hold the lease, and nobody changed their mind since the pass began.
     fn may_write(&self, pass: &Pass) -> Result<(), Failure> {
-        let refused = |class, reason, operation: &str, code: &str, message: &str| Failure {
-            class,
-            reason,
-            operation: operation.to_owned(),
-            code: code.to_owned(),
-            message: message.to_owned(),
-        };
         if !self.lease.holds(&pass.key) {
             let message = "another replica took this agent over";
             return Err(refused(Class::Transient, Reason::Unavailable, "lease", "LeaseLost", message));
@@ -86,6 +97,12 @@ impl Reconciler {
         }
         Ok(())
     }
+}
+
+/// A write that may not start, and why.
+fn refused(class: Class, reason: Reason, operation: &str, code: &str, message: &str) -> Failure {
+    let (operation, code, message) = (operation.to_owned(), code.to_owned(), message.to_owned());
+    Failure { class, reason, operation, code, message }
 }
 
 /// Looks until a decision can be taken, and acts on nothing: what `fargateer plan` and `diff` show.

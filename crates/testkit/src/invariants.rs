@@ -34,7 +34,7 @@ pub(crate) fn before_a_write(record: &mut Record, call: &Meeting<'_>, world: &mu
     let broken = match call.operation {
         "UpdateService" => update(record, call, &mut world),
         "DeleteService" => deletion(record, call, &mut world),
-        "TagResource" | "UntagResource" => tagging(call, &mut world),
+        "TagResource" | "UntagResource" => tagging(record, call, &mut world),
         "DeregisterTaskDefinition" => deregistration(call, &mut world),
         "RegisterScalableTarget"
         | "PutScalingPolicy"
@@ -101,7 +101,7 @@ fn update(record: &Record, call: &Meeting<'_>, world: &mut dyn Ask) -> Broken {
     let (cluster, name) = named(call);
     let before = state::service(world, &cluster, &name);
     let wanted = record.truth.of_service(&cluster, &name);
-    if let Some(broken) = foreign(record, &before) {
+    if let Some(broken) = foreign(record, call, &before) {
         return Some((OURS, broken));
     }
     let agent = match wanted {
@@ -129,7 +129,7 @@ fn update(record: &Record, call: &Meeting<'_>, world: &mut dyn Ask) -> Broken {
 fn deletion(record: &Record, call: &Meeting<'_>, world: &mut dyn Ask) -> Broken {
     let (cluster, name) = named(call);
     let before = state::service(world, &cluster, &name);
-    if let Some(broken) = foreign(record, &before) {
+    if let Some(broken) = foreign(record, call, &before) {
         return Some((OURS, broken));
     }
     match record.truth.of_service(&cluster, &name) {
@@ -140,13 +140,15 @@ fn deletion(record: &Record, call: &Meeting<'_>, world: &mut dyn Ask) -> Broken 
     }
 }
 
-fn tagging(call: &Meeting<'_>, world: &mut dyn Ask) -> Broken {
+fn tagging(record: &Record, call: &Meeting<'_>, world: &mut dyn Ask) -> Broken {
     if call.service != "ecs" {
         return None;
     }
     let arn = &call.request["resourceArn"];
     let has = state::tags(&world.ask("ecs", "ListTagsForResource", &json!({"resourceArn": arn}))["tags"]);
-    (!is_ours(&has)).then(|| (OURS, format!("{arn} has the tags {has:?}")))
+    let agent = has.get("fargateer:agent").map_or("", String::as_str);
+    let ours = is_ours(&has) || record.truth.was_just_disowned(agent, call.at);
+    (!ours).then(|| (OURS, format!("{arn} has the tags {has:?}")))
 }
 
 fn deregistration(call: &Meeting<'_>, world: &mut dyn Ask) -> Broken {
@@ -173,7 +175,7 @@ fn scaling(record: &Record, call: &Meeting<'_>, world: &mut dyn Ask) -> Broken {
     let mut parts = resource.split('/').skip(1);
     let (cluster, name) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let before = state::service(world, cluster, name);
-    foreign(record, &before).map(|broken| (OURS, broken))
+    foreign(record, call, &before).map(|broken| (OURS, broken))
 }
 
 fn logs(record: &Record, call: &Meeting<'_>) -> Broken {
@@ -237,15 +239,15 @@ fn named(call: &Meeting<'_>) -> (String, String) {
 }
 
 /// Why a service must not be touched. One that is not there can't be harmed.
-fn foreign(record: &Record, before: &Value) -> Option<String> {
-    if before.is_null() {
+fn foreign(record: &Record, call: &Meeting<'_>, before: &Value) -> Option<String> {
+    let has = state::tags(&before["tags"]);
+    let agent = has.get("fargateer:agent").cloned().unwrap_or_default();
+    if before.is_null() || record.truth.was_just_disowned(&agent, call.at) {
         return None;
     }
-    let has = state::tags(&before["tags"]);
     if !is_ours(&has) {
         return Some(format!("{} has the tags {has:?}", before["serviceArn"]));
     }
-    let agent = has.get("fargateer:agent").cloned().unwrap_or_default();
     record.truth.is_hands_off(&agent).then(|| format!("{agent} was disowned"))
 }
 

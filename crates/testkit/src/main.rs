@@ -135,7 +135,7 @@ fn simulate(args: &Args) -> Result<bool, String> {
         found.extend(play::twice(&mut report, plans));
     }
     for failure in found.iter().take(300) {
-        eprintln!("{}: {}", failure.plan.name, failure.what);
+        eprintln!("{} {}: {}", failure.plan.name, failure.plan.seed, failure.what);
     }
     for (number, failure) in found.iter().take(args.tell).enumerate() {
         tell(failure, &args.report.with_file_name(format!("sim-failure-{number}.json")));

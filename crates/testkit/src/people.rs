@@ -116,7 +116,8 @@ impl People {
         let live = state::service(&mut aws, &cluster, &service);
         let takes = matches!(meddling, Meddling::Disown | Meddling::TakeOver);
         if takes && live["status"] == "ACTIVE" {
-            self.host.records.lock().truth.disowned.push(name.to_owned());
+            let now = self.host.sim.now();
+            self.host.records.lock().truth.disown(name, now);
         }
         let scaling = matches!(meddling, Meddling::Deregister | Meddling::Range(..) | Meddling::Policy);
         let call = if scaling {

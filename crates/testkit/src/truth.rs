@@ -6,6 +6,9 @@ use std::time::Duration;
 use fargateer_api::{AgentDeployment, Generation};
 use serde_json::Value;
 
+/// Three attempts of a call and the pauses between them.
+const UNDER_WAY: Duration = Duration::from_secs(30);
+
 /// What people want of one agent.
 #[derive(Debug, Clone)]
 pub(crate) enum Want {
@@ -23,8 +26,8 @@ pub(crate) struct Truth {
     wordings: BTreeMap<(String, String), AgentDeployment>,
     /// The generation of what is wanted of each agent, or was.
     generations: BTreeMap<String, Generation>,
-    /// Agents somebody took the owner tag from: hands off.
-    pub(crate) disowned: Vec<String>,
+    /// Agents somebody took the owner tag from, and when: hands off.
+    disowned: BTreeMap<String, Duration>,
     /// Agents whose passes panic.
     pub(crate) poisoned: Vec<String>,
     /// When people last changed their mind, by agent: a call that is under way may still be of the old one.
@@ -97,7 +100,18 @@ impl Truth {
 
     /// Whether anything may touch the agent at all.
     pub(crate) fn is_hands_off(&self, name: &str) -> bool {
-        self.disowned.iter().any(|other| other == name)
+        self.disowned.contains_key(name)
+    }
+
+    /// Somebody takes the owner tag from `name` at `now`.
+    pub(crate) fn disown(&mut self, name: &str, now: Duration) {
+        self.disowned.entry(name.to_owned()).or_insert(now);
+    }
+
+    /// Whether that was so lately that a pass under way may have looked before: ECS writes on no condition, and between a
+    /// look and the write that follows another look may take as long as its attempts.
+    pub(crate) fn was_just_disowned(&self, name: &str, now: Duration) -> bool {
+        self.disowned.get(name).is_some_and(|at| now.saturating_sub(*at) < UNDER_WAY)
     }
 }
 

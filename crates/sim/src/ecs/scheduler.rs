@@ -186,8 +186,9 @@ fn start_missing(region: &mut Region, service: &mut Service) {
     }
     let live = service.tasks.values().filter(|task| task.deployment == primary.id && task.live()).count();
     let counted = service.tasks.values().filter(|task| task.phase <= Phase::Stopping).count();
-    let most = if blue_green::shifts(service) { service.desired as usize * 2 } else { bounds(service).1 };
-    let missing = (service.desired as usize).saturating_sub(live).min(most.saturating_sub(counted));
+    // A second set of tasks comes up whole beside the first, however many those are.
+    let room = if blue_green::shifts(service) { usize::MAX } else { bounds(service).1.saturating_sub(counted) };
+    let missing = (service.desired as usize).saturating_sub(live).min(room);
     if missing == 0 {
         return;
     }

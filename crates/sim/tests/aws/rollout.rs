@@ -211,6 +211,19 @@ async fn a_blue_green_deployment_that_is_superseded_makes_room_for_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_blue_green_deployment_with_a_smaller_count_finds_room_beside_the_larger_old_one() {
+    let place = Place::new();
+    let strategy = json!({"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 1});
+    place.create(json!({"desiredCount": 3, "deploymentConfiguration": strategy}));
+    pass(300).await;
+    place.ecs("UpdateService", json!({"cluster": "blue", "service": "agent", "desiredCount": 1}));
+    roll_out(&place);
+    pass(300).await;
+    let service = place.service();
+    assert_eq!((&service["runningCount"], &newest(&place)["status"]), (&json!(1), &json!("SUCCESSFUL")), "{service}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deleted_service_drains_and_becomes_inactive() {
     let place = Place::new();
     place.create(json!({}));
