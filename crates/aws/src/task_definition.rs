@@ -38,6 +38,8 @@ const PAGES: usize = 20;
 /// Nothing but its status ever changes: that somebody deregistered a revision that runs is noticed after this time.
 const BELIEVED: Duration = Duration::from_hours(24);
 
+/// After so long a list shows what was registered.
+const UNLISTED: Duration = Duration::from_mins(2);
 /// Longer than this nobody waits for a revision that its service vouches for.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -47,11 +49,13 @@ pub(crate) struct Revisions {
     known: Memory<(Place, String), Folded>,
     /// Those of which a service vouches for the digest, and rightly so: nothing more of them is needed.
     vouched: Memory<(Place, String), Box<str>>,
+    /// What was registered a moment ago, by family: a list may not show it yet.
+    registered: Memory<(Place, String), String>,
 }
 
 impl Default for Revisions {
     fn default() -> Self {
-        Self { known: Memory::new(BELIEVED), vouched: Memory::new(BELIEVED) }
+        Self { known: Memory::new(BELIEVED), vouched: Memory::new(BELIEVED), registered: Memory::new(UNLISTED) }
     }
 }
 
@@ -87,10 +91,14 @@ impl Revisions {
 
     /// The newest active revisions of `family`, newest first.
     pub(crate) async fn list(&self, caller: &Caller<'_>, family: &str) -> Seen<Vec<Live>> {
-        let arns = match list(caller, family).await {
+        let mut arns = match list(caller, family).await {
             Ok(arns) => arns,
             Err(failure) => return Seen::Unknown(failure),
         };
+        let ours = self.registered.get(&(caller.place.clone(), family.to_owned()));
+        if let Some(arn) = ours.filter(|arn| !arns.contains(arn)) {
+            arns.insert(0, arn);
+        }
         // Collected first: a lazy iterator of borrowing futures is not `Send` enough for the compiler.
         let reads: Vec<_> = arns.iter().map(|arn| self.describe(caller, arn)).collect();
         try_join_all(reads).await.map_or_else(Seen::Unknown, Seen::Present)
@@ -107,6 +115,7 @@ impl Revisions {
             Change::Deregister(arn) => {
                 self.known.forget(&(caller.place.clone(), arn.clone()));
                 self.vouched.forget(&(caller.place.clone(), arn.clone()));
+                self.registered.forget(&(caller.place.clone(), family_of(arn).to_owned()));
                 let request = json!({"taskDefinition": arn});
                 let ecs = &caller.clients.ecs_writes;
                 let send = |exchange| ecs.deregister_task_definition().customize().interceptor(exchange).send();
@@ -126,6 +135,7 @@ impl Revisions {
         }
         let live = Live::from_answer(&answer).ok_or_else(|| unreadable(REGISTER))?;
         self.known.put((caller.place.clone(), live.arn.clone()), live.fold());
+        self.registered.put((caller.place.clone(), family_of(&live.arn).to_owned()), live.arn.clone());
         Ok(Done::Revision(live))
     }
 

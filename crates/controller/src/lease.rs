@@ -135,7 +135,7 @@ impl Wish<'_> {
             match table.owners.get(&shard).map(String::as_str) {
                 Some(owner) if owner == self.me => {
                     let stays = best == Some(self.me) || self.busy.contains(&shard);
-                    changes.extend((!stays).then(|| (shard, best)));
+                    changes.extend((!stays).then_some((shard, best)));
                 }
                 Some(owner) if live.contains(owner) => {}
                 owner if best == Some(self.me) => {
