@@ -3,5 +3,6 @@
 pub mod dir;
 mod last_good;
 mod reading;
+pub mod table;
 mod tree;
 mod watch;

@@ -1,8 +1,12 @@
-//! Folders of specs and of statuses, on a real file system.
+//! Folders of specs and of statuses, on a real file system; tables of specs, on the simulated AWS.
 
+#[cfg(test)]
+mod rows;
 #[cfg(test)]
 mod sources;
 #[cfg(test)]
 mod statuses;
+#[cfg(test)]
+mod tables;
 #[cfg(test)]
 mod watching;
