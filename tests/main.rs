@@ -25,4 +25,5 @@ mod offline;
 mod probes;
 mod replicas;
 mod running;
+mod tables;
 mod world;

@@ -105,7 +105,7 @@ pub(crate) enum Command {
     /// Any AWS client can talk to it, an image client too under /v2/. GET /_sim lists what shows and controls it: its state,
     /// its calls, its time, faults and behaviours.
     Sim(SimArgs),
-    /// Make the DynamoDB table that replicas share (run --state dynamodb://TABLE)
+    /// Make a DynamoDB table: one that replicas share (run --state dynamodb://TABLE), or one of specs (run dynamodb://TABLE)
     #[command(subcommand)]
     Table(TableCommand),
     /// Print a completion script for a shell
@@ -125,6 +125,10 @@ pub(crate) enum TableCommand {
         /// Its name. The region is that of the environment (AWS_REGION).
         #[arg(value_parser = table_name)]
         name: String,
+        /// Make a table of specs, one row an agent: `name` (a string, the key), `spec` (a map, or a text of YAML or JSON) and,
+        /// where wanted, `labels`, `project` and `suspend`. Fargateer answers in `status`.
+        #[arg(long)]
+        specs: bool,
     },
 }
 
@@ -151,7 +155,7 @@ pub(crate) struct CloudArgs {
 /// Options of `run`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RunArgs {
-    /// Where specs come from: folders or files of YAML.
+    /// Where specs come from: folders or files of YAML, or dynamodb://TABLE, a table of them (see `fargateer table create`).
     #[arg(required = true, value_name = "SOURCE")]
     pub(crate) sources: Vec<String>,
     /// Run against an embedded simulated AWS and print its endpoint.
@@ -382,7 +386,7 @@ fn state(text: &str) -> Result<StatePlace, String> {
 }
 
 /// The rules of DynamoDB for names of tables.
-fn table_name(text: &str) -> Result<String, String> {
+pub(crate) fn table_name(text: &str) -> Result<String, String> {
     let fits = |letter: char| letter.is_ascii_alphanumeric() || "_-.".contains(letter);
     let good = (3..=255).contains(&text.len()) && text.chars().all(fits);
     if good { Ok(text.to_owned()) } else { Err("a table's name has 3 to 255 of a-z, A-Z, 0-9, _, - and .".to_owned()) }

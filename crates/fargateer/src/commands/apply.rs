@@ -71,6 +71,7 @@ async fn parts(args: &ApplyArgs) -> Parts {
         policy: Policy::default(),
         settings: Settings { drain: Duration::from_secs(10), ..Settings::default() },
         sources: args.paths.len(),
+        tables: Vec::new(),
     }
 }
 

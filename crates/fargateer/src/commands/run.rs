@@ -19,6 +19,7 @@ use crate::cli::{Format, RunArgs, StatePlace, WRONG};
 use crate::commands::specs;
 use crate::output::hinted;
 use crate::progress::Progress;
+use crate::tables::{self, Tables};
 use crate::wire::{self, Machine, Parts};
 use crate::{address, config, document, http, local, output};
 
@@ -34,12 +35,16 @@ pub(crate) async fn run(args: RunArgs, json_logs: bool) -> anyhow::Result<ExitCo
     }
     let stop = CancellationToken::new();
     let simulation = args.local.then(|| simulation(&args));
-    let parts = parts(&args, simulation.as_ref()).await;
+    let tables = tables::names(&args.sources)?;
+    let parts = Parts { tables, ..parts(&args, simulation.as_ref()).await };
     if let (Some(StatePlace::Table(name)), true) = (&parts.state, args.local) {
         StateTable::new(&parts.config, name, "").create().await.map_err(anyhow::Error::msg)?;
     }
     let machine = Machine::build(parts).await?;
-    let sources = sources(&args, simulation.as_ref())?;
+    if args.local {
+        machine.tables.create().await?;
+    }
+    let sources = sources(&args, simulation.as_ref(), &machine.tables)?;
     stop_on_signal(stop.clone())?;
     if let Some(simulation) = &simulation {
         let endpoint = local::serve(simulation, LOCAL_ENDPOINT, &stop).await?;
@@ -177,10 +182,11 @@ async fn parts(args: &RunArgs, simulation: Option<&Simulation>) -> Parts {
         ..Settings::default()
     };
     let state = args.state.clone().or_else(|| (!args.local).then(|| StatePlace::Folder(PathBuf::from(".fargateer"))));
-    Parts { config, aws, owner: args.cloud.owner.clone(), state, policy, settings, sources: args.sources.len() }
+    let (owner, sources) = (args.cloud.owner.clone(), args.sources.len());
+    Parts { config, aws, owner, state, policy, settings, sources, tables: Vec::new() }
 }
 
-fn sources(args: &RunArgs, simulation: Option<&Simulation>) -> anyhow::Result<Vec<Box<dyn Source>>> {
+fn sources(args: &RunArgs, simulation: Option<&Simulation>, tables: &Tables) -> anyhow::Result<Vec<Box<dyn Source>>> {
     let poll = if args.local { args.poll.min(Duration::from_secs(5)) } else { args.poll };
     let mut names = std::collections::BTreeSet::new();
     let mut sources: Vec<Box<dyn Source>> = Vec::new();
@@ -189,11 +195,17 @@ fn sources(args: &RunArgs, simulation: Option<&Simulation>) -> anyhow::Result<Ve
             let name = if name.contains("://") { address::shown(name) } else { name.clone() };
             return Err(hinted(format!("the source {name} is given twice"), "name each source once"));
         }
-        let source = wire::source(name, poll)?;
-        sources.push(match simulation {
-            Some(simulation) => Box::new(local::Seeded::new(source, simulation.clone())),
-            None => Box::new(source),
+        sources.push(match tables.source(name, poll) {
+            Some(table) => seeded(table, simulation),
+            None => seeded(wire::source(name, poll)?, simulation),
         });
     }
     Ok(sources)
+}
+
+fn seeded(source: impl Source + 'static, simulation: Option<&Simulation>) -> Box<dyn Source> {
+    match simulation {
+        Some(simulation) => Box::new(local::Seeded::new(source, simulation.clone())),
+        None => Box::new(source),
+    }
 }
