@@ -214,3 +214,57 @@ fn an_embedded_simulation_brings_the_table_along() {
     let said = binary::run(folder.path(), &[], &["run", "--once", "--local", "-o", "json", "dynamodb://specs"]);
     assert_eq!((said.code, said.json()["items"].clone()), (0, json!([])), "{}{}", said.out, said.err);
 }
+
+#[test]
+fn specs_are_written_to_rows_listed_with_their_statuses_and_deleted() {
+    let place = Place::new();
+    let at = "dynamodb://fargateer-specs";
+    let example = repository().join("examples/minimal.yaml").display().to_string();
+    let asked = place.run(&["apply", "--to", at, &example]);
+    assert!(asked.code == 2 && asked.err.contains("add -y"), "{}", asked.err);
+    assert_eq!(place.row("minimal"), Value::Null, "nobody said yes");
+    let said = place.run(&["apply", "--to", at, "-y", &example]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.err.contains("dynamodb://fargateer-specs/minimal: a new row"), "{}", said.err);
+    assert_eq!(place.row("minimal")["spec"], attribute(&spec()), "what the file says, and no defaults");
+
+    let listed = place.run(&["get", "--from", at]);
+    assert!(listed.code == 0 && listed.out.contains("minimal"), "{}{}", listed.out, listed.err);
+    assert_eq!(place.run(&["get", "--from", at, "minimal"]).code, 1, "nobody brought it about yet");
+    let daemon = place.daemon();
+    daemon.until("the row says Ready", || place.is_ready("minimal"));
+    let one = place.run(&["get", "--from", at, "minimal", "-o", "json"]);
+    assert_eq!(one.code, 0, "{}{}", one.out, one.err);
+    let (one, revision) = (one.json(), place.row("minimal")["status"]["M"]["revision"].clone());
+    assert_eq!(
+        (&one["spec"]["cluster"], &one["status"]["source"]["location"]),
+        (&json!("agents"), &json!(format!("{at}/minimal")))
+    );
+
+    // Once more, it changes nothing; and what its owner keeps in the row stays where a changed spec is written.
+    let said = place.run(&["apply", "--to", at, &example]);
+    assert!(said.code == 0 && said.err.contains("minimal: unchanged"), "{}", said.err);
+    assert_eq!(place.row("minimal")["status"]["M"]["revision"], revision);
+    let suspend = json!({
+        "TableName": TABLE, "Key": {"name": {"S": "minimal"}}, "UpdateExpression": "SET suspend = :why, wiki = :page",
+        "ExpressionAttributeValues": {":why": {"S": "moving"}, ":page": {"S": "page"}},
+    });
+    place.dynamodb("UpdateItem", &suspend);
+    let said = place.run(&["apply", "--to", at, &example]);
+    assert!(said.err.contains("minimal: unchanged"), "hands off stands beside the spec: {}", said.err);
+    let larger = place.folder.path().join("larger.yaml");
+    let text = std::fs::read_to_string(&example).expect("the example");
+    std::fs::write(&larger, format!("{}\n  resources: {{cpu: 512, memory: 1024}}\n", text.trim_end())).expect("a file");
+    let said = place.run(&["apply", "--to", at, "-y", &larger.display().to_string()]);
+    assert!(said.code == 0 && said.err.contains("minimal: changed"), "{}", said.err);
+    let row = place.row("minimal");
+    assert_eq!((&row["wiki"]["S"], &row["suspend"]["S"]), (&json!("page"), &json!("moving")));
+    assert_eq!(row["spec"]["M"]["resources"]["M"]["cpu"]["N"], "512");
+
+    let missing = place.run(&["delete", "--from", at, "-y", "nobody"]);
+    assert!(missing.code == 2 && missing.err.contains("no row dynamodb://fargateer-specs/nobody"), "{}", missing.err);
+    let said = place.run(&["delete", "--from", at, "-y", "minimal"]);
+    assert_eq!((said.code, place.row("minimal")), (0, Value::Null), "{}", said.err);
+    let wrong = place.run(&["get", "--from", "specs"]);
+    assert!(wrong.code == 2 && wrong.err.contains("specs is no table of specs"), "{}", wrong.err);
+}

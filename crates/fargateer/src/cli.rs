@@ -88,8 +88,10 @@ pub(crate) enum Command {
     Diff(PlanArgs),
     /// Bring AWS to the given specs now, and wait
     Apply(ApplyArgs),
-    /// List agents of a running daemon
+    /// List agents of a running daemon, or the rows of a table of specs
     Get(GetArgs),
+    /// Delete rows of a table of specs; the daemon that runs on it deletes their agents
+    Delete(DeleteArgs),
     /// Show everything about one agent of a running daemon
     Describe(NameArgs),
     /// Ask a running daemon to reconcile an agent now
@@ -257,6 +259,9 @@ pub(crate) struct ApplyArgs {
     /// Folders or files of YAML. Nothing that is not in them is touched.
     #[arg(required = true)]
     pub(crate) paths: Vec<String>,
+    /// Write the specs into rows of this table instead, and leave the rest to the daemon that runs on it.
+    #[arg(long, value_name = "dynamodb://TABLE", conflicts_with_all = ["timeout", "output"])]
+    pub(crate) to: Option<String>,
     /// Do not ask.
     #[arg(short, long)]
     pub(crate) yes: bool,
@@ -292,11 +297,28 @@ pub(crate) struct GetArgs {
     /// Show changes as they come.
     #[arg(short, long)]
     pub(crate) watch: bool,
+    /// Read the rows of this table, with the statuses in them, instead of asking a daemon.
+    #[arg(long, value_name = "dynamodb://TABLE", conflicts_with = "server")]
+    pub(crate) from: Option<String>,
     /// Format of the list.
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     pub(crate) output: Format,
     #[command(flatten)]
     pub(crate) server: ServerArgs,
+}
+
+/// Options of `delete`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DeleteArgs {
+    /// The agents.
+    #[arg(required = true, value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// The table their specs stand in.
+    #[arg(long, value_name = "dynamodb://TABLE")]
+    pub(crate) from: String,
+    /// Do not ask.
+    #[arg(short, long)]
+    pub(crate) yes: bool,
 }
 
 /// Options of commands on one agent.

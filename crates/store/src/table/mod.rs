@@ -4,6 +4,7 @@
 //! This folder alone knows keys and attributes. Of the shared table, partition key `owner` is the installation's id, so that several share a
 //! table; sort key `item` is `lease` (the owners of the shards), `lease#<member>` or `status#<agent>`.
 
+mod edit;
 mod lease;
 mod make;
 mod row;
@@ -11,6 +12,7 @@ mod spec;
 mod status;
 mod value;
 
+pub use edit::Entry;
 pub(crate) use row::Row;
 pub(crate) use spec::Written;
 pub use spec::{PERMISSIONS as SPEC_PERMISSIONS, SpecTable};

@@ -1,6 +1,7 @@
 //! A table of specs: one row an agent, partition key `name`. What the attributes say is `row.rs`'s business.
 //!
-//! The daemon reads rows and writes the attribute `status` of rows there are, nothing else.
+//! The daemon reads rows and writes the attribute `status` of rows there are, nothing else; what people do with our commands
+//! is in `edit.rs`.
 
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use super::{Item, causes, number, text, value};
 
 /// What the users of a table of specs call.
 pub const PERMISSIONS: &[&str] =
-    &["dynamodb:CreateTable", "dynamodb:DescribeTable", "dynamodb:Scan", "dynamodb:UpdateItem"];
+    &["dynamodb:CreateTable", "dynamodb:DeleteItem", "dynamodb:DescribeTable", "dynamodb:Scan", "dynamodb:UpdateItem"];
 
 /// An attempt that takes longer is given up: a page is a megabyte at most.
 const ATTEMPT: Duration = Duration::from_secs(10);
@@ -69,6 +70,14 @@ impl SpecTable {
     /// The table's name, if `address` is the address of one.
     pub fn named(address: &str) -> Option<&str> {
         address.strip_prefix(SCHEME)
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Its address: `dynamodb://TABLE`.
@@ -170,7 +179,7 @@ impl SpecTable {
     }
 
     /// What went wrong, for people, and what to do about it.
-    fn told<E: ProvideErrorMetadata + std::error::Error + 'static, R: std::fmt::Debug>(
+    pub(super) fn told<E: ProvideErrorMetadata + std::error::Error + 'static, R: std::fmt::Debug>(
         &self,
         operation: &str,
         error: &SdkError<E, R>,

@@ -46,7 +46,8 @@ impl Place {
 
     /// The same, with no table yet.
     fn without() -> Self {
-        let sim = Simulation::new(Settings::default());
+        // Reads that are not consistent are told apart.
+        let sim = Simulation::new(Settings { stale_reads: Duration::from_secs(50), ..Settings::default() });
         let table = SpecTable::new(&config(&sim), "specs");
         Self { sim, table }
     }
