@@ -48,8 +48,8 @@ impl Place {
         binary::run(self.folder.path(), &self.environment(), arguments)
     }
 
-    fn daemon(&self) -> Running {
-        let periods = ["--poll", "1s", "--resync", "2s", "--prune-grace", "0s", "--listen", "127.0.0.1:0"];
+    fn daemon(&self, poll: &str) -> Running {
+        let periods = ["--poll", poll, "--resync", "2s", "--prune-grace", "0s", "--listen", "127.0.0.1:0"];
         let arguments = [&["run", "--quota-share", "1"], periods.as_slice(), &["dynamodb://fargateer-specs"]].concat();
         let daemon = Running::start(binary::command(self.folder.path(), &self.environment(), &arguments));
         daemon.wait_for("serving http://");
@@ -149,7 +149,7 @@ fn a_table_is_followed_and_each_row_says_how_its_agent_is() {
     );
     let before = place.row("one");
     place.put("two", &json!({"spec": {"S": spec().to_string()}}));
-    let mut daemon = place.daemon();
+    let mut daemon = place.daemon("1s");
     daemon.until("both rows say Ready", || place.is_ready("one") && place.is_ready("two"));
     let mut after = place.row("one");
     assert_eq!(after["status"]["M"]["source"]["M"]["location"]["S"], "dynamodb://fargateer-specs/one");
@@ -179,6 +179,16 @@ fn a_table_is_followed_and_each_row_says_how_its_agent_is() {
     assert!(!text(&place.row("one")).contains(CANARY));
     assert_eq!(daemon.end("-TERM").0, Some(0));
     assert!(!daemon.heard().contains(CANARY), "{}", daemon.heard());
+}
+
+#[test]
+fn a_row_that_is_written_is_brought_about_long_before_the_next_poll() {
+    let place = Place::new();
+    place.put("one", &json!({"spec": attribute(&spec())}));
+    let daemon = place.daemon("1d");
+    daemon.until("the first row says Ready", || place.is_ready("one"));
+    place.put("two", &json!({"spec": {"S": spec().to_string()}}));
+    daemon.until("the second row says Ready", || place.is_ready("two"));
 }
 
 #[test]
@@ -231,7 +241,7 @@ fn specs_are_written_to_rows_listed_with_their_statuses_and_deleted() {
     let listed = place.run(&["get", "--from", at]);
     assert!(listed.code == 0 && listed.out.contains("minimal"), "{}{}", listed.out, listed.err);
     assert_eq!(place.run(&["get", "--from", at, "minimal"]).code, 1, "nobody brought it about yet");
-    let daemon = place.daemon();
+    let daemon = place.daemon("1s");
     daemon.until("the row says Ready", || place.is_ready("minimal"));
     let one = place.run(&["get", "--from", at, "minimal", "-o", "json"]);
     assert_eq!(one.code, 0, "{}{}", one.out, one.err);

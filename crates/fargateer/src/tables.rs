@@ -59,7 +59,7 @@ impl Tables {
     /// The one at `address` as a source, if it is one of these.
     pub(crate) fn source(&self, address: &str, poll: Duration) -> Option<TableSource> {
         let table = self.all.iter().find(|table| table.address() == address)?;
-        let source = TableSource::new(table.clone(), poll);
+        let source = TableSource::new(table.clone(), poll).following();
         Some(match &self.statuses {
             Some(statuses) => source.telling(Arc::clone(statuses)),
             None => source,

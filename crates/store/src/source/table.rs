@@ -1,4 +1,4 @@
-//! A table of specs: read whole at the start and every so often.
+//! A table of specs: read whole at the start, every so often, and when its stream says that rows were written.
 //!
 //! It reads and remembers; which agents to change or delete is the fleet's business.
 
@@ -9,16 +9,23 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fargateer_api::status::SourceStatus;
 use fargateer_controller::port::{Document, Snapshot, Source};
+use tokio::sync::Notify;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, timeout_at};
 
 use crate::status::row::RowStatuses;
-use crate::table::{Row, SpecTable};
+use crate::table::{Row, SpecTable, stream};
 
 /// Most rows a table may have.
 const MAX_ROWS: usize = 20_000;
 /// Most bytes the specs of a table may have together.
 const MAX_TOTAL: usize = 64 * 1024 * 1024;
+/// How long rows must be left alone before a change counts: those who write several write them one after the other.
+const DEBOUNCE: Duration = Duration::from_millis(200);
+/// A read because of a change that failed is tried again after so long.
+const AGAIN: Duration = Duration::from_secs(10);
+/// Between two reads lies so many times what a read takes, however much is written.
+const SHARE: u32 = 10;
 /// Polls are spread so far around their time, so that replicas do not read together.
 const JITTER: f64 = 0.1;
 
@@ -31,9 +38,15 @@ pub struct TableSource {
     table: SpecTable,
     poll: Duration,
     due: Option<Instant>,
+    changed: Arc<Notify>,
+    /// When to read because something changed.
+    pending: Option<Instant>,
+    /// No read because of a change before.
+    earliest: Instant,
     /// The read under way: it survives a `next` that is given up.
-    job: JoinSet<Reading>,
+    job: JoinSet<(Cause, Reading)>,
     rows: Arc<Rows>,
+    follower: JoinSet<()>,
     statuses: Option<Arc<RowStatuses>>,
     mending: JoinSet<()>,
 }
@@ -48,11 +61,29 @@ struct Reading {
     fault: Option<String>,
 }
 
+/// Why the table is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// It is time: the snapshot is an answer, whatever it says.
+    Time,
+    /// Somebody wrote rows: the snapshot is an answer if it says something new.
+    Change,
+}
+
 impl TableSource {
     /// The source `table`, which need not be there yet, read every `poll`.
     pub fn new(table: SpecTable, poll: Duration) -> Self {
-        let (job, mending) = (JoinSet::new(), JoinSet::new());
-        Self { table, poll, due: None, job, rows: Arc::default(), statuses: None, mending }
+        let (job, follower, mending) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
+        let (changed, rows, earliest) = (Arc::default(), Arc::default(), Instant::now());
+        let (due, pending, statuses) = (None, None, None);
+        Self { table, poll, due, changed, pending, earliest, job, rows, follower, statuses, mending }
+    }
+
+    /// The same, read also whenever the table's stream of changes says so, if it has one. Needs a runtime.
+    #[must_use]
+    pub fn following(mut self) -> Self {
+        self.follower.spawn(stream::follow(self.table.clone(), Arc::clone(&self.changed)));
+        self
     }
 
     /// The same, which lets `statuses` know what stands in the rows.
@@ -61,14 +92,33 @@ impl TableSource {
         Self { statuses: Some(statuses), ..self }
     }
 
-    /// Waits until it is time to read.
-    async fn cause(&mut self) {
-        if let Some(due) = self.due {
-            drop(timeout_at(due, std::future::pending::<()>()).await);
+    /// Waits for a reason to read.
+    async fn cause(&mut self) -> Cause {
+        let Some(due) = self.due else { return Cause::Time };
+        loop {
+            // Kept in `self`, so that giving up loses no change.
+            if let Some(pending) = self.pending {
+                drop(timeout_at(pending.min(due), std::future::pending::<()>()).await);
+                self.pending = None;
+                return if pending < due { Cause::Change } else { Cause::Time };
+            }
+            if timeout_at(due, self.changed.notified()).await.is_err() {
+                return Cause::Time;
+            }
+            self.pending = Some((Instant::now() + DEBOUNCE).max(self.earliest));
         }
     }
 
-    fn finish(&mut self, Reading { rows, fault }: Reading) -> Snapshot {
+    /// The snapshot, if there is something to answer.
+    fn finish(&mut self, cause: Cause, reading: Reading) -> Option<Snapshot> {
+        let Reading { rows, fault } = reading;
+        if cause == Cause::Change {
+            // A table that cannot be read is told of when it is time; until then it is tried again.
+            self.pending = fault.as_ref().map(|_| Instant::now() + AGAIN);
+            if fault.is_some() || same(&rows, &self.rows) {
+                return None;
+            }
+        }
         let spread = (fastrand::f64() * 2.0 - 1.0) * JITTER;
         self.due = Some(Instant::now() + self.poll.mul_f64(1.0 + spread));
         let (whole, faults) = (fault.is_none(), fault.into_iter().collect());
@@ -80,7 +130,7 @@ impl TableSource {
         if whole {
             self.mend();
         }
-        snapshot
+        Some(snapshot)
     }
 
     /// Lets statuses be written that are missing, unless that is under way.
@@ -95,24 +145,37 @@ impl TableSource {
 #[async_trait]
 impl Source for TableSource {
     async fn next(&mut self) -> Snapshot {
-        if self.job.is_empty() {
-            self.cause().await;
-            self.job.spawn(read(self.table.clone(), Arc::clone(&self.rows)));
+        loop {
+            if self.job.is_empty() {
+                let cause = self.cause().await;
+                let (table, rows) = (self.table.clone(), Arc::clone(&self.rows));
+                self.job.spawn(async move { (cause, read(table, rows).await) });
+            }
+            // Kept in `self` while we wait, so that giving up loses nothing.
+            let begun = Instant::now();
+            let (cause, reading) = match self.job.join_next().await {
+                Some(Ok(done)) => done,
+                Some(Err(error)) => (Cause::Time, self.unread(&format!("the read broke off: {error}"))),
+                None => (Cause::Time, self.unread("the read was lost")),
+            };
+            self.earliest = Instant::now() + begun.elapsed() * SHARE;
+            if let Some(snapshot) = self.finish(cause, reading) {
+                return snapshot;
+            }
         }
-        // Kept in `self` while we wait, so that giving up loses nothing.
-        let reading = match self.job.join_next().await {
-            Some(Ok(reading)) => reading,
-            Some(Err(error)) => self.unread(format!("{}: the read broke off: {error}", self.table.address())),
-            None => self.unread(format!("{}: the read was lost", self.table.address())),
-        };
-        self.finish(reading)
     }
 }
 
 impl TableSource {
-    fn unread(&self, fault: String) -> Reading {
-        Reading { rows: Arc::clone(&self.rows), fault: Some(fault) }
+    fn unread(&self, why: &str) -> Reading {
+        Reading { rows: Arc::clone(&self.rows), fault: Some(format!("{}: {why}", self.table.address())) }
     }
+}
+
+/// Whether people would see no difference between two readings.
+fn same(rows: &Rows, before: &Rows) -> bool {
+    let pairs = || rows.iter().zip(before);
+    rows.len() == before.len() && pairs().all(|((name, row), (known, was))| name == known && row.says_the_same(was))
 }
 
 /// Reads the whole table. When that fails, the rows are those of `before`: what one page says means nothing without the others.

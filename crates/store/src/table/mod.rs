@@ -10,6 +10,7 @@ mod make;
 mod row;
 mod spec;
 mod status;
+pub(crate) mod stream;
 mod value;
 
 pub use edit::Entry;

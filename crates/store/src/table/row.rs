@@ -86,6 +86,11 @@ impl Row {
         };
         Self { key: key(name), location, agent, faults, revision, size: text.len(), digest }
     }
+
+    /// Whether two readings say the same, whatever the status is.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
 }
 
 /// The name under which the fleet knows a row, as a faulty document's in a file.

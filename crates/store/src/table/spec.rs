@@ -9,7 +9,9 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, KeyType, ReturnValuesOnConditionCheckFailure, StreamViewType};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, KeyType, ReturnValuesOnConditionCheckFailure, StreamViewType, TableDescription,
+};
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_types::SdkConfig;
 use fargateer_api::{AgentDeploymentStatus, visible};
@@ -20,8 +22,16 @@ use super::row::{self, NAME, REVISION, Row, STATUS};
 use super::{Item, causes, number, text, value};
 
 /// What the users of a table of specs call.
-pub const PERMISSIONS: &[&str] =
-    &["dynamodb:CreateTable", "dynamodb:DeleteItem", "dynamodb:DescribeTable", "dynamodb:Scan", "dynamodb:UpdateItem"];
+pub const PERMISSIONS: &[&str] = &[
+    "dynamodb:CreateTable",
+    "dynamodb:DeleteItem",
+    "dynamodb:DescribeStream",
+    "dynamodb:DescribeTable",
+    "dynamodb:GetRecords",
+    "dynamodb:GetShardIterator",
+    "dynamodb:Scan",
+    "dynamodb:UpdateItem",
+];
 
 /// An attempt that takes longer is given up: a page is a megabyte at most.
 const ATTEMPT: Duration = Duration::from_secs(10);
@@ -38,6 +48,7 @@ const SHORT: usize = 200;
 #[derive(Debug, Clone)]
 pub struct SpecTable {
     client: Client,
+    streams: aws_sdk_dynamodbstreams::Client,
     name: String,
     region: String,
 }
@@ -62,9 +73,12 @@ impl SpecTable {
         let bucket = TokenBucket::builder().capacity(100).refill_rate(2.5).build();
         let partition = RetryPartition::custom("fargateer-specs").token_bucket(bucket).build();
         let region = config.region().map(ToString::to_string).unwrap_or_default();
+        let streams = aws_sdk_dynamodbstreams::config::Builder::from(config);
+        let streams = streams.timeout_config(timeouts.clone().build()).retry_partition(partition.clone()).build();
         let config = aws_sdk_dynamodb::config::Builder::from(config);
         let config = config.timeout_config(timeouts.build()).retry_partition(partition).build();
-        Self { client: Client::from_conf(config), name: name.to_owned(), region }
+        let (client, streams) = (Client::from_conf(config), aws_sdk_dynamodbstreams::Client::from_conf(streams));
+        Self { client, streams, name: name.to_owned(), region }
     }
 
     /// The table's name, if `address` is the address of one.
@@ -74,6 +88,10 @@ impl SpecTable {
 
     pub(super) fn client(&self) -> &Client {
         &self.client
+    }
+
+    pub(super) fn streams(&self) -> &aws_sdk_dynamodbstreams::Client {
+        &self.streams
     }
 
     pub(super) fn name(&self) -> &str {
@@ -100,6 +118,15 @@ impl SpecTable {
     pub async fn create(&self) -> Result<(), String> {
         let design = Design { keys: &[(NAME, KeyType::Hash)], stream: Some(StreamViewType::NewAndOldImages) };
         make::make(&self.client, &self.name, design).await
+    }
+
+    /// The ARN of the stream of its changes, if that is switched on.
+    pub(super) async fn stream(&self) -> Result<Option<String>, String> {
+        let described = self.client.describe_table().table_name(&self.name).send().await;
+        let table = described.map_err(|error| self.told("DescribeTable", &error))?.table;
+        let open =
+            |table: &TableDescription| table.stream_specification.as_ref().is_some_and(|stream| stream.stream_enabled);
+        Ok(table.filter(open).and_then(|table| table.latest_stream_arn))
     }
 
     /// The rows of one page as they are now, and where the next page begins.

@@ -7,6 +7,8 @@ mod sources;
 #[cfg(test)]
 mod statuses;
 #[cfg(test)]
+mod streams;
+#[cfg(test)]
 mod tables;
 #[cfg(test)]
 mod watching;

@@ -84,7 +84,7 @@ impl Place {
         self.sim.fault(Fault { operation, times: None, ..Fault::once(kind) });
     }
 
-    fn calls(&self, operation: &str) -> usize {
+    pub(super) fn calls(&self, operation: &str) -> usize {
         self.sim.calls().iter().filter(|call| call.operation == operation).count()
     }
 }
@@ -278,7 +278,7 @@ async fn a_thousand_rows_come_in_pages_and_one_that_changes_is_the_only_one_that
     }
     let mut source = place.source();
     let first = source.next().await;
-    assert!(first.whole && first.documents.len() == 1000, "{} rows", first.documents.len());
+    assert!(first.whole && first.documents.len() == 1000, "{} rows, {:?}", first.documents.len(), first.faults);
     assert!(place.calls("Scan") >= 2, "{} pages", place.calls("Scan"));
     place.put("bot-7", &wordy("bot-7", "ask "));
     let second = source.next().await;
