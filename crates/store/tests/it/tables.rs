@@ -10,10 +10,15 @@ use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use fargateer_api::Key;
-use fargateer_controller::port::{Document, Snapshot, Source as _};
+use fargateer_controller::board::Board;
+use fargateer_controller::fleet::Fleet;
+use fargateer_controller::port::{Clock, Document, Snapshot, Source as _};
+use fargateer_plan::prune::Policy;
 use fargateer_sim::{Fault, FaultKind, Settings, Simulation};
 use fargateer_store::source::table::TableSource;
+use fargateer_store::status::memory::MemoryStatuses;
 use fargateer_store::table::SpecTable;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::sources::names;
@@ -29,6 +34,15 @@ pub(super) struct Place {
 
 #[derive(Debug)]
 struct Date(Simulation);
+
+/// A time of day nobody looks at.
+struct Epoch;
+
+impl Clock for Epoch {
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+}
 
 impl TimeSource for Date {
     fn now(&self) -> SystemTime {
@@ -276,6 +290,9 @@ async fn a_thousand_rows_come_in_pages_and_one_that_changes_is_the_only_one_that
         let name = format!("bot-{number}");
         place.put(&name, &wordy(&name, "tell "));
     }
+    let clock = Arc::new(Epoch);
+    let board = Board::load(Arc::new(MemoryStatuses::default()), clock).await.unwrap();
+    let fleet = Fleet::new(Arc::new(board), "default", Policy::default(), 1);
     let mut source = place.source();
     let first = source.next().await;
     assert!(first.whole && first.documents.len() == 1000, "{} rows, {:?}", first.documents.len(), first.faults);
@@ -286,6 +303,8 @@ async fn a_thousand_rows_come_in_pages_and_one_that_changes_is_the_only_one_that
     let changed: Vec<&Key> =
         first.documents.keys().filter(|name| !Arc::ptr_eq(&agent(&first, name), &agent(&second, name))).collect();
     assert_eq!(changed, [&Key::new("bot-7")], "nothing else was even parsed");
+    assert_eq!(fleet.update(first.clone()).changed.len(), 1000);
+    assert_eq!(fleet.update(second.clone()).changed, [Key::new("bot-7")], "and nobody else is woken");
 }
 
 #[tokio::test(start_paused = true)]
