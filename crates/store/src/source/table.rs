@@ -20,8 +20,6 @@ use crate::table::{Row, SpecTable, stream};
 const MAX_ROWS: usize = 20_000;
 /// Most bytes the specs of a table may have together.
 const MAX_TOTAL: usize = 64 * 1024 * 1024;
-/// How long rows must be left alone before a change counts: those who write several write them one after the other.
-const DEBOUNCE: Duration = Duration::from_millis(200);
 /// A read because of a change that failed is tried again after so long.
 const AGAIN: Duration = Duration::from_secs(10);
 /// Between two reads lies so many times what a read takes, however much is written.
@@ -59,6 +57,8 @@ struct Reading {
     rows: Arc<Rows>,
     /// Why these are not all the rows there are, or not as they are now.
     fault: Option<String>,
+    /// How long it took.
+    took: Duration,
 }
 
 /// Why the table is read.
@@ -105,13 +105,13 @@ impl TableSource {
             if timeout_at(due, self.changed.notified()).await.is_err() {
                 return Cause::Time;
             }
-            self.pending = Some((Instant::now() + DEBOUNCE).max(self.earliest));
+            self.pending = Some(self.earliest);
         }
     }
 
     /// The snapshot, if there is something to answer.
     fn finish(&mut self, cause: Cause, reading: Reading) -> Option<Snapshot> {
-        let Reading { rows, fault } = reading;
+        let Reading { rows, fault, took: _ } = reading;
         if cause == Cause::Change {
             // A table that cannot be read is told of when it is time; until then it is tried again.
             self.pending = fault.as_ref().map(|_| Instant::now() + AGAIN);
@@ -152,13 +152,12 @@ impl Source for TableSource {
                 self.job.spawn(async move { (cause, read(table, rows).await) });
             }
             // Kept in `self` while we wait, so that giving up loses nothing.
-            let begun = Instant::now();
             let (cause, reading) = match self.job.join_next().await {
                 Some(Ok(done)) => done,
                 Some(Err(error)) => (Cause::Time, self.unread(&format!("the read broke off: {error}"))),
                 None => (Cause::Time, self.unread("the read was lost")),
             };
-            self.earliest = Instant::now() + begun.elapsed() * SHARE;
+            self.earliest = Instant::now() + reading.took * SHARE;
             if let Some(snapshot) = self.finish(cause, reading) {
                 return snapshot;
             }
@@ -168,7 +167,8 @@ impl Source for TableSource {
 
 impl TableSource {
     fn unread(&self, why: &str) -> Reading {
-        Reading { rows: Arc::clone(&self.rows), fault: Some(format!("{}: {why}", self.table.address())) }
+        let (rows, fault) = (Arc::clone(&self.rows), Some(format!("{}: {why}", self.table.address())));
+        Reading { rows, fault, took: Duration::ZERO }
     }
 }
 
@@ -180,9 +180,12 @@ fn same(rows: &Rows, before: &Rows) -> bool {
 
 /// Reads the whole table. When that fails, the rows are those of `before`: what one page says means nothing without the others.
 async fn read(table: SpecTable, before: Arc<Rows>) -> Reading {
-    match read_whole(&table, &before).await {
-        Ok(rows) => Reading { rows: Arc::new(rows), fault: None },
-        Err(fault) => Reading { rows: before, fault: Some(fault) },
+    let begun = Instant::now();
+    let read = read_whole(&table, &before).await;
+    let took = begun.elapsed();
+    match read {
+        Ok(rows) => Reading { rows: Arc::new(rows), fault: None, took },
+        Err(fault) => Reading { rows: before, fault: Some(fault), took },
     }
 }
 

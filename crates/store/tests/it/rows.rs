@@ -188,6 +188,25 @@ async fn what_another_replica_wrote_is_not_mended_with_something_older() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_write_that_was_held_up_does_not_stand_over_something_newer() {
+    let place = Place::new().await;
+    place.put("bot", &row("bot"));
+    let (first, second) = (statuses(&place), statuses(&place));
+    let mut source = place.source().telling(Arc::clone(&first));
+    first.save(&Key::new("bot"), &status("bot", "known")).await.unwrap();
+    place.fault("UpdateItem", FaultKind::AccessDenied);
+    first.save(&Key::new("bot"), &status("bot", "old")).await.unwrap();
+    place.sim.clear_faults();
+    place.sim.fault(Fault { operation: Some("UpdateItem".to_owned()), ..Fault::once(FaultKind::ThrottleFor(3_000)) });
+    source.next().await;
+    // What the first one makes up for is refused once, and waits; meanwhile the second one writes.
+    tokio::time::timeout(Duration::from_millis(100), std::future::pending::<()>()).await.unwrap_err();
+    second.save(&Key::new("bot"), &status("bot", "new")).await.unwrap();
+    read(&mut source).await;
+    assert_eq!(said(&place, "bot"), "new");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_row_with_little_room_gets_the_part_of_a_status_that_matters() {
     let place = Place::new().await;
     let mut attributes = row("bot");

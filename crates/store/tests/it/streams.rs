@@ -107,18 +107,27 @@ async fn many_who_write_at_once_are_read_together() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn however_much_is_written_reading_takes_a_tenth_of_the_time() {
+    let place = Place::slow(Duration::from_secs(1)).await;
+    let mut source = following(&place).await;
+    for number in 0..120 {
+        place.put(&format!("bot-{number}"), &row(&format!("bot-{number}")));
+        drop(timeout(Duration::from_secs(1), source.next()).await);
+    }
+    let reads = place.calls("Scan");
+    assert!((5..14).contains(&reads), "{reads} reads of a second each");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_shard_that_closes_is_followed_by_its_child() {
     let place = Place::new().await;
     let mut source = following(&place).await;
     for step in 0..60 {
+        // Every four hours the row stands in a child before anybody knows of it.
         place.sim.leap(Duration::from_mins(10));
-        if step % 7 == 0 {
-            let name = format!("bot-{step}");
-            place.put(&name, &row(&name));
-            assert!(within(&mut source, SOON).await.documents.contains_key(&Key::new(name)), "step {step}");
-        } else {
-            nothing_for(&mut source, Duration::from_secs(3)).await;
-        }
+        let name = format!("bot-{step}");
+        place.put(&name, &row(&name));
+        assert!(within(&mut source, SOON).await.documents.contains_key(&Key::new(name)), "step {step}");
     }
 }
 
@@ -170,6 +179,19 @@ async fn without_a_stream_or_the_right_to_read_it_the_table_is_polled() {
         assert!(operation == "GetRecords" || begun.elapsed() > HOUR / 2, "{operation}: {:?}", begun.elapsed());
         assert!(place.calls(operation) < 30, "{operation}: {} calls", place.calls(operation));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_without_a_stream_is_asked_for_one_now_and_then() {
+    let place = Place::new().await;
+    place.call("UpdateTable", json!({"TableName": "specs", "StreamSpecification": {"StreamEnabled": false}}));
+    tokio::time::advance(Duration::from_secs(10)).await;
+    place.sim.clear_calls();
+    let mut source = TableSource::new(place.table.clone(), HOUR).following();
+    source.next().await;
+    assert!(source.next().await.whole);
+    let questions = place.calls("DescribeTable");
+    assert!((5..20).contains(&questions), "{questions} questions an hour");
 }
 
 #[tokio::test(start_paused = true)]

@@ -58,10 +58,22 @@ impl Place {
         place
     }
 
+    /// The same, where each call takes `latency`.
+    pub(super) async fn slow(latency: Duration) -> Self {
+        let place = Self::with(latency);
+        place.table.create().await.unwrap();
+        place
+    }
+
     /// The same, with no table yet.
     fn without() -> Self {
+        Self::with(Settings::default().latency)
+    }
+
+    fn with(latency: Duration) -> Self {
         // Reads that are not consistent are told apart.
-        let sim = Simulation::new(Settings { stale_reads: Duration::from_secs(50), ..Settings::default() });
+        let stale_reads = Duration::from_secs(50);
+        let sim = Simulation::new(Settings { stale_reads, latency, ..Settings::default() });
         let table = SpecTable::new(&config(&sim), "specs");
         Self { sim, table }
     }
