@@ -56,15 +56,8 @@ impl Place {
         daemon
     }
 
-    /// Somebody's call to DynamoDB, as any AWS CLI would make it.
     fn dynamodb(&self, operation: &str, request: &Value) -> Value {
-        let credential = "AKIASOMEBODY/20260101/us-east-1/dynamodb/aws4_request";
-        let headers = [
-            ("x-amz-target", format!("DynamoDB_20120810.{operation}")),
-            ("content-type", "application/x-amz-json-1.0".to_owned()),
-            ("authorization", format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0")),
-        ];
-        running::json(&running::http(&self.endpoint, "POST", "/", &headers, &request.to_string()))
+        dynamodb(&self.endpoint, operation, request)
     }
 
     fn put(&self, name: &str, attributes: &Value) {
@@ -111,6 +104,17 @@ impl Place {
         let request = json!({"cluster": "agents", "services": [name]});
         running::ecs(&self.endpoint, "DescribeServices", &request)["services"][0]["status"].clone()
     }
+}
+
+/// Somebody's call to the DynamoDB at `base`, as any AWS CLI would make it.
+pub fn dynamodb(base: &str, operation: &str, request: &Value) -> Value {
+    let credential = "AKIASOMEBODY/20260101/us-east-1/dynamodb/aws4_request";
+    let headers = [
+        ("x-amz-target", format!("DynamoDB_20120810.{operation}")),
+        ("content-type", "application/x-amz-json-1.0".to_owned()),
+        ("authorization", format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0")),
+    ];
+    running::json(&running::http(base, "POST", "/", &headers, &request.to_string()))
 }
 
 /// The example's spec alone.
@@ -277,4 +281,43 @@ fn specs_are_written_to_rows_listed_with_their_statuses_and_deleted() {
     assert_eq!((said.code, place.row("minimal")), (0, Value::Null), "{}", said.err);
     let wrong = place.run(&["get", "--from", "specs"]);
     assert!(wrong.code == 2 && wrong.err.contains("specs is no table of specs"), "{}", wrong.err);
+}
+
+#[test]
+fn no_row_acts_on_a_screen() {
+    let place = Place::new();
+    let evil = "a\u{1b}[2J\u{202e}\nReady: True\u{9b}";
+    place.put(evil, &json!({"spec": {"S": spec().to_string()}, "Labels\u{1b}[2J": {"S": evil}, "_specs": {"S": evil}}));
+    place.put("one", &json!({"spec": {"S": format!("cluster: {evil}")}, "labels": {"M": {(evil): {"S": evil}}}}));
+    place.put(
+        "two",
+        &json!({"spec": attribute(&json!({"cluster": evil, (evil): 1})), "suspend": {"M": {(evil): {"S": evil}}}}),
+    );
+    place.put(
+        "three",
+        &json!({"spec": attribute(&spec()), "suspend": {"M": {"reason": {"S": evil}, (evil): {"S": evil}}}}),
+    );
+    let at = "dynamodb://fargateer-specs";
+    for arguments in [
+        &["run", "--once", "--log", "info", at][..],
+        &["run", "--once", "-o", "json", "--log-format", "json", at],
+        &["get", "--from", at, "-o", "wide"],
+        &["get", "--from", at, "-o", "yaml"],
+        &["delete", "--from", at, evil],
+        &["delete", "--from", at, "-y", "nobody\u{1b}[2J"],
+    ] {
+        let said = place.run(arguments);
+        for line in said.out.lines().chain(said.err.lines()) {
+            assert_eq!(
+                line.chars().find(|letter| letter.is_control() || *letter == '\u{202e}'),
+                None,
+                "{arguments:?}: {line:?}"
+            );
+            assert!(!line.starts_with("Ready: True") && !line.contains("panicked"), "{arguments:?}: {line}");
+        }
+    }
+    for name in ["one", "two", "three"] {
+        let (truth, message) = place.condition(name, "SpecValid");
+        assert!(truth == "False" && !message.contains(char::is_control), "{name}: {truth} {message:?}");
+    }
 }
