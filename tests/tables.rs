@@ -284,6 +284,57 @@ fn specs_are_written_to_rows_listed_with_their_statuses_and_deleted() {
 }
 
 #[test]
+fn replicas_answer_in_the_rows_of_those_they_take_over() {
+    let place = Place::new();
+    assert_eq!(place.run(&["table", "create", "fargateer"]).code, 0);
+    // So many that each replica has some.
+    let names: Vec<String> = (0..14).map(|number| format!("bot-{number}")).collect();
+    let write = |mode: &str| {
+        for name in &names {
+            let mut spec = spec();
+            spec["container"] = json!({"environment": {"MODE": mode}});
+            place.update(name, &spec.to_string());
+        }
+    };
+    let generation = |name: &String| place.row(name)["status"]["M"]["observedGeneration"]["S"].clone();
+    let generations = || names.iter().map(generation).collect::<Vec<Value>>();
+    write("calm");
+    let replica = |key: &str| {
+        let arguments =
+            ["run", "--state", "dynamodb://fargateer", "--poll", "1s", "--resync", "5s", "--quota-share", "1"];
+        let arguments = [&arguments[..], &["--listen", "127.0.0.1:0", "dynamodb://fargateer-specs"]].concat();
+        let environment = place.environment().into_iter();
+        let environment: Vec<(String, String)> = environment
+            .map(|(name, value)| if name == "AWS_ACCESS_KEY_ID" { (name, key.to_owned()) } else { (name, value) })
+            .collect();
+        let replica = Running::start(binary::command(place.folder.path(), &environment, &arguments));
+        let server = running::address(&replica.wait_for("serving http://"));
+        (replica, server)
+    };
+    let (mut first, _) = replica("AKIAFIRST");
+    first.until("every row says Ready", || names.iter().all(|name| place.is_ready(name)));
+    let (second, server) = replica("AKIASECOND");
+    second.until("its share", || {
+        let metrics = running::http(&server, "GET", "/metrics", &[], "");
+        metrics.lines().any(|line| line.starts_with("fargateer_shards_owned ") && !line.ends_with(" 0"))
+    });
+    let before = generations();
+    write("fast");
+    assert_eq!(first.end("-TERM").0, Some(0));
+    second.until("every row tells of its new spec", || {
+        generations().iter().zip(&before).all(|(now, before)| now != before)
+            && names.iter().all(|name| place.is_ready(name))
+    });
+    let calls = running::json(&running::http(&place.endpoint, "GET", "/_sim/calls", &[], ""));
+    let calls = calls.as_array().cloned().unwrap_or_default();
+    let of_rows = calls.into_iter().filter(|call| call["operation"] == "UpdateItem" && call["resource"] == TABLE);
+    let mut writers: Vec<String> = of_rows.map(|call| call["caller"].to_string()).collect();
+    writers.sort();
+    writers.dedup();
+    assert_eq!(writers, ["\"AKIAFIRST\"", "\"AKIASECOND\"", "\"AKIASOMEBODY\""]);
+}
+
+#[test]
 fn no_row_acts_on_a_screen() {
     let place = Place::new();
     let evil = "a\u{1b}[2J\u{202e}\nReady: True\u{9b}";

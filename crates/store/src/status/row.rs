@@ -67,7 +67,8 @@ impl RowStatuses {
             let mut notes = self.lock();
             notes.forget(table, rows);
             let lacking = rows.values().filter(|row| notes.lacks(row));
-            lacking.map(|row| (&row.key, row)).collect()
+            let ours = lacking.filter(|row| self.lease.holds(&row.key));
+            ours.map(|row| (&row.key, row)).collect()
         };
         if lacking.is_empty() {
             return;

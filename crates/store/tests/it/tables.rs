@@ -456,3 +456,25 @@ async fn polls_are_spread_around_their_time() {
     );
     assert!(pauses.len() > 10, "{pauses:?}");
 }
+
+/// CloudFormation's properties of a table are the members of the call that makes one, but for those that are calls of their own.
+#[tokio::test(start_paused = true)]
+async fn the_template_makes_the_table_that_the_command_makes() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/specs-table.json");
+    let template: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let mut table = template["Resources"]["Specs"]["Properties"].clone();
+    table.as_object_mut().unwrap().remove("PointInTimeRecoverySpecification").unwrap();
+    table["TableName"] = json!("by-template");
+    table["StreamSpecification"]["StreamEnabled"] = json!(true);
+    let place = Place::new().await;
+    place.call("CreateTable", table);
+    tokio::time::advance(Duration::from_secs(5)).await;
+    let described = |name: &str| place.call("DescribeTable", json!({"TableName": name}))["Table"].clone();
+    let (made, by_template) = (described("specs"), described("by-template"));
+    for part in ["AttributeDefinitions", "KeySchema", "BillingModeSummary", "StreamSpecification", "TableStatus"] {
+        let billing = part == "BillingModeSummary";
+        let part = |table: &Value| if billing { table[part]["BillingMode"].clone() } else { table[part].clone() };
+        assert!(!part(&made).is_null());
+        assert_eq!(part(&made), part(&by_template));
+    }
+}
