@@ -1,5 +1,6 @@
 //! A table's stream of changes makes its source quicker, on the simulated AWS. The next poll is an hour away.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use fargateer_api::{AgentDeploymentStatus, Key};
@@ -9,7 +10,6 @@ use fargateer_store::source::table::TableSource;
 use fargateer_store::status::memory::MemoryStatuses;
 use fargateer_store::status::row::RowStatuses;
 use serde_json::json;
-use std::sync::Arc;
 use tokio::time::{Instant, timeout};
 
 use super::sources::names;
@@ -33,9 +33,8 @@ async fn nothing_for(source: &mut TableSource, time: Duration) {
 }
 
 /// The next snapshot, which must come within `time`.
-#[track_caller]
-fn within(source: &mut TableSource, time: Duration) -> impl Future<Output = Snapshot> {
-    async move { timeout(time, source.next()).await.unwrap_or_else(|_| panic!("no snapshot within {time:?}")) }
+async fn within(source: &mut TableSource, time: Duration) -> Snapshot {
+    timeout(time, source.next()).await.unwrap_or_else(|_| panic!("no snapshot within {time:?}"))
 }
 
 const SOON: Duration = Duration::from_secs(5);
