@@ -46,6 +46,8 @@ struct Note {
     owed: bool,
     /// The last read found no status, though there may be one to tell.
     lacked: bool,
+    /// It has no room for a status, and that was told.
+    full: bool,
 }
 
 impl std::fmt::Debug for RowStatuses {
@@ -109,6 +111,14 @@ impl RowStatuses {
                 let note = Note { revision: *revision, owed: tries > 1, ..Note::default() };
                 notes.rows.insert(location.to_owned(), note);
             }
+            Ok(Written::NoRoom) => {
+                // A fault of this row: the others are written as ever.
+                let note = notes.rows.entry(location.to_owned()).or_default();
+                if !std::mem::replace(&mut note.full, true) {
+                    tracing::warn!(row = location, "no room for a status: a row has 400 KB, and this one uses them");
+                }
+                note.owed = false;
+            }
             Ok(Written::Done(revision)) => {
                 let note = Note { revision: Some(*revision), ..Note::default() };
                 notes.rows.insert(location.to_owned(), note);
@@ -132,7 +142,7 @@ impl RowStatuses {
         for _ in 0..tries {
             match table.write_status(name, status, seen).await? {
                 Written::Other(revision) => seen = revision,
-                written @ (Written::Done(_) | Written::Gone) => return Ok(written),
+                written @ (Written::Done(_) | Written::Gone | Written::NoRoom) => return Ok(written),
             }
         }
         Ok(Written::Other(seen))
@@ -154,7 +164,7 @@ impl Notes {
     fn lacks(&mut self, row: &Row) -> bool {
         let note = self.rows.entry(row.location.clone()).or_default();
         // A new row gets its status soon; one that lacks it twice was written anew without it.
-        let lacks = note.owed || (row.revision.is_none() && note.lacked);
+        let lacks = note.owed || (row.revision.is_none() && note.lacked && !note.full);
         (note.revision, note.lacked) = (row.revision, row.revision.is_none());
         lacks
     }

@@ -62,6 +62,8 @@ pub(crate) enum Written {
     Gone,
     /// The row's status is not the revision that was thought of, but this one, or none.
     Other(Option<u64>),
+    /// The row has no room for it.
+    NoRoom,
 }
 
 impl SpecTable {
@@ -163,12 +165,12 @@ impl SpecTable {
     ) -> Result<Written, String> {
         let revision = seen.unwrap_or_default() + 1;
         let whole = document(status, revision)?;
-        match self.put_status(name, whole, seen).await {
-            Err(error) if is_too_large(&error) => {
-                let cut = document(&shortened(status), revision)?;
-                let written = self.put_status(name, cut, seen).await;
-                written.map_err(|error| self.told("UpdateItem", &error))
-            }
+        let mut written = self.put_status(name, whole, seen).await;
+        if written.as_ref().is_err_and(is_too_large) {
+            written = self.put_status(name, document(&shortened(status), revision)?, seen).await;
+        }
+        match written {
+            Err(error) if is_too_large(&error) => Ok(Written::NoRoom),
             written => written.map_err(|error| self.told("UpdateItem", &error)),
         }
     }

@@ -223,16 +223,25 @@ async fn a_row_with_little_room_gets_the_part_of_a_status_that_matters() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_row_without_any_room_is_told_and_stays_as_it_is() {
+async fn a_row_without_any_room_stays_as_it_is_and_holds_no_other_up() {
     let place = Place::new().await;
+    place.put("other", &row("other"));
     let full = |room: usize| {
         let mut item = row("bot");
         (item["name"], item["notes"]) = (json!({"S": "bot"}), json!({"S": "x".repeat(400 * 1024 - room)}));
         place.sim.call("us-east-1", "dynamodb", "PutItem", json!({"TableName": "specs", "Item": item}))
     };
     assert!((0..40).any(|room| full(room * 25).is_ok()), "a row as large as rows may be");
-    statuses(&place).save(&Key::new("bot"), &status("bot", "one")).await.unwrap();
-    assert_eq!(said(&place, "bot"), Value::Null);
+    let statuses = statuses(&place);
+    statuses.save(&Key::new("bot"), &status("bot", "one")).await.unwrap();
+    statuses.save(&Key::new("other"), &status("other", "two")).await.unwrap();
+    assert_eq!((said(&place, "bot"), said(&place, "other")), (Value::Null, json!("two")));
+    let mut source = place.source().telling(Arc::clone(&statuses));
+    read(&mut source).await;
+    place.sim.clear_calls();
+    read(&mut source).await;
+    read(&mut source).await;
+    assert_eq!(place.calls("UpdateItem"), 0, "nor is it tried again and again");
 }
 
 #[tokio::test(start_paused = true)]
