@@ -65,4 +65,11 @@ impl Tables {
             None => source,
         })
     }
+
+    /// Tells in their rows what could not be told so far.
+    pub(crate) async fn finish(&self) {
+        if let Some(statuses) = &self.statuses {
+            statuses.finish().await;
+        }
+    }
 }

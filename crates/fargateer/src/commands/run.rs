@@ -65,6 +65,7 @@ pub(crate) async fn run(args: RunArgs, json_logs: bool) -> anyhow::Result<ExitCo
     };
     stop.cancel();
     running.await.context("the controller ended unexpectedly")?;
+    machine.tables.finish().await;
     progress.finish().await;
     if args.once { result(&args, &machine, interrupted) } else { Ok(ExitCode::SUCCESS) }
 }

@@ -88,6 +88,24 @@ impl RowStatuses {
         }
     }
 
+    /// Writes what could not be written and what no read will follow for any more: the end of a run.
+    pub async fn finish(&self) {
+        let notes = self.lock().rows.clone();
+        if !notes.values().any(|note| note.owed) {
+            return;
+        }
+        let Ok(statuses) = self.inner.load().await else { return };
+        let owed = |status: &AgentDeploymentStatus| notes.get(place(status)).is_some_and(|note| note.owed);
+        for (key, status) in statuses.iter().filter(|(key, status)| owed(status) && self.lease.holds(key)) {
+            let table = self.tables.iter().find(|table| table.row_at(place(status)).is_some());
+            let Some(table) = table else { continue };
+            if self.attempt(table, status, TRIES).await.is_err() {
+                tracing::warn!(agent = %key, "the row does not tell how it ended, nor may others");
+                return;
+            }
+        }
+    }
+
     async fn tell(&self, key: &Key, status: &AgentDeploymentStatus) {
         let Some(table) = self.tables.iter().find(|table| table.row_at(place(status)).is_some()) else { return };
         let resting = self.lock().failing.get(&table.address()).is_some_and(|since| since.elapsed() < PAUSE);

@@ -156,6 +156,27 @@ async fn a_write_that_fails_stops_nothing_and_is_made_up_for_after_the_next_read
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_owed_at_the_end_of_a_run_is_written_then() {
+    let place = Place::new().await;
+    let statuses = statuses(&place);
+    place.fault("UpdateItem", FaultKind::AccessDenied);
+    for name in ["one", "two", "three"] {
+        place.put(name, &row(name));
+        statuses.save(&Key::new(name), &status(name, "done")).await.unwrap();
+    }
+    statuses.finish().await;
+    assert_eq!(said(&place, "two"), Value::Null, "it ends all the same");
+    place.sim.clear_faults();
+    statuses.finish().await;
+    for name in ["one", "two", "three"] {
+        assert_eq!(said(&place, name), "done");
+    }
+    place.sim.clear_calls();
+    statuses.finish().await;
+    assert_eq!(place.calls("UpdateItem"), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_row_that_somebody_writes_anew_without_its_status_gets_it_again() {
     let place = Place::new().await;
     place.put("bot", &row("bot"));
