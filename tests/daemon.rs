@@ -9,7 +9,7 @@ use crate::binary::{self, repository};
 use crate::running::{self, Running};
 
 /// A running daemon with the simulated AWS in it.
-struct Daemon {
+pub struct Daemon {
     process: Running,
     aws: String,
     server: String,
@@ -18,38 +18,47 @@ struct Daemon {
 impl Daemon {
     /// Starts `run --local` on `source` and waits until it serves.
     fn start(at: &Path, source: &str) -> Self {
-        let arguments = [
-            "run",
-            "--local",
-            "--speed",
-            "20",
-            "--resync",
-            "2s",
-            "--prune-grace",
-            "0s",
-            "--listen",
-            "127.0.0.1:0",
-            source,
-        ];
-        let process = Running::start(binary::command(at, &[], &arguments));
+        Self::with(at, &[], &[source])
+    }
+
+    /// The same with `more` arguments, the source among them, in `environment`.
+    pub fn with(at: &Path, environment: &[(String, String)], more: &[&str]) -> Self {
+        let arguments =
+            ["run", "--local", "--speed", "20", "--resync", "2s", "--prune-grace", "0s", "--listen", "127.0.0.1:0"];
+        let process = Running::start(binary::command(at, environment, &[&arguments, more].concat()));
         let aws = running::address(&process.wait_for("simulated AWS at "));
         let server = running::address(&process.wait_for("serving http://"));
         Self { process, aws, server }
     }
 
+    /// Where it serves.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// Everything it said.
+    pub fn heard(&self) -> String {
+        self.process.heard()
+    }
+
+    /// Ends it and answers its exit code.
+    pub fn end(&mut self) -> Option<i32> {
+        self.process.end("-TERM").0
+    }
+
     /// Somebody's call to the simulated AWS, as any AWS CLI would make it.
-    fn aws(&self, operation: &str, request: &Value) -> Value {
+    pub fn aws(&self, operation: &str, request: &Value) -> Value {
         running::ecs(&self.aws, operation, request)
     }
 
     /// The document of an agent from the daemon's API.
-    fn agent(&self, name: &str) -> Value {
+    pub fn agent(&self, name: &str) -> Value {
         running::json(&running::http(&self.server, "GET", &format!("/api/v1/agents/{name}"), &[], ""))
     }
 
     /// Asks again and again until `holds` does, for what no line announces.
     #[track_caller]
-    fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+    pub fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
         self.process.until(what, || holds(self));
     }
 }

@@ -114,18 +114,50 @@ pub fn address(line: &str) -> String {
 
 /// The body of the answer to a request.
 pub fn http(base: &str, method: &str, path: &str, headers: &[(&str, String)], body: &str) -> String {
+    let answer = exchange(base, method, path, headers, body);
+    answer.split_once("\r\n\r\n").expect("a body").1.to_owned()
+}
+
+/// The whole answer to a request.
+pub fn exchange(base: &str, method: &str, path: &str, headers: &[(&str, String)], body: &str) -> String {
+    let length = body.len();
+    let headers = [headers, &[("content-length", length.to_string())]].concat();
+    let mut stream = request(base, method, path, &headers);
+    // Whoever has heard enough answers and closes, perhaps before the end.
+    drop(stream.write_all(body.as_bytes()));
+    answer(stream)
+}
+
+/// The whole answer to a POST of no announced length that goes on for `count` chunks of 64 KiB.
+pub fn chunked(base: &str, path: &str, headers: &[(&str, String)], count: usize) -> String {
+    let headers = [headers, &[("transfer-encoding", "chunked".to_owned())]].concat();
+    let mut stream = request(base, "POST", path, &headers);
+    let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x1_0000));
+    for _ in 0..count {
+        if stream.write_all(chunk.as_bytes()).is_err() {
+            break;
+        }
+    }
+    drop(stream.write_all(b"0\r\n\r\n"));
+    answer(stream)
+}
+
+/// The head of a request, sent.
+fn request(base: &str, method: &str, path: &str, headers: &[(&str, String)]) -> TcpStream {
     let host = base.trim_start_matches("http://");
     let mut stream = TcpStream::connect(host).expect("the server answers");
     let headers: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let headers = headers.concat();
-    let length = body.len();
-    let request = format!(
-        "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n{body}"
-    );
-    stream.write_all(request.as_bytes()).expect("the request is sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    answer.split_once("\r\n\r\n").expect("a body").1.to_owned()
+    let head = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{headers}\r\n");
+    stream.write_all(head.as_bytes()).expect("the request is sent");
+    stream
+}
+
+/// Everything that is answered, up to the end of the connection, be it a rude one.
+fn answer(mut stream: TcpStream) -> String {
+    let mut answer = Vec::new();
+    drop(stream.read_to_end(&mut answer));
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 /// Somebody's call to the ECS at `base`, as any AWS CLI would make it.

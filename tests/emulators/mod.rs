@@ -32,7 +32,6 @@
 mod calls;
 mod http;
 mod install;
-mod process;
 
 use std::fs;
 use std::path::PathBuf;
@@ -42,7 +41,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use self::http::Aws;
-use self::process::Process;
+use crate::server::{self, Process};
 
 /// The region both speak for.
 pub(crate) const REGION: &str = "us-east-1";
@@ -78,25 +77,33 @@ impl Emulators {
         fs::write(&recording, "").expect("a file for moto's calls");
         let home_path = home.path().display().to_string();
         let at_home = [("HOME", home_path.as_str()), ("TMPDIR", &home_path), ("PYTHONDONTWRITEBYTECODE", "1")];
-        let (moto_port, moto) = process::on_a_free_port("moto", "/moto-api/data.json", |port| {
-            let mut command = process::command(&python, home.path(), "moto");
-            command.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()]).envs(at_home);
-            command.env("MOTO_ACCOUNT_ID", ACCOUNT).env("MOTO_EC2_LOAD_DEFAULT_AMIS", "false");
-            command.env("MOTO_ENABLE_RECORDING", "1").env("MOTO_RECORDER_FILEPATH", &recording);
-            command
-        });
-        let (ministack_port, ministack) = process::on_a_free_port("ministack", "/_ministack/health", |port| {
-            let mut command = process::command(&python, home.path(), "ministack");
-            command.args(["-m", "ministack"]).envs(at_home);
-            // Without it, it listens to the whole network; the brokers below always do.
-            command.env("BIND_HOST", "127.0.0.1").env("GATEWAY_PORT", port.to_string());
-            command.env("IOT_MTLS_ENABLED", "0").env("SFTP_ENABLED", "0");
-            // Where Docker is, it would pull and run the images.
-            command.env("DOCKER_HOST", format!("unix://{home_path}/no-docker"));
-            command.env("MINISTACK_ACCOUNT_ID", ACCOUNT).env("MINISTACK_REGION", REGION);
-            command.env("CLOUDTRAIL_RECORDING", "1").env("CLOUDTRAIL_MAX_EVENTS", "100000");
-            command
-        });
+        let (moto_port, moto) = server::on_a_free_port(
+            "moto",
+            |port| http::answers(port, "/moto-api/data.json"),
+            |port| {
+                let mut command = server::command(&python, &python, home.path(), "moto");
+                command.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()]).envs(at_home);
+                command.env("MOTO_ACCOUNT_ID", ACCOUNT).env("MOTO_EC2_LOAD_DEFAULT_AMIS", "false");
+                command.env("MOTO_ENABLE_RECORDING", "1").env("MOTO_RECORDER_FILEPATH", &recording);
+                command
+            },
+        );
+        let (ministack_port, ministack) = server::on_a_free_port(
+            "ministack",
+            |port| http::answers(port, "/_ministack/health"),
+            |port| {
+                let mut command = server::command(&python, &python, home.path(), "ministack");
+                command.args(["-m", "ministack"]).envs(at_home);
+                // Without it, it listens to the whole network; the brokers below always do.
+                command.env("BIND_HOST", "127.0.0.1").env("GATEWAY_PORT", port.to_string());
+                command.env("IOT_MTLS_ENABLED", "0").env("SFTP_ENABLED", "0");
+                // Where Docker is, it would pull and run the images.
+                command.env("DOCKER_HOST", format!("unix://{home_path}/no-docker"));
+                command.env("MINISTACK_ACCOUNT_ID", ACCOUNT).env("MINISTACK_REGION", REGION);
+                command.env("CLOUDTRAIL_RECORDING", "1").env("CLOUDTRAIL_MAX_EVENTS", "100000");
+                command
+            },
+        );
         let (moto_aws, ministack_aws) = (Aws::new(moto_port), Aws::new(ministack_port));
         let cleared = Mutex::new(0.0);
         Self {

@@ -78,7 +78,7 @@ impl Stage {
 
     /// What people wrote, as one snapshot.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot { source: "soak".to_owned(), whole: true, documents: self.documents.clone(), faults: Vec::new() }
+        Snapshot { source: "soak".to_owned(), whole: true, documents: self.documents.clone(), ..Snapshot::default() }
     }
 
     /// Lets virtual time pass; the record of calls is not kept.

@@ -73,6 +73,8 @@ bugs! {
     BelievesForEver,
     /// What does not get on is looked at every few seconds for ever.
     PollsForEver,
+    /// A write that failed is sent again without another look.
+    RetriesBlindly,
     /// Every pass leaves a task behind.
     LeaksTasks,
     /// Policies are named anew with every change.

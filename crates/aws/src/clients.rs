@@ -1,7 +1,8 @@
 //! The one factory of SDK clients: connector, sleep, time, credentials and endpoint come from the `SdkConfig` it is given.
 //!
-//! Clients are made once per place (region and role). Reads and writes retry from separate partitions: the SDK's default
-//! partition is one bucket for the whole process, and a throttled read would drain what a write needs.
+//! Clients are made once per place (region and role). Reads retry from a partition of their own: the SDK's default one is one
+//! bucket for the whole process. A write is sent once: who tries again looks first, for between two attempts that hang for
+//! seconds somebody else may have taken the resource over, and RegisterTaskDefinition would make two revisions.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,12 +14,13 @@ use aws_sdk_ecs::config::Region;
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
+use fargateer_api::seeded::{Bug, has};
 use fargateer_plan::desired::Place;
 
 /// What the factory itself calls: assuming an agent's role, and asking who we are.
 pub(crate) const PERMISSIONS: &[&str] = &["sts:AssumeRole", "sts:GetCallerIdentity"];
 
-/// Attempts of one call, the first included. Longer waits are the queue's business.
+/// Attempts of one read, the first included. Longer waits, and writes, are the queue's business.
 const ATTEMPTS: u32 = 3;
 /// An attempt that takes longer is given up: 0.4 of a lease, so that none of ours outlives the lease it began under.
 const ATTEMPT: Duration = Duration::from_secs(8);
@@ -34,10 +36,14 @@ pub struct Clients {
     pub ecs_writes: aws_sdk_ecs::Client,
     /// ECR.
     pub ecr: aws_sdk_ecr::Client,
-    /// Application Auto Scaling.
+    /// Application Auto Scaling, for reads.
     pub scaling: aws_sdk_applicationautoscaling::Client,
-    /// CloudWatch Logs.
+    /// Application Auto Scaling, for writes.
+    pub scaling_writes: aws_sdk_applicationautoscaling::Client,
+    /// CloudWatch Logs, for reads.
     pub logs: aws_sdk_cloudwatchlogs::Client,
+    /// CloudWatch Logs, for writes.
+    pub logs_writes: aws_sdk_cloudwatchlogs::Client,
     /// Elastic Load Balancing v2.
     pub elb: aws_sdk_elasticloadbalancingv2::Client,
     /// STS.
@@ -83,21 +89,25 @@ impl Factory {
                 config.credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(provider));
         }
         let config = config.build();
-        let (reads, writes) = (partition("fargateer-reads"), partition("fargateer-writes"));
-        macro_rules! client {
-            ($service:ident, $partition:expr) => {{
-                let builder = $service::config::Builder::from(&config).retry_partition($partition.clone());
+        let retry = if has(Bug::RetriesBlindly) { RetryConfig::standard() } else { RetryConfig::disabled() };
+        let once = config.to_builder().retry_config(retry).build();
+        let reads = partition("fargateer-reads");
+        macro_rules! reading {
+            ($service:ident) => {{
+                let builder = $service::config::Builder::from(&config).retry_partition(reads.clone());
                 $service::Client::from_conf(builder.build())
             }};
         }
         Clients {
-            ecs: client!(aws_sdk_ecs, reads),
-            ecs_writes: client!(aws_sdk_ecs, writes),
-            ecr: client!(aws_sdk_ecr, reads),
-            scaling: client!(aws_sdk_applicationautoscaling, writes),
-            logs: client!(aws_sdk_cloudwatchlogs, writes),
-            elb: client!(aws_sdk_elasticloadbalancingv2, reads),
-            sts: client!(aws_sdk_sts, reads),
+            ecs: reading!(aws_sdk_ecs),
+            ecs_writes: aws_sdk_ecs::Client::new(&once),
+            ecr: reading!(aws_sdk_ecr),
+            scaling: reading!(aws_sdk_applicationautoscaling),
+            scaling_writes: aws_sdk_applicationautoscaling::Client::new(&once),
+            logs: reading!(aws_sdk_cloudwatchlogs),
+            logs_writes: aws_sdk_cloudwatchlogs::Client::new(&once),
+            elb: reading!(aws_sdk_elasticloadbalancingv2),
+            sts: reading!(aws_sdk_sts),
         }
     }
 

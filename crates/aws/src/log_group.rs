@@ -84,7 +84,7 @@ impl LogGroups {
 
     /// Carries out `change`.
     pub(crate) async fn apply(&self, caller: &Caller<'_>, change: &Change) -> Result<(), Failure> {
-        let logs = &caller.clients.logs;
+        let logs = &caller.clients.logs_writes;
         let (Change::Create { name, .. } | Change::Retention { name, .. } | Change::Delete { name }) = change;
         let key = (caller.place.clone(), name.clone());
         let mut before = self.known.get(&key).map_or(Seen::NotLooked, Seen::Present);

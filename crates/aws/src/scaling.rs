@@ -167,7 +167,7 @@ impl Targets {
 
     /// Carries out `change`. What is gone already need not be removed.
     pub(crate) async fn apply(&self, caller: &Caller<'_>, change: &Change) -> Result<(), Failure> {
-        let client = &caller.clients.scaling;
+        let client = &caller.clients.scaling_writes;
         let (result, removes) = match change {
             Change::Register(request) => {
                 let send = |exchange| client.register_scalable_target().customize().interceptor(exchange).send();

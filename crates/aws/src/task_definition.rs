@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use aws_smithy_types::retry::RetryConfig;
 use fargateer_api::Reason;
 use fargateer_api::seeded::{Bug, has};
 use fargateer_plan::desired::Place;
@@ -116,13 +115,10 @@ impl Revisions {
         }
     }
 
-    /// Registers a revision. The SDK must not retry: there is no token, and a lost answer would make two revisions. The
-    /// next pass finds by its digest what a lost answer left.
+    /// Registers a revision. There is no token: the next pass finds by its digest what a lost answer left.
     async fn register(&self, caller: &Caller<'_>, request: &Value) -> Result<Done, Failure> {
-        let once = aws_sdk_ecs::config::Builder::new().retry_config(RetryConfig::disabled());
         let ecs = &caller.clients.ecs_writes;
-        let send =
-            |exchange| ecs.register_task_definition().customize().config_override(once).interceptor(exchange).send();
+        let send = |exchange| ecs.register_task_definition().customize().interceptor(exchange).send();
         let mut answer = caller.json(REGISTER, request, send).await?;
         if items(&answer, "tags").is_empty() && answer.is_object() {
             // The API answers with the tags; not every emulator of it does.

@@ -45,7 +45,7 @@ struct Gone {
 /// What a snapshot changed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Agents whose spec is new, changed or gone.
+    /// Agents whose spec is new, changed or gone. That it stands elsewhere is no change.
     pub changed: Vec<Key>,
     /// Agents whose spec is missing, still or again.
     pub missing: Vec<Key>,
@@ -69,11 +69,12 @@ impl Fleet {
         let whole = state.is_whole();
         // Until every source was read whole, a spec that is not there may stand in one that was not read.
         let absent = state.specs.iter().filter(|(key, _)| !whole && !specs.contains_key(*key));
-        let kept: BTreeMap<Key, Spec> = absent.map(|(key, spec)| (key.clone(), kept(spec))).collect();
+        let why = state.obstacle();
+        let kept: BTreeMap<Key, Spec> = absent.map(|(key, spec)| (key.clone(), kept(spec, why.as_deref()))).collect();
         let specs: BTreeMap<Key, Spec> = specs.into_iter().chain(kept).collect();
         let known = state.specs.keys().chain(specs.keys());
         let mut changed: BTreeSet<Key> =
-            known.filter(|key| state.specs.get(*key) != specs.get(*key)).cloned().collect();
+            known.filter(|key| differ(state.specs.get(*key), specs.get(*key))).cloned().collect();
         state.specs = specs;
         if whole {
             state.count_missing(known_before.keys());
@@ -188,6 +189,14 @@ impl State {
         self.snapshots.len() >= self.expected_sources && self.snapshots.values().all(read)
     }
 
+    /// A fault because of which a spec that is not there may be there all the same.
+    fn obstacle(&self) -> Option<String> {
+        let of_source =
+            self.snapshots.values().filter(|snapshot| !snapshot.whole).flat_map(|snapshot| &snapshot.faults);
+        let documents = self.snapshots.values().flat_map(|snapshot| snapshot.documents.values().flatten());
+        of_source.chain(documents.flat_map(|document| &document.faults)).next().cloned()
+    }
+
     /// The specs of all sources; whoever is named or claimed twice is refused, save the one that was there before.
     fn merged(&self, incumbents: &BTreeSet<Key>) -> BTreeMap<Key, Spec> {
         let mut documents: BTreeMap<Key, Vec<Document>> = BTreeMap::new();
@@ -251,6 +260,9 @@ impl State {
         for key in known.filter(|key| !specs.contains_key(*key)) {
             let gone = missing.entry(key.clone()).or_insert(Gone { reads: 0, since: Instant::now(), confirmed: false });
             gone.reads += 1;
+            if self.snapshots.values().any(|snapshot| snapshot.removed.contains(key)) {
+                gone.reads = gone.reads.max(self.policy.reads);
+            }
         }
     }
 
@@ -262,18 +274,39 @@ impl State {
         let counted = self.missing.iter().filter(|(_, gone)| gone.confirmed == confirmed);
         let missing: BTreeMap<Key, Missing> = counted.map(|(key, gone)| (key.clone(), age(gone))).collect();
         let known = self.specs.len() + missing.len();
-        let unread = || Some((Reason::PruneGrace, "the sources were not read whole; nothing is deleted".to_owned()));
+        let unread = || {
+            let why = self.obstacle().map(|fault| format!(": {fault}")).unwrap_or_default();
+            Some((Reason::PruneGrace, format!("the sources were not read whole; nothing is deleted{why}")))
+        };
         prune::decide(&missing, known, &policy).remove(key).unwrap_or_else(unread)
     }
 }
 
 /// A spec that the last read did not find and that is kept all the same, because the read was not whole.
-fn kept(spec: &Spec) -> Spec {
+fn kept(spec: &Spec, why: Option<&str>) -> Spec {
     let mut spec = spec.clone();
     if let Spec::Present { faults, .. } = &mut spec {
-        *faults = vec!["not found by the last read; kept, because something in the sources cannot be read".to_owned()];
+        let why = why.map(|fault| format!(": {fault}")).unwrap_or_default();
+        *faults =
+            vec![format!("not found by the last read; kept, because something in the sources cannot be read{why}")];
     }
     spec
+}
+
+/// Whether two wordings differ in more than the place where they stand. A line more at the head of a file, or a commit
+/// that touches another agent, wakes nobody; the new place is told with the next pass.
+fn differ(before: Option<&Spec>, after: Option<&Spec>) -> bool {
+    match (before, after) {
+        (
+            Some(Spec::Present { agent, faults, source: _ }),
+            Some(Spec::Present { agent: now, faults: then, source: _ }),
+        ) => agent != now || faults != then,
+        (
+            Some(Spec::Broken { reason, faults, source: _ }),
+            Some(Spec::Broken { reason: now, faults: then, source: _ }),
+        ) => reason != now || faults != then,
+        (before, after) => before != after,
+    }
 }
 
 /// The agents that claim a service another agent claims, with the names of those others.

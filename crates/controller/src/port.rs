@@ -1,7 +1,7 @@
 //! The ports: what the controller needs from the world, each verb with its contract. Adapters implement them; the
 //! controller never names an adapter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -47,6 +47,9 @@ pub struct Snapshot {
     pub documents: BTreeMap<Key, Vec<Document>>,
     /// Faults that belong to no agent: files that cannot be read, documents without a name.
     pub faults: Vec<String>,
+    /// Agents that somebody took out on purpose since the snapshot before, as a commit does that removes a file: this one
+    /// whole read proves as much as several.
+    pub removed: BTreeSet<Key>,
 }
 
 /// What a source says about one agent.

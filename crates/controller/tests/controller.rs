@@ -108,7 +108,7 @@ fn snapshot(names: &[&str]) -> Snapshot {
         let document = Document { agent: Some(std::sync::Arc::new(agent)), faults: Vec::new(), source: SourceStatus::default() };
         (Key::new(*name), vec![document])
     });
-    Snapshot { source: "test".to_owned(), whole: true, documents: documents.collect(), faults: Vec::new() }
+    Snapshot { source: "test".to_owned(), whole: true, documents: documents.collect(), ..Snapshot::default() }
 }
 
 struct Running {

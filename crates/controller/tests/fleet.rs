@@ -72,7 +72,7 @@ fn faulty(name: &str) -> (Key, Vec<Document>) {
 
 fn read(documents: impl IntoIterator<Item = (Key, Vec<Document>)>) -> Snapshot {
     let documents = documents.into_iter().collect();
-    Snapshot { source: "specs".to_owned(), whole: true, documents, faults: Vec::new() }
+    Snapshot { source: "specs".to_owned(), whole: true, documents, ..Snapshot::default() }
 }
 
 fn held(fleet: &Fleet, name: &str) -> Option<Reason> {
@@ -110,4 +110,52 @@ async fn a_fault_in_the_first_reading_deletes_nobody() {
     let fleet = fleet().await;
     fleet.update(read([faulty("one"), good("two")]));
     assert_eq!(held(&fleet, "three"), Some(Reason::PruneGrace));
+}
+
+/// A line more at the head of a file moves every document below it, and a commit that touches one agent of a file makes a
+/// new revision of all of them.
+#[tokio::test]
+async fn a_spec_that_only_stands_elsewhere_wakes_nobody_and_tells_its_new_place() {
+    let fleet = fleet().await;
+    fleet.update(read([good("one"), good("two"), good("three")]));
+    let (key, mut documents) = good("two");
+    documents[0].source = SourceStatus { location: "b.yaml:9".to_owned(), ..SourceStatus::default() };
+    let changes = fleet.update(read([good("one"), (key, documents), good("three")]));
+    assert_eq!(changes.changed, Vec::<Key>::new());
+    let Spec::Present { source, .. } = fleet.spec(&Key::new("two")) else { panic!("two has a spec") };
+    assert_eq!(source.location, "b.yaml:9");
+}
+
+#[tokio::test]
+async fn an_agent_that_is_kept_says_which_fault_keeps_it() {
+    let fleet = fleet().await;
+    fleet.update(read([good("one"), good("two"), good("three")]));
+    let unread = Snapshot { whole: false, faults: vec!["git: branch main is gone".to_owned()], ..read([]) };
+    fleet.update(unread);
+    let Spec::Present { faults, .. } = fleet.spec(&Key::new("three")) else { panic!("three is kept") };
+    assert!(faults[0].ends_with(": git: branch main is gone"), "{faults:?}");
+}
+
+/// What no memory of the specs is left of says it, too.
+#[tokio::test]
+async fn an_agent_known_by_its_status_alone_says_which_fault_keeps_it() {
+    let fleet = fleet().await;
+    fleet.update(Snapshot { whole: false, faults: vec!["git: branch main is gone".to_owned()], ..read([]) });
+    let Spec::Gone(departure) = fleet.spec(&Key::new("one")) else { panic!("one has no spec") };
+    let (reason, message) = departure.held.expect("it is held");
+    assert_eq!(reason, Reason::PruneGrace);
+    assert!(message.ends_with("nothing is deleted: git: branch main is gone"), "{message}");
+}
+
+#[tokio::test]
+async fn what_a_commit_removed_needs_no_second_read_and_what_is_merely_missing_does() {
+    let board = Board::load(Arc::new(Ran), Arc::new(Epoch)).await.unwrap();
+    let policy = Policy { grace: Duration::ZERO, reads: 2, ..Policy::default() };
+    let fleet = Fleet::new(Arc::new(board), "test", policy, 1);
+    fleet.update(read([good("one"), good("two"), good("three")]));
+    fleet.update(Snapshot { removed: [Key::new("two")].into(), ..read([good("one")]) });
+    assert_eq!(held(&fleet, "two"), None);
+    assert_eq!(held(&fleet, "three"), Some(Reason::PruneGrace));
+    fleet.update(read([good("one")]));
+    assert_eq!(held(&fleet, "three"), None);
 }

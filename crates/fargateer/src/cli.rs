@@ -75,7 +75,7 @@ pub(crate) enum PlanFormat {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Reconcile specs continuously (the daemon), or once
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Check specs offline: every fault with file:line:column
     Validate(ValidateArgs),
     /// Show the exact AWS requests a spec means, offline
@@ -143,6 +143,12 @@ pub(crate) enum StatePlace {
     Table(String),
 }
 
+impl Default for StatePlace {
+    fn default() -> Self {
+        Self::Folder(PathBuf::from(".fargateer"))
+    }
+}
+
 /// Who we are to AWS resources, and how hard we may press AWS.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct CloudArgs {
@@ -157,7 +163,11 @@ pub(crate) struct CloudArgs {
 /// Options of `run`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RunArgs {
-    /// Where specs come from: folders or files of YAML, or dynamodb://TABLE, a table of them (see `fargateer table create`).
+    /// Where specs come from: folders or files of YAML, git repositories, or tables of specs.
+    ///
+    /// git+https://HOST/PATH#ref:path, git+ssh://USER@HOST/PATH#ref:path or git+file:///PATH#ref:path. The ref is a branch, a
+    /// tag or all 40 digits of a commit (default: the default branch), the path a folder or file in it (default: all of it).
+    /// dynamodb://TABLE is a table that `fargateer table create --specs` makes.
     #[arg(required = true, value_name = "SOURCE")]
     pub(crate) sources: Vec<String>,
     /// Run against an embedded simulated AWS and print its endpoint.
@@ -189,7 +199,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_parser = period, default_value = "30m", requires = "once")]
     pub(crate) timeout: Duration,
     /// Passes at the same time, 1 to 10000.
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=10_000), default_value = "256", env = "FARGATEER_WORKERS", hide_env_values = true)]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=10_000), default_value = "512", env = "FARGATEER_WORKERS", hide_env_values = true)]
     pub(crate) workers: u16,
     /// Simulated seconds a real second, 0.1 to 1000, with --local.
     #[arg(long, value_parser = speed, default_value = "2")]
@@ -199,6 +209,41 @@ pub(crate) struct RunArgs {
     pub(crate) output: Format,
     #[command(flatten)]
     pub(crate) cloud: CloudArgs,
+    #[command(flatten)]
+    pub(crate) git: GitArgs,
+}
+
+/// How git repositories are reached, and whose commits count. Secrets are never options: everybody on the machine sees those.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Git sources")]
+pub(crate) struct GitArgs {
+    /// File with the token for git+https, read anew at every fetch. The environment variable FARGATEER_GIT_TOKEN may hold the
+    /// token itself.
+    #[arg(long, value_name = "FILE", env = "FARGATEER_GIT_TOKEN_FILE", hide_env_values = true)]
+    pub(crate) git_token_file: Option<PathBuf>,
+    /// User that goes with the token, where a host cares. Default: that of the address, else x-access-token.
+    #[arg(long, value_name = "NAME", env = "FARGATEER_GIT_USER", hide_env_values = true)]
+    pub(crate) git_user: Option<String>,
+    /// Certificates (PEM) of authorities to trust for git+https besides those of the system.
+    #[arg(long, value_name = "FILE", env = "FARGATEER_GIT_CA_FILE", hide_env_values = true)]
+    pub(crate) git_ca_file: Option<PathBuf>,
+    /// Private key for git+ssh. Default: as ssh chooses for the user.
+    #[arg(long, value_name = "FILE", env = "FARGATEER_GIT_SSH_KEY", hide_env_values = true)]
+    pub(crate) git_ssh_key: Option<PathBuf>,
+    /// Keys of the hosts of git+ssh; a host whose key is not in it is not talked to. Default: the user's own known_hosts.
+    #[arg(long, value_name = "FILE", env = "FARGATEER_GIT_KNOWN_HOSTS", hide_env_values = true)]
+    pub(crate) git_known_hosts: Option<PathBuf>,
+    /// Take only commits signed by an SSH key in this file (ssh-keygen's allowed signers).
+    #[arg(long, value_name = "FILE", env = "FARGATEER_GIT_ALLOWED_SIGNERS", hide_env_values = true)]
+    pub(crate) git_allowed_signers: Option<PathBuf>,
+    /// Take only commits signed by an OpenPGP key in this file (gpg --export); needs the program gpgv. With
+    /// --git-allowed-signers: either will do.
+    #[arg(long, value_name = "FILE", env = "FARGATEER_GIT_KEYRING", hide_env_values = true)]
+    pub(crate) git_keyring: Option<PathBuf>,
+    /// File with the secret of POST /webhooks/git (GitHub, GitLab, or any sender), which makes sources fetch at once; without
+    /// a secret there is no such endpoint. The environment variable FARGATEER_WEBHOOK_SECRET may hold the secret itself.
+    #[arg(long, value_name = "FILE", env = "FARGATEER_WEBHOOK_SECRET_FILE", hide_env_values = true)]
+    pub(crate) webhook_secret_file: Option<PathBuf>,
 }
 
 /// The default address of the daemon.

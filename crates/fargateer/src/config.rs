@@ -1,4 +1,5 @@
-//! The one place that reads the environment for AWS: region, credentials, endpoints, as every AWS SDK does.
+//! The one place that reads the environment: for AWS region, credentials, endpoints, as every AWS SDK does; and the secrets
+//! that must not be options, because options are seen by everybody on the machine.
 
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
@@ -13,6 +14,7 @@ use aws_smithy_http_client::{Builder, ConnectorBuilder};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_types::region::Region;
+use fargateer_store::source::git::Secret;
 
 /// AWS as the environment, the shared configuration files and the instance's or task's role say.
 ///
@@ -39,8 +41,22 @@ fn https() -> SharedHttpClient {
 
 /// The name of this machine, or none.
 pub(crate) fn host() -> Option<String> {
+    variable("HOSTNAME")
+}
+
+/// The token for git over https, or none.
+pub(crate) fn git_token() -> Option<Secret> {
+    Secret::of(&variable("FARGATEER_GIT_TOKEN")?)
+}
+
+/// The secret of webhooks, or none.
+pub(crate) fn webhook_secret() -> Option<Secret> {
+    Secret::of(&variable("FARGATEER_WEBHOOK_SECRET")?)
+}
+
+fn variable(name: &str) -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-    std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty())
+    std::env::var(name).ok().filter(|text| !text.is_empty())
 }
 
 /// The simulated AWS behind `client`. No environment is read: a real account cannot be meant by accident.

@@ -41,7 +41,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::IamPolicy => commands::iam_policy::run(),
         Command::Completion { shell } => commands::completion::run(shell),
         Command::Version => output::data(&format!("fargateer {}", env!("CARGO_PKG_VERSION"))),
-        Command::Run(args) => block_on(commands::run::run(args, json_logs)),
+        Command::Run(args) => block_on(commands::run::run(*args, json_logs)),
         Command::Plan(args) => block_on(commands::plan::run(args)),
         Command::Diff(args) => block_on(commands::diff::run(args)),
         Command::Apply(args) => block_on(commands::apply::run(args, json_logs)),

@@ -12,6 +12,7 @@ mod http;
 mod local;
 mod output;
 mod progress;
+mod sources;
 mod tables;
 mod telemetry;
 mod wire;

@@ -78,6 +78,9 @@ impl Witness for Overseer {
         if let (true, Some(member)) = (call.mutating && !in_table, &process.member) {
             invariants::one_writer(&mut record, call, (member, world));
         }
+        if !call.mutating {
+            record.note_look(call.caller);
+        }
         if call.mutating && !in_table {
             record.writes += 1;
             record.service_writes += u64::from(call.operation.ends_with("Service"));

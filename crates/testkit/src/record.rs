@@ -57,6 +57,10 @@ pub(crate) struct Record {
     spells: Vec<Spell>,
     slips: Vec<Slip>,
     alike: BTreeMap<String, VecDeque<Duration>>,
+    /// How many reads each process has made, by its access key and the number of its start.
+    looks: BTreeMap<(String, u32), u64>,
+    /// How many it had made when it last sent a write, by what it sent.
+    sent: BTreeMap<(String, u32, String), u64>,
 }
 
 impl Record {
@@ -117,9 +121,21 @@ impl Record {
         }
     }
 
-    /// The same write again and again is a hot loop, whatever comes of it.
+    /// A process made a read.
+    pub(crate) fn note_look(&mut self, caller: &str) {
+        let start = self.starts.get(caller).copied().unwrap_or_default();
+        *self.looks.entry((caller.to_owned(), start)).or_default() += 1;
+    }
+
+    /// The same write again and again is a hot loop, whatever comes of it; sent again before another look, it is blind.
     pub(crate) fn note_alike(&mut self, call: &Meeting<'_>) {
         let what = format!("{} {}", call.operation, call.request);
+        let start = self.starts.get(call.caller).copied().unwrap_or_default();
+        let process = (call.caller.to_owned(), start);
+        let looks = self.looks.get(&process).copied().unwrap_or_default();
+        if self.sent.insert((process.0, process.1, what.clone()), looks) == Some(looks) {
+            self.violate(call.at, "who tries again looks first", &what);
+        }
         let times = self.alike.entry(what).or_default();
         times.push_back(call.at);
         while times.front().is_some_and(|first| call.at.saturating_sub(*first) > Duration::from_mins(1)) {

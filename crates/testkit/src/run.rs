@@ -271,7 +271,8 @@ async fn settle(plan: &Plan, hosts: &[Host], people: &People) {
     }
 }
 
-/// Nothing is written any more for half an hour, with two sweeps and a new process in it (I1), and little is read (I6).
+/// Nothing is written any more over two sweeps and a new process, which is half an hour (I1), and little is read (I6).
+/// Replicas sweep more often, for they beat and look all the time: half an hour of that costs more than all the rest.
 async fn stay_calm(plan: &Plan, hosts: &[Host], people: &People) {
     let Some(host) = hosts.first() else { return };
     // Of an agent that can't run, all but its tasks may still be mended with the next slow look.
@@ -286,8 +287,7 @@ async fn stay_calm(plan: &Plan, hosts: &[Host], people: &People) {
         let record = host.records.lock();
         (needless(&record), record.calls)
     };
-    // Sweeps jitter by a tenth. Replicas beat and look all the time: half an hour of that costs more than all the rest.
-    let half = if host.has_peers { resync(true) * 2 + Duration::from_secs(90) } else { resync(false) * 3 / 2 };
+    let half = resync(host.has_peers) * 3 / 2;
     wait_until(Instant::now() + half, people).await;
     // Every other run loses the state folder with the process: nothing needed may live there alone.
     let leaving = host.records.lock().truth.all().any(|(_, want)| matches!(want, Want::Absent(_)));

@@ -47,7 +47,7 @@ pub fn snapshot(specs: &BTreeMap<String, Value>, whole: bool) -> Snapshot {
 
 /// A snapshot of documents that were read already.
 pub(crate) fn showing(documents: BTreeMap<Key, Vec<Document>>, whole: bool) -> Snapshot {
-    Snapshot { source: "scenario".to_owned(), whole, documents, faults: Vec::new() }
+    Snapshot { source: "scenario".to_owned(), whole, documents, ..Snapshot::default() }
 }
 
 /// What `spec` says about `name`.

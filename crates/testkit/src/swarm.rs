@@ -14,10 +14,14 @@ use crate::plan::{Act, Blow, Meddling, Outage, Plan, Slip, Slipping, Spell, Step
 /// The plan of `seed`.
 pub fn plan(seed: u64) -> Plan {
     let mut random = Rng::with_seed(seed);
-    let scale = if random.u32(0..8) == 0 { LARGE } else { SMALL };
+    // Several processes, which beat and look all the time, cost ten times as much as one: their plans are small.
+    let peers = random.u32(0..64) == 0;
+    let scale = if !peers && random.u32(0..10) == 0 { LARGE } else { SMALL };
     let mut drawing = Drawing { random, scale, seed, steps: Vec::new(), replicas: Plan::default() };
     drawing.people();
-    drawing.peers();
+    if peers {
+        drawing.peers();
+    }
     let (strikes, spells, slips) = (drawing.strikes(), drawing.spells(), drawing.slips());
     let mut steps = drawing.steps;
     steps.sort_by_key(|step| step.at);
@@ -25,7 +29,7 @@ pub fn plan(seed: u64) -> Plan {
 }
 
 /// How much happens in a plan. What breaks at all breaks in small plans, too, and of those there are many in the time of a
-/// large one; every eighth is large all the same, for what takes several agents, many edits or an hour.
+/// large one; every tenth is large all the same, for what takes several agents, many edits or an hour.
 #[derive(Clone, Copy)]
 struct Scale {
     /// Agents at most.
@@ -159,8 +163,9 @@ impl Drawing {
             3..=4 => agent.with_tasks(self.random.u32(0..4)),
             5 => agent.scaled(self.random.u32(1..3), self.random.u32(3..7)),
             6 => agent.without("autoscaling"),
-            7 => agent.behind_the_load_balancer(),
-            8 => agent.without("loadBalancer"),
+            // Deployments that shift traffic need a second target group.
+            7 => agent.without("rollout").behind_the_load_balancer(),
+            8 => agent.without("rollout").without("loadBalancer"),
             9 => agent.with_image(&format!("public.example.com/{name}:{}", self.random.u32(1..4))),
             10 => agent.with_image(&format!("public.example.com/{name}:bad")),
             11 => agent.with("tags", json!({"team": self.random.u32(0..3).to_string()})),
@@ -205,14 +210,11 @@ impl Drawing {
         }
     }
 
-    /// Every fiftieth time there are several processes, and trouble with their leases (F13, F15).
+    /// There are several processes, and trouble with their leases (F13, F15).
     fn peers(&mut self) {
-        if !self.one_in(50) {
-            return;
-        }
         let replicas = self.random.usize(2..=3);
         for _ in 0..self.random.u32(1..5) {
-            let (number, now) = (self.random.usize(0..replicas), self.random.u64(1..self.scale.length.1.min(1200)));
+            let (number, now) = (self.random.usize(0..replicas), self.random.u64(1..self.scale.length.1));
             let act = match self.random.u32(0..6) {
                 0 => Act::Stop,
                 1 => Act::Freeze(self.random.u64(5..120)),

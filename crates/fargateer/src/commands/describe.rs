@@ -21,6 +21,9 @@ fn page(agent: &Value) -> String {
     let _ = writeln!(out, "Name:      {}", text(&agent["metadata"]["name"]));
     let _ = writeln!(out, "Project:   {}", text(&agent["metadata"]["project"]));
     let _ = writeln!(out, "Source:    {}", text(&status["source"]["location"]));
+    if let Some(commit) = status["source"]["commit"].as_str() {
+        let _ = writeln!(out, "Commit:    {commit} by {}", text(&status["source"]["author"]));
+    }
     let _ = writeln!(
         out,
         "Tasks:     {} running, {} starting, {} desired",

@@ -1,6 +1,6 @@
 //! `fargateer run`: the daemon - or, with `--once`, one run until every agent is settled.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::Context as _;
 use fargateer_api::Reason;
 use fargateer_api::status::ConditionType;
-use fargateer_controller::port::Source;
 use fargateer_controller::{Settings, controller};
 use fargateer_plan::prune::Policy;
 use fargateer_sim::Simulation;
@@ -17,11 +16,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Format, RunArgs, StatePlace, WRONG};
 use crate::commands::specs;
-use crate::output::hinted;
 use crate::progress::Progress;
-use crate::tables::{self, Tables};
+use crate::sources::Sources;
+use crate::tables;
 use crate::wire::{self, Machine, Parts};
-use crate::{address, config, document, http, local, output};
+use crate::{config, document, http, local, output};
 
 /// Address of the simulated AWS, when it is free.
 const LOCAL_ENDPOINT: &str = "127.0.0.1:8373";
@@ -44,14 +43,15 @@ pub(crate) async fn run(args: RunArgs, json_logs: bool) -> anyhow::Result<ExitCo
     if args.local {
         machine.tables.create().await?;
     }
-    let sources = sources(&args, simulation.as_ref(), &machine.tables)?;
+    let Sources { all: sources, webhook, copies: _copies } =
+        Sources::open(&args, simulation.as_ref(), &machine.tables)?;
     stop_on_signal(stop.clone())?;
     if let Some(simulation) = &simulation {
         let endpoint = local::serve(simulation, LOCAL_ENDPOINT, &stop).await?;
         output::note(&format!("simulated AWS at {endpoint} (aws --endpoint-url {endpoint} ecs list-clusters)"));
     }
     if !args.once {
-        let address = http::serve(machine.clone(), &args.listen, stop.clone()).await?;
+        let address = http::serve(machine.clone(), webhook, &args.listen, stop.clone()).await?;
         output::note(&format!("serving http://{address} (fargateer get, /metrics, /healthz, /readyz)"));
     }
     let progress =
@@ -182,31 +182,7 @@ async fn parts(args: &RunArgs, simulation: Option<&Simulation>) -> Parts {
         drain: DRAIN,
         ..Settings::default()
     };
-    let state = args.state.clone().or_else(|| (!args.local).then(|| StatePlace::Folder(PathBuf::from(".fargateer"))));
+    let state = args.state.clone().or_else(|| (!args.local).then(StatePlace::default));
     let (owner, sources) = (args.cloud.owner.clone(), args.sources.len());
     Parts { config, aws, owner, state, policy, settings, sources, tables: Vec::new() }
-}
-
-fn sources(args: &RunArgs, simulation: Option<&Simulation>, tables: &Tables) -> anyhow::Result<Vec<Box<dyn Source>>> {
-    let poll = if args.local { args.poll.min(Duration::from_secs(5)) } else { args.poll };
-    let mut names = std::collections::BTreeSet::new();
-    let mut sources: Vec<Box<dyn Source>> = Vec::new();
-    for name in &args.sources {
-        if !names.insert(name) {
-            let name = if name.contains("://") { address::shown(name) } else { name.clone() };
-            return Err(hinted(format!("the source {name} is given twice"), "name each source once"));
-        }
-        sources.push(match tables.source(name, poll) {
-            Some(table) => seeded(table, simulation),
-            None => seeded(wire::source(name, poll)?, simulation),
-        });
-    }
-    Ok(sources)
-}
-
-fn seeded(source: impl Source + 'static, simulation: Option<&Simulation>) -> Box<dyn Source> {
-    match simulation {
-        Some(simulation) => Box::new(local::Seeded::new(source, simulation.clone())),
-        None => Box::new(source),
-    }
 }

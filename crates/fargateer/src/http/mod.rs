@@ -2,6 +2,7 @@
 //!
 //! It serves loopback by default and has no users: whoever reaches it may read. Writes ask for a header that a web page of
 //! another origin cannot send without being asked first (CORS), so that a browser on the same machine cannot be abused.
+//! POST /webhooks/git, where it is served at all, knows its senders by a secret.
 
 use std::net::SocketAddr;
 
@@ -20,16 +21,24 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::DEFAULT_LISTEN;
 use crate::document;
+use crate::http::webhook::Webhook;
 use crate::output::hinted;
 use crate::wire::Machine;
 
 mod metrics;
+pub(crate) mod webhook;
 
 /// The header a write must carry.
 pub(crate) const WRITE_HEADER: &str = "x-fargateer";
 
-/// Serves `machine` on `address` until `stop`; on a free port when the default one is taken. Answers the address.
-pub(crate) async fn serve(machine: Machine, address: &str, stop: CancellationToken) -> anyhow::Result<SocketAddr> {
+/// Serves `machine` and `webhook` on `address` until `stop`; on a free port when the default one is taken. Answers the
+/// address.
+pub(crate) async fn serve(
+    machine: Machine,
+    webhook: Option<Webhook>,
+    address: &str,
+    stop: CancellationToken,
+) -> anyhow::Result<SocketAddr> {
     let listener = match TcpListener::bind(address).await {
         Ok(listener) => listener,
         Err(_) if address == DEFAULT_LISTEN => TcpListener::bind("127.0.0.1:0").await.context("no free port")?,
@@ -38,7 +47,7 @@ pub(crate) async fn serve(machine: Machine, address: &str, stop: CancellationTok
         }
     };
     let address = listener.local_addr()?;
-    let server = axum::serve(listener, router(machine)).with_graceful_shutdown(stop.cancelled_owned());
+    let server = axum::serve(listener, router(machine, webhook)).with_graceful_shutdown(stop.cancelled_owned());
     tokio::spawn(async move {
         if let Err(error) = server.await {
             tracing::error!(%error, "the HTTP server stopped");
@@ -47,7 +56,8 @@ pub(crate) async fn serve(machine: Machine, address: &str, stop: CancellationTok
     Ok(address)
 }
 
-fn router(machine: Machine) -> Router {
+fn router(machine: Machine, webhook: Option<Webhook>) -> Router {
+    let pushes = webhook.map(|webhook| Router::new().route("/webhooks/git", webhook.into_route())).unwrap_or_default();
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
@@ -58,6 +68,7 @@ fn router(machine: Machine) -> Router {
         .route("/api/v1/events", get(events))
         .route("/api/v1/prune/confirm", post(confirm))
         .with_state(machine)
+        .merge(pushes)
 }
 
 /// Ready when every source was read once.

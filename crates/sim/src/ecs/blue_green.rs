@@ -5,7 +5,7 @@
 
 use crate::elb;
 use crate::input::Members;
-use crate::state::ecs::{Rollout, Service};
+use crate::state::ecs::{Deployment, Rollout, Service};
 use crate::state::{Region, Timer};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -27,6 +27,14 @@ fn configuration(service: &Service) -> &Value {
 /// Whether the service's deployments shift traffic.
 pub(super) fn shifts(service: &Service) -> bool {
     configuration(service).text("strategy").is_some_and(|strategy| strategy != "ROLLING")
+}
+
+/// The deployment that has the production traffic while another one is under way: the last that was completed, or, where
+/// none ever was, the first there was. One that was superseded before it was completed never counts.
+pub(super) fn blue(service: &Service) -> Option<&Deployment> {
+    let completed = service.completed.as_ref().map(|completed| completed.id.as_str());
+    let known = service.deployments.iter().find(|deployment| Some(deployment.id.as_str()) == completed);
+    known.or_else(|| service.deployments.last())
 }
 
 /// Where the running deployment of such a service is; none when it has nothing to shift traffic from.

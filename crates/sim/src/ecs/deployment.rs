@@ -30,7 +30,7 @@ pub(super) fn start(region: &mut Region, service: &mut Service) {
     let settings = settings(service);
     let task_definition = service.config.text("taskDefinition").unwrap_or_default().to_owned();
     let revision = service_revision::record(region, service, &settings);
-    let before = service.deployments.first().map(|before| before.alternate);
+    let before = blue_green::blue(service).map(|before| before.alternate);
     let alternate = blue_green::shifts(service) && before == Some(false);
     if let (Some(body), Some(resolved)) = (service.revisions.last_mut(), blue_green::resolved(&settings, alternate)) {
         body.put("resolvedConfiguration", resolved);

@@ -144,7 +144,18 @@ fn stop_excess(region: &mut Region, service: &mut Service) {
     if !failed && !kept {
         stop.extend(outdated(region, service, &id, &stop));
     }
+    if !failed && kept {
+        stop.extend(superseded(region, service, &id));
+    }
     stop_all(region, service, &stop, &reason);
+}
+
+/// Tasks of deployments that a newer one came before, and that never had the production traffic.
+fn superseded(region: &Region, service: &Service, primary: &str) -> Vec<String> {
+    let blue = blue_green::blue(service).map(|blue| blue.id.clone()).unwrap_or_default();
+    let old = |task: &&Task| task.live() && task.deployment != primary && task.deployment != blue;
+    let old = service.tasks.values().filter(old);
+    old.filter(|task| !protection::held(region, task)).map(|task| task.id.clone()).collect()
 }
 
 /// Tasks of older deployments that may go: unready ones at once, ready ones while enough others are.

@@ -195,6 +195,22 @@ async fn a_newer_deployment_stops_the_one_before() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_blue_green_deployment_that_is_superseded_makes_room_for_the_next() {
+    let place = Place::new();
+    place.create(
+        json!({"desiredCount": 1, "deploymentConfiguration": {"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 1}}),
+    );
+    pass(300).await;
+    for _ in 0..2 {
+        roll_out(&place);
+        pass(8).await;
+    }
+    pass(300).await;
+    let service = place.service();
+    assert_eq!((&service["runningCount"], &newest(&place)["status"]), (&json!(1), &json!("SUCCESSFUL")), "{service}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deleted_service_drains_and_becomes_inactive() {
     let place = Place::new();
     place.create(json!({}));

@@ -13,8 +13,9 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::last_good::LastGood;
+use super::listing::shown;
 use super::reading::Reading;
-use super::tree;
+use super::tree::Disk;
 use super::watch::Watch;
 
 /// How a folder is looked at.
@@ -100,7 +101,7 @@ impl DirectorySource {
         let mut watch = self.watch.take().unwrap_or_else(|| Watch::telling(Arc::clone(&self.changed)));
         let handle = spawn_blocking(move || {
             watch.arm(&path, debounce);
-            let reading = Reading::of(&path, &before);
+            let reading = Reading::of(&Disk(&path), &before);
             (watch, reading)
         });
         Job { cause, handle }
@@ -111,7 +112,7 @@ impl DirectorySource {
         if cause == Cause::Change && reading == *self.reading {
             return None;
         }
-        let snapshot = self.last_good.snapshot(&tree::shown(&self.path), &reading);
+        let snapshot = self.last_good.snapshot(&shown(&self.path), &reading);
         self.reading = Arc::new(reading);
         Some(snapshot)
     }
@@ -136,7 +137,7 @@ impl Source for DirectorySource {
                     self.watch = Some(watch);
                     reading
                 }
-                Err(error) => Reading::refused(format!("{}: the read broke off: {error}", tree::shown(&self.path))),
+                Err(error) => Reading::refused(format!("{}: the read broke off: {error}", shown(&self.path))),
             };
             if let Some(snapshot) = self.finish(cause, reading) {
                 return snapshot;

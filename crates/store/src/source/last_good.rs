@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fargateer_api::status::SourceStatus;
+use fargateer_api::yaml::Located;
 use fargateer_api::{AgentDeployment, Key};
 use fargateer_controller::port::{Document, Snapshot};
 
@@ -57,14 +58,14 @@ impl LastGood {
     fn named(&self, path: &Path, file: &File, snapshot: &mut Snapshot) -> Agents {
         let mut agents = Agents::new();
         for located in &file.parsed.agents {
-            let good = Good { agent: Arc::new(located.agent.clone()), source: place(&file.shown, located.line) };
             let key = located.agent.key();
+            let good = self.good(path, &key, located, file);
             snapshot.documents.entry(key.clone()).or_default().push(good.clone().document(Vec::new()));
             agents.insert(key, good);
         }
         for (key, faulty) in file.faulty() {
             let last = self.last(path, &key);
-            let (agent, source) = (last.map(|good| good.agent.clone()), place(&file.shown, faulty.line));
+            let (agent, source) = (last.map(|good| good.agent.clone()), file.place(faulty.line));
             let document = Document { agent, faults: faulty.faults, source };
             snapshot.documents.entry(key.clone()).or_default().push(document);
             if let Some(last) = last {
@@ -72,6 +73,18 @@ impl LastGood {
             }
         }
         agents
+    }
+
+    /// The good wording of `key` in `file`. The same wording as before keeps its revision, whatever else changed in the file.
+    fn good(&self, path: &Path, key: &Key, located: &Located, file: &File) -> Good {
+        let source = file.place(located.line);
+        match self.files.get(path).and_then(|agents| agents.get(key)) {
+            Some(Good { agent, source: before }) if **agent == located.agent => {
+                let (commit, author) = (before.commit.clone(), before.author.clone());
+                Good { agent: Arc::clone(agent), source: SourceStatus { commit, author, ..source } }
+            }
+            Some(_) | None => Good { agent: Arc::new(located.agent.clone()), source },
+        }
     }
 
     /// Takes those agents `path` last had into the snapshot that nothing names now; answers their last good wordings.
@@ -96,8 +109,4 @@ impl Good {
     fn document(self, faults: Vec<String>) -> Document {
         Document { agent: Some(self.agent), faults, source: self.source }
     }
-}
-
-fn place(shown: &str, line: usize) -> SourceStatus {
-    SourceStatus { location: format!("{shown}:{line}"), ..SourceStatus::default() }
 }

@@ -1,20 +1,23 @@
 //! One read of a source: every file and what it says. Files that did not change since the last read are not parsed again.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use fargateer_api::status::SourceStatus;
 use fargateer_api::yaml::{self, Parsed};
 use fargateer_api::{Fault, Key};
 use sha2::{Digest, Sha256};
 
-use super::tree::{self, Listed, Tree, Unreadable};
+use super::listing::{Files, Listed, Listing, Mark, Unreadable};
 
 /// Most bytes all files of a source may have together.
 const MAX_TOTAL: usize = 10 * 1024 * 1024;
+/// How the stand-in begins that Git LFS leaves for a file.
+const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
 /// What a source says at one moment.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Reading {
     /// The files by the path people see.
     pub(super) files: BTreeMap<PathBuf, File>,
@@ -31,7 +34,20 @@ pub(super) struct File {
     pub(super) shown: String,
     /// Its agents and faults.
     pub(super) parsed: Arc<Parsed>,
-    digest: [u8; 32],
+    /// The revision in which it was first seen to say so.
+    pub(super) revision: Option<Arc<Revision>>,
+    /// What tells its bytes from others; none when there were none.
+    mark: Option<Mark>,
+    size: usize,
+}
+
+/// A revision of a source that keeps its history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Revision {
+    /// Its commit.
+    pub(super) commit: String,
+    /// Who made it.
+    pub(super) author: String,
 }
 
 /// What is wrong with a document that names its agent.
@@ -44,19 +60,19 @@ pub(super) struct Faulty {
 }
 
 impl Reading {
-    /// Reads the source people call `named`.
-    pub(super) fn of(named: &Path, before: &Self) -> Self {
-        let Tree { files: listed, faults, complete } = tree::list(named);
+    /// Reads the source whose files are `place`.
+    pub(super) fn of<P: Files>(place: &P, before: &Self) -> Self {
+        let Listing { files: listed, faults, complete } = place.list();
+        let revision = place.revision().map(Arc::new);
         let (mut files, mut total) = (BTreeMap::new(), 0);
-        for file in listed {
-            let known = before.files.get(&file.path);
-            let (size, read) = File::read(&file, known);
-            total += size;
+        for found in listed {
+            let file = File::read(place, &found, before.files.get(&found.path), revision.as_ref());
+            total += file.size;
             if total > MAX_TOTAL {
-                let fault = format!("{}: more than {MAX_TOTAL} bytes of specs; split it", tree::shown(named));
+                let fault = format!("{}: more than {MAX_TOTAL} bytes of specs; split it", place.named());
                 return Self::refused(fault);
             }
-            files.insert(file.path, read);
+            files.insert(found.path, file);
         }
         Self { files, faults, complete }
     }
@@ -68,26 +84,52 @@ impl Reading {
 }
 
 impl File {
-    /// The file and its size.
-    fn read(file: &Listed, known: Option<&Self>) -> (usize, Self) {
-        let shown = tree::shown(&file.path);
-        let bytes = match tree::read(file) {
+    fn read<P: Files>(
+        place: &P,
+        found: &Listed<P::File>,
+        known: Option<&Self>,
+        revision: Option<&Arc<Revision>>,
+    ) -> Self {
+        let same = |mark: Mark| known.filter(|known| known.mark == Some(mark)).cloned();
+        if let Some(known) = place.mark(&found.file).and_then(same) {
+            return known;
+        }
+        let (shown, revision) = (place.shown(&found.path), revision.cloned());
+        let bytes = match place.read(&found.file) {
+            Ok(bytes) if bytes.starts_with(LFS_POINTER) => Err(Unreadable {
+                problem: "a Git LFS pointer stands here, not the file".to_owned(),
+                hint: Some("keep specs in git itself (git lfs migrate export)".to_owned()),
+            }),
+            read => read,
+        };
+        let bytes = match bytes {
             Ok(bytes) => bytes,
-            Err(unreadable) => return (0, Self::unreadable(shown, unreadable)),
+            Err(unreadable) => return Self::unreadable(shown, revision, unreadable),
         };
-        let digest = Sha256::digest(&bytes).into();
-        let parsed = match known {
-            Some(known) if known.digest == digest => Arc::clone(&known.parsed),
-            Some(_) | None => Arc::new(yaml::parse_bytes(&shown, &bytes)),
-        };
-        (bytes.len(), Self { shown, parsed, digest })
+        let mark = place.mark(&found.file).unwrap_or_else(|| Mark::Digest(Sha256::digest(&bytes).into()));
+        same(mark).unwrap_or_else(|| {
+            let parsed = Arc::new(yaml::parse_bytes(&shown, &bytes));
+            Self { parsed, shown, revision, mark: Some(mark), size: bytes.len() }
+        })
     }
 
-    fn unreadable(shown: String, Unreadable { problem, hint }: Unreadable) -> Self {
+    /// A file of no bytes: whatever can be read later is parsed.
+    fn unreadable(shown: String, revision: Option<Arc<Revision>>, unreadable: Unreadable) -> Self {
+        let Unreadable { problem, hint } = unreadable;
         let (file, path) = (shown.clone(), String::new());
         let fault = Fault { file, line: 1, column: 1, path, agent: None, problem, hint };
-        // The digest of no file: whatever can be read later is parsed.
-        Self { shown, digest: [0; 32], parsed: Arc::new(Parsed { faults: vec![fault], ..Parsed::default() }) }
+        let parsed = Arc::new(Parsed { faults: vec![fault], ..Parsed::default() });
+        Self { shown, parsed, revision, mark: None, size: 0 }
+    }
+
+    /// Where line `line` of it stands.
+    pub(super) fn place(&self, line: usize) -> SourceStatus {
+        let of = |part: fn(&Revision) -> &String| self.revision.as_deref().map(|revision| part(revision).clone());
+        SourceStatus {
+            location: format!("{}:{line}", self.shown),
+            commit: of(|revision| &revision.commit),
+            author: of(|revision| &revision.author),
+        }
     }
 
     /// What is wrong with the file without naming an agent; not empty when an agent in it may have been overlooked.

@@ -1,5 +1,7 @@
-//! Folders of specs and of statuses, on a real file system; tables of specs, on the simulated AWS.
+//! Folders and git repositories of specs, folders of statuses, on a real file system; tables of specs, on the simulated AWS.
 
+#[cfg(test)]
+mod git;
 #[cfg(test)]
 mod rows;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! An emulator's process: it begins when it answers and ends with the test.
+//! A server beside a test: it begins when it answers and ends with the test, however that one ends.
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
@@ -8,8 +8,6 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use super::http;
-
 /// Ends a command when our end of its standard input closes, which even a killed test does.
 const SUPERVISE: &str = include_str!("supervise.py");
 
@@ -18,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 const PATIENCE: u32 = 1200;
 
 /// A running process with all it started.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
 }
 
@@ -32,26 +30,30 @@ impl Drop for Process {
     }
 }
 
-/// A command that runs `python` under supervision in a group of its own, nothing in its environment, its output in
-/// `<home>/<name>.log`.
-pub(super) fn command(python: &Path, home: &Path, name: &str) -> Command {
-    let log = File::create(home.join(format!("{name}.log"))).expect("a log for an emulator");
+/// A command that runs `program` under the supervision of `python`, in a group of its own, nothing in its environment, its
+/// output in `<home>/<name>.log`.
+pub(crate) fn command(python: &Path, program: &Path, home: &Path, name: &str) -> Command {
+    let log = File::create(home.join(format!("{name}.log"))).expect("a log for a server");
     let mut command = Command::new(python);
-    command.args(["-c", SUPERVISE]).arg(python).env_clear().current_dir(home).process_group(0);
-    command.stdin(Stdio::piped()).stdout(log.try_clone().expect("a log for an emulator")).stderr(log);
+    command.args(["-c", SUPERVISE]).arg(program).env_clear().current_dir(home).process_group(0);
+    command.stdin(Stdio::piped()).stdout(log.try_clone().expect("a log for a server")).stderr(log);
     command
 }
 
-/// Starts what `make` makes for a free port, and waits until it answers at `path`. Answers the port, too.
-pub(super) fn on_a_free_port(name: &str, path: &str, make: impl Fn(u16) -> Command) -> (u16, Process) {
+/// Starts what `make` makes for a free port, and waits until it `answers` there. Answers the port, too.
+pub(crate) fn on_a_free_port(
+    name: &str,
+    answers: impl Fn(u16) -> bool,
+    make: impl Fn(u16) -> Command,
+) -> (u16, Process) {
     let mut last = String::new();
-    // Somebody else may take the port before the emulator does: then it ends, and another one is tried.
+    // Somebody else may take the port before the server does: then it ends, and another one is tried.
     for _ in 0..3 {
         let port = free_port();
         let mut command = make(port);
         let child = command.spawn().unwrap_or_else(|error| panic!("{name} cannot be started: {error}"));
         let mut process = Process { child };
-        if process.answers(port, path) {
+        if process.begins(|| answers(port)) {
             return (port, process);
         }
         let log = command.get_current_dir().map(|home| home.join(format!("{name}.log"))).unwrap_or_default();
@@ -61,9 +63,9 @@ pub(super) fn on_a_free_port(name: &str, path: &str, make: impl Fn(u16) -> Comma
 }
 
 impl Process {
-    fn answers(&mut self, port: u16, path: &str) -> bool {
+    fn begins(&mut self, answers: impl Fn() -> bool) -> bool {
         for _ in 0..PATIENCE {
-            if http::answers(port, path) {
+            if answers() {
                 // Not by somebody else at the same port.
                 return self.runs();
             }
