@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::binary::{self, Said};
 use crate::running::{self, Running};
+use crate::tables::dynamodb;
 
 /// The places, each with the word that stands there.
 const PLACES: &[(&str, &str)] = &[
@@ -177,6 +178,20 @@ fn commands_that_end_tell_no_secret() {
         let said = scene.run(arguments);
         assert!(said.code < 2 || arguments[1] == "spec.json", "{arguments:?}: {}{}", said.out, said.err);
     }
+    let table = "dynamodb://fargateer-specs";
+    for arguments in [
+        &["table", "create", "--specs", "fargateer-specs"][..],
+        &["apply", "--to", table, "-y", "spec.json"],
+        &["run", "--once", "-o", "json", "--state", "state", table],
+        &["get", "--from", table, "-o", "yaml"],
+    ] {
+        let said = scene.run(arguments);
+        assert_eq!(said.code, 0, "{arguments:?}: {}{}", said.out, said.err);
+    }
+    let row = json!({"TableName": "fargateer-specs", "Key": {"name": {"S": "careless"}}});
+    let status = dynamodb(&scene.endpoint, "GetItem", &row)["Item"]["status"].to_string();
+    assert!(status.contains("Converged"), "{status}");
+    scene.keep("the status in the row", status);
     let changed = scene.run(&["diff", "spec.json"]);
     assert_eq!(changed.code, 0, "what changed was applied: {}", changed.out);
     let state = files(&scene.at().join("state"));

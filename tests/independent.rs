@@ -87,3 +87,43 @@ fn a_fleet_converges_on_emulators_written_by_others_and_then_leaves_them_in_peac
     assert_all_ready(&once(folder.path(), &emulators), 2);
     assert_eq!(emulators.mutating_calls(), Vec::<String>::new(), "nothing is left to do");
 }
+
+/// A table of specs in ministack's DynamoDB: conditions, pages and attribute values as others understand the API.
+#[test]
+fn a_table_of_specs_works_on_an_emulator_written_by_others() {
+    let emulators = Emulators::start();
+    emulators.prepare(&["agents"], &[("agents", "plain"), ("agents", "scaled"), ("agents", "tagged")], &[]);
+    let image = format!("{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/agents/tagged:1.0");
+    emulators.prepare(&[], &[], &[&image]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let specs = folder.path().join("specs");
+    fs::create_dir(&specs).expect("a folder");
+    fleet(&specs);
+    let table = "dynamodb://fargateer-specs";
+    let run = |arguments: &[&str]| binary::run(folder.path(), &emulators.environment(), arguments);
+    let once = || run(&["run", "--once", "-o", "json", "--timeout", "2m", table]);
+    for arguments in [
+        &["table", "create", "--specs", "fargateer-specs"][..],
+        &["table", "create", "--specs", "fargateer-specs"],
+        &["apply", "--to", table, "-y", "specs"],
+    ] {
+        let said = run(arguments);
+        assert_eq!(said.code, 0, "{arguments:?}: {}", said.err);
+    }
+    assert_all_ready(&once(), 3);
+    let listed = run(&["get", "--from", table, "scaled", "-o", "json"]);
+    assert_eq!(listed.code, 0, "the row says Ready: {}{}", listed.out, listed.err);
+
+    emulators.clear_calls();
+    assert_all_ready(&once(), 3);
+    assert_eq!(emulators.mutating_calls(), Vec::<String>::new(), "a second run writes nothing, to no row either");
+
+    let said = run(&["delete", "--from", table, "-y", "scaled"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    emulators.clear_calls();
+    assert_all_ready(&once(), 2);
+    let calls = emulators.mutating_calls();
+    assert!(calls.contains(&"ecs:DeleteService".to_owned()), "{calls:?}");
+    assert!(!calls.iter().any(|call| call.starts_with("dynamodb:Put")), "{calls:?}");
+    assert_eq!(run(&["get", "--from", table, "scaled"]).code, 2, "the row stays deleted");
+}

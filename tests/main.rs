@@ -27,4 +27,5 @@ mod probes;
 mod replicas;
 mod running;
 mod server;
+mod tables;
 mod world;

@@ -64,7 +64,7 @@ fn a_missing_folder_is_told_before_anything_starts() {
 
 #[test]
 fn a_source_of_a_later_version_is_refused_plainly() {
-    assert_wrong(&here(&["run", "--once", "--local", "dynamodb://agents"]), &["not supported yet"]);
+    assert_wrong(&here(&["run", "--once", "--local", "s3://agents"]), &["not supported yet"]);
 }
 
 #[test]

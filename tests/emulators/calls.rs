@@ -8,8 +8,21 @@ use serde_json::{Value, json};
 use super::http::{Aws, USER_AGENT};
 
 /// Operations whose names begin so only read, or only lend credentials.
-const READS: [&str; 11] =
-    ["Get", "List", "Describe", "Head", "BatchGet", "BatchCheck", "Filter", "Lookup", "AssumeRole", "GET.", "HEAD."];
+const READS: [&str; 13] = [
+    "Get",
+    "List",
+    "Describe",
+    "Scan",
+    "Query",
+    "Head",
+    "BatchGet",
+    "BatchCheck",
+    "Filter",
+    "Lookup",
+    "AssumeRole",
+    "GET.",
+    "HEAD.",
+];
 
 /// A call that was made.
 pub(super) struct Call {

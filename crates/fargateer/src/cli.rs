@@ -88,8 +88,10 @@ pub(crate) enum Command {
     Diff(PlanArgs),
     /// Bring AWS to the given specs now, and wait
     Apply(ApplyArgs),
-    /// List agents of a running daemon
+    /// List agents of a running daemon, or the rows of a table of specs
     Get(GetArgs),
+    /// Delete rows of a table of specs; the daemon that runs on it deletes their agents
+    Delete(DeleteArgs),
     /// Show everything about one agent of a running daemon
     Describe(NameArgs),
     /// Ask a running daemon to reconcile an agent now
@@ -105,7 +107,7 @@ pub(crate) enum Command {
     /// Any AWS client can talk to it, an image client too under /v2/. GET /_sim lists what shows and controls it: its state,
     /// its calls, its time, faults and behaviours.
     Sim(SimArgs),
-    /// Make the DynamoDB table that replicas share (run --state dynamodb://TABLE)
+    /// Make a DynamoDB table: one that replicas share (run --state dynamodb://TABLE), or one of specs (run dynamodb://TABLE)
     #[command(subcommand)]
     Table(TableCommand),
     /// Print a completion script for a shell
@@ -125,6 +127,10 @@ pub(crate) enum TableCommand {
         /// Its name. The region is that of the environment (AWS_REGION).
         #[arg(value_parser = table_name)]
         name: String,
+        /// Make a table of specs, one row an agent: `name` (a string, the key), `spec` (a map, or a text of YAML or JSON) and,
+        /// where wanted, `labels`, `project` and `suspend`. Fargateer answers in `status`.
+        #[arg(long)]
+        specs: bool,
     },
 }
 
@@ -157,10 +163,11 @@ pub(crate) struct CloudArgs {
 /// Options of `run`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RunArgs {
-    /// Where specs come from: folders or files of YAML, or git repositories.
+    /// Where specs come from: folders or files of YAML, git repositories, or tables of specs.
     ///
     /// git+https://HOST/PATH#ref:path, git+ssh://USER@HOST/PATH#ref:path or git+file:///PATH#ref:path. The ref is a branch, a
     /// tag or all 40 digits of a commit (default: the default branch), the path a folder or file in it (default: all of it).
+    /// dynamodb://TABLE is a table that `fargateer table create --specs` makes.
     #[arg(required = true, value_name = "SOURCE")]
     pub(crate) sources: Vec<String>,
     /// Run against an embedded simulated AWS and print its endpoint.
@@ -297,6 +304,9 @@ pub(crate) struct ApplyArgs {
     /// Folders or files of YAML. Nothing that is not in them is touched.
     #[arg(required = true)]
     pub(crate) paths: Vec<String>,
+    /// Write the specs into rows of this table instead, and leave the rest to the daemon that runs on it.
+    #[arg(long, value_name = "dynamodb://TABLE", conflicts_with_all = ["timeout", "output"])]
+    pub(crate) to: Option<String>,
     /// Do not ask.
     #[arg(short, long)]
     pub(crate) yes: bool,
@@ -332,11 +342,28 @@ pub(crate) struct GetArgs {
     /// Show changes as they come.
     #[arg(short, long)]
     pub(crate) watch: bool,
+    /// Read the rows of this table, with the statuses in them, instead of asking a daemon.
+    #[arg(long, value_name = "dynamodb://TABLE", conflicts_with = "server")]
+    pub(crate) from: Option<String>,
     /// Format of the list.
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     pub(crate) output: Format,
     #[command(flatten)]
     pub(crate) server: ServerArgs,
+}
+
+/// Options of `delete`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DeleteArgs {
+    /// The agents.
+    #[arg(required = true, value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// The table their specs stand in.
+    #[arg(long, value_name = "dynamodb://TABLE")]
+    pub(crate) from: String,
+    /// Do not ask.
+    #[arg(short, long)]
+    pub(crate) yes: bool,
 }
 
 /// Options of commands on one agent.
@@ -426,7 +453,7 @@ fn state(text: &str) -> Result<StatePlace, String> {
 }
 
 /// The rules of DynamoDB for names of tables.
-fn table_name(text: &str) -> Result<String, String> {
+pub(crate) fn table_name(text: &str) -> Result<String, String> {
     let fits = |letter: char| letter.is_ascii_alphanumeric() || "_-.".contains(letter);
     let good = (3..=255).contains(&text.len()) && text.chars().all(fits);
     if good { Ok(text.to_owned()) } else { Err("a table's name has 3 to 255 of a-z, A-Z, 0-9, _, - and .".to_owned()) }

@@ -46,6 +46,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Diff(args) => block_on(commands::diff::run(args)),
         Command::Apply(args) => block_on(commands::apply::run(args, json_logs)),
         Command::Get(args) => block_on(commands::get::run(args)),
+        Command::Delete(args) => block_on(commands::rows::delete(args)),
         Command::Describe(args) => block_on(commands::describe::run(args)),
         Command::Reconcile(args) => block_on(commands::reconcile::run(args)),
         Command::Prune(args) => block_on(commands::prune::run(args)),

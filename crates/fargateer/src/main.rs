@@ -13,6 +13,7 @@ mod local;
 mod output;
 mod progress;
 mod sources;
+mod tables;
 mod telemetry;
 mod wire;
 

@@ -1,4 +1,4 @@
-//! The sources a daemon was given: folders, files and git repositories, and what makes those fetch at once.
+//! The sources a daemon was given: folders, files, git repositories and what makes those fetch at once, and tables.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use crate::cli::{GitArgs, RunArgs, StatePlace};
 use crate::http::webhook::Webhook;
 use crate::output::hinted;
+use crate::tables::Tables;
 use crate::{address, config, local, wire};
 
 /// A secret of fewer characters can be guessed.
@@ -31,7 +32,7 @@ pub(crate) struct Sources {
 
 impl Sources {
     /// The sources `args` name. Those of a `simulation` find in it what their specs need.
-    pub(crate) fn open(args: &RunArgs, simulation: Option<&Simulation>) -> anyhow::Result<Self> {
+    pub(crate) fn open(args: &RunArgs, simulation: Option<&Simulation>, tables: &Tables) -> anyhow::Result<Self> {
         let poll = if args.local { args.poll.min(Duration::from_secs(5)) } else { args.poll };
         let settings = settings(&args.git, poll)?;
         let (folder, copies) = copies(args)?;
@@ -44,6 +45,8 @@ impl Sources {
                 let source = repository(name, &folder, settings.clone())?;
                 triggers.push(source.trigger());
                 all.push(seeded(source, simulation));
+            } else if let Some(table) = tables.source(name, poll) {
+                all.push(seeded(table, simulation));
             } else {
                 all.push(seeded(wire::source(name, poll)?, simulation));
             }

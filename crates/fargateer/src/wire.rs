@@ -26,6 +26,7 @@ use crate::address;
 use crate::cli::{CloudArgs, StatePlace};
 use crate::config;
 use crate::output::{self, hinted};
+use crate::tables::Tables;
 
 /// The real time of day.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +47,8 @@ pub(crate) struct Machine {
     pub(crate) aws: Arc<Aws>,
     /// The metrics.
     pub(crate) registry: Arc<Registry>,
+    /// The tables of specs.
+    pub(crate) tables: Tables,
 }
 
 /// What differs between one machine and another.
@@ -64,12 +67,14 @@ pub(crate) struct Parts {
     pub(crate) settings: Settings,
     /// How many sources feed it.
     pub(crate) sources: usize,
+    /// The names of the tables of specs among them.
+    pub(crate) tables: Vec<String>,
 }
 
 impl Machine {
     /// Puts the parts together.
     pub(crate) async fn build(parts: Parts) -> anyhow::Result<Self> {
-        let Parts { config, aws, owner, state, policy, settings, sources } = parts;
+        let Parts { config, aws, owner, state, policy, settings, sources, tables } = parts;
         let mut config = config;
         let mut replica = None;
         let statuses: Arc<dyn Statuses> = match state {
@@ -85,15 +90,16 @@ impl Machine {
             })?),
             None => Arc::new(MemoryStatuses::default()),
         };
+        let lease: Arc<dyn Lease> = match &replica {
+            Some(replica) => replica.clone(),
+            None => Arc::new(LocalLease),
+        };
+        let (tables, statuses) = Tables::open(&config, &tables, statuses, Arc::clone(&lease));
         let clock = Arc::new(WallClock);
         let board = Board::load(statuses, clock.clone()).await.map_err(anyhow::Error::msg)?;
         let board = Arc::new(board);
         let fleet = Arc::new(Fleet::new(Arc::clone(&board), &owner, policy, sources));
         let aws = Arc::new(Aws::new(config, &aws));
-        let lease: Arc<dyn Lease> = match &replica {
-            Some(replica) => replica.clone(),
-            None => Arc::new(LocalLease),
-        };
         let reconciler = Reconciler { fleet, cloud: aws.clone(), board, lease, clock };
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
@@ -102,7 +108,7 @@ impl Machine {
             Some(replica) => controller.among(replica),
             None => controller,
         };
-        Ok(Self { controller: Arc::new(controller), aws, registry: Arc::new(registry) })
+        Ok(Self { controller: Arc::new(controller), aws, registry: Arc::new(registry), tables })
     }
 }
 

@@ -13,7 +13,7 @@ use fargateer_plan::prune::Policy;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{ApplyArgs, Format, PlanArgs, PlanFormat};
-use crate::commands::{plan, run, survey};
+use crate::commands::{plan, rows, run, survey};
 use crate::config;
 use crate::output::{self, hinted};
 use crate::progress::Progress;
@@ -21,6 +21,9 @@ use crate::wire::{self, Machine, Partial, Parts};
 
 /// Runs the command.
 pub(crate) async fn run(args: ApplyArgs, json_logs: bool) -> anyhow::Result<ExitCode> {
+    if let Some(to) = &args.to {
+        return rows::apply(&args, to).await;
+    }
     if !args.yes {
         let paths = args.paths.iter().map(PathBuf::from).collect();
         let plan = PlanArgs { paths, format: PlanFormat::Text, cloud: args.cloud.clone() };
@@ -29,7 +32,7 @@ pub(crate) async fn run(args: ApplyArgs, json_logs: bool) -> anyhow::Result<Exit
         for line in survey::identities(&surveyed, &args.cloud).await {
             output::note(&line);
         }
-        if !confirmed()? {
+        if !confirmed("apply")? {
             output::note("nothing was changed");
             return Ok(ExitCode::from(1));
         }
@@ -49,14 +52,13 @@ pub(crate) async fn run(args: ApplyArgs, json_logs: bool) -> anyhow::Result<Exit
     Ok(ExitCode::from(if settled { run::verdict(&machine) } else { 1 }))
 }
 
-fn confirmed() -> anyhow::Result<bool> {
+/// Whether a person says yes to what `command` just said it would do.
+pub(super) fn confirmed(command: &str) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
-        return Err(hinted(
-            "apply asks before it changes anything, and nobody is there to answer",
-            "add -y to go ahead",
-        ));
+        let problem = format!("{command} asks before it changes anything, and nobody is there to answer");
+        return Err(hinted(problem, "add -y to go ahead"));
     }
-    output::note("Apply this? Only `yes` goes on.");
+    output::note("Do this? Only `yes` goes on.");
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line).context("no answer")?;
     Ok(line.trim() == "yes")
@@ -71,6 +73,7 @@ async fn parts(args: &ApplyArgs) -> Parts {
         policy: Policy::default(),
         settings: Settings { drain: Duration::from_secs(10), ..Settings::default() },
         sources: args.paths.len(),
+        tables: Vec::new(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `fargateer get`: agents of a running daemon, one line each.
+//! `fargateer get`: agents of a running daemon, or of a table of specs, one line each.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use jiff::{SpanRound, Timestamp, Unit};
 use serde_json::Value;
 
 use crate::cli::{Format, GetArgs};
-use crate::commands::server;
+use crate::commands::{rows, server};
 use crate::output::{self, hinted};
 
 /// How often `-w` asks.
@@ -19,7 +19,7 @@ const WATCH: Duration = Duration::from_secs(1);
 pub(crate) async fn run(args: GetArgs) -> anyhow::Result<ExitCode> {
     let mut shown = Value::Null;
     loop {
-        let list = selected(&args, server::get(&args.server.server, "/api/v1/agents").await?)?;
+        let list = selected(&args, asked(&args).await?)?;
         if rows_of(&list) != rows_of(&shown) {
             // One agent asked for by name is a document of its own, as in kubectl.
             let one = args.name.as_ref().and_then(|_| items(&list).first());
@@ -34,6 +34,14 @@ pub(crate) async fn run(args: GetArgs) -> anyhow::Result<ExitCode> {
         }
         shown = list;
         drop(tokio::time::timeout(WATCH, std::future::pending::<()>()).await);
+    }
+}
+
+/// The agents as whoever is asked knows them.
+async fn asked(args: &GetArgs) -> anyhow::Result<Value> {
+    match &args.from {
+        Some(table) => rows::list(table).await,
+        None => server::get(&args.server.server, "/api/v1/agents").await,
     }
 }
 

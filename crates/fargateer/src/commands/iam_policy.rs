@@ -16,7 +16,7 @@ fn text() -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(&policy())? + "\n")
 }
 
-/// Tables whose names begin with `fargateer` are for state. Passing roles is limited to tasks, linked roles to the two services that need one.
+/// Tables whose names begin with `fargateer` are for state and for specs. Passing roles is limited to tasks, linked roles to the two services that need one.
 fn policy() -> Value {
     let (special, plain): (Vec<&str>, Vec<&str>) =
         fargateer_aws::permissions().into_iter().partition(|action| action.starts_with("iam:"));
@@ -24,6 +24,8 @@ fn policy() -> Value {
     let tables = "arn:aws:dynamodb:*:*:table/fargateer*";
     let state = fargateer_store::table::PERMISSIONS;
     statements.push(json!({"Sid": "State", "Effect": "Allow", "Action": state, "Resource": tables}));
+    let specs = fargateer_store::table::SPEC_PERMISSIONS;
+    statements.push(json!({"Sid": "Specs", "Effect": "Allow", "Action": specs, "Resource": tables}));
     for action in special {
         let condition = match action {
             "iam:PassRole" => {

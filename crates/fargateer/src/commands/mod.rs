@@ -11,6 +11,7 @@ pub(crate) mod plan;
 pub(crate) mod prune;
 pub(crate) mod reconcile;
 pub(crate) mod render;
+pub(crate) mod rows;
 pub(crate) mod run;
 pub(crate) mod sim;
 pub(crate) mod table;

@@ -18,6 +18,7 @@ use crate::cli::{Format, RunArgs, StatePlace, WRONG};
 use crate::commands::specs;
 use crate::progress::Progress;
 use crate::sources::Sources;
+use crate::tables;
 use crate::wire::{self, Machine, Parts};
 use crate::{config, document, http, local, output};
 
@@ -33,12 +34,17 @@ pub(crate) async fn run(args: RunArgs, json_logs: bool) -> anyhow::Result<ExitCo
     }
     let stop = CancellationToken::new();
     let simulation = args.local.then(|| simulation(&args));
-    let parts = parts(&args, simulation.as_ref()).await;
+    let tables = tables::names(&args.sources)?;
+    let parts = Parts { tables, ..parts(&args, simulation.as_ref()).await };
     if let (Some(StatePlace::Table(name)), true) = (&parts.state, args.local) {
         StateTable::new(&parts.config, name, "").create().await.map_err(anyhow::Error::msg)?;
     }
     let machine = Machine::build(parts).await?;
-    let Sources { all: sources, webhook, copies: _copies } = Sources::open(&args, simulation.as_ref())?;
+    if args.local {
+        machine.tables.create().await?;
+    }
+    let Sources { all: sources, webhook, copies: _copies } =
+        Sources::open(&args, simulation.as_ref(), &machine.tables)?;
     stop_on_signal(stop.clone())?;
     if let Some(simulation) = &simulation {
         let endpoint = local::serve(simulation, LOCAL_ENDPOINT, &stop).await?;
@@ -59,6 +65,7 @@ pub(crate) async fn run(args: RunArgs, json_logs: bool) -> anyhow::Result<ExitCo
     };
     stop.cancel();
     running.await.context("the controller ended unexpectedly")?;
+    machine.tables.finish().await;
     progress.finish().await;
     if args.once { result(&args, &machine, interrupted) } else { Ok(ExitCode::SUCCESS) }
 }
@@ -176,5 +183,6 @@ async fn parts(args: &RunArgs, simulation: Option<&Simulation>) -> Parts {
         ..Settings::default()
     };
     let state = args.state.clone().or_else(|| (!args.local).then(StatePlace::default));
-    Parts { config, aws, owner: args.cloud.owner.clone(), state, policy, settings, sources: args.sources.len() }
+    let (owner, sources) = (args.cloud.owner.clone(), args.sources.len());
+    Parts { config, aws, owner, state, policy, settings, sources, tables: Vec::new() }
 }

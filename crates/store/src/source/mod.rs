@@ -6,5 +6,6 @@ pub mod git;
 mod last_good;
 mod listing;
 mod reading;
+pub mod table;
 mod tree;
 mod watch;

@@ -1,10 +1,22 @@
-//! One DynamoDB table for all that several replicas share: who is a member, who owns which shard, and the statuses.
+//! DynamoDB tables: one for all that several replicas share - who is a member, who owns which shard, and the statuses - and
+//! tables of specs (`spec.rs`).
 //!
-//! This folder alone knows keys and attributes. Partition key `owner` is the installation's id, so that several share a
+//! This folder alone knows keys and attributes. Of the shared table, partition key `owner` is the installation's id, so that several share a
 //! table; sort key `item` is `lease` (the owners of the shards), `lease#<member>` or `status#<agent>`.
 
+mod edit;
 mod lease;
+mod make;
+mod row;
+mod spec;
 mod status;
+pub(crate) mod stream;
+mod value;
+
+pub use edit::Entry;
+pub(crate) use row::Row;
+pub(crate) use spec::Written;
+pub use spec::{PERMISSIONS as SPEC_PERMISSIONS, SpecTable};
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,17 +24,17 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableStatus,
-};
+use aws_sdk_dynamodb::types::{AttributeValue, KeyType};
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_types::SdkConfig;
+
+use self::make::Design;
 
 /// The partition key.
 const OWNER: &str = "owner";
 /// The sort key.
 const ITEM: &str = "item";
-/// What the table's users call.
+/// What the users of the shared table call.
 pub const PERMISSIONS: &[&str] = &[
     "dynamodb:CreateTable",
     "dynamodb:DeleteItem",
@@ -36,8 +48,6 @@ pub const PERMISSIONS: &[&str] = &[
 const ATTEMPT: Duration = Duration::from_secs(2);
 /// A connection that takes longer is given up.
 const CONNECT: Duration = Duration::from_secs(1);
-/// A table that is made is ready after so long at most.
-const CREATION: Duration = Duration::from_mins(2);
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -63,42 +73,8 @@ impl StateTable {
 
     /// Makes the table, paid by request, and waits until it can be used. One that is there already is left as it is.
     pub async fn create(&self) -> Result<(), String> {
-        if self.status().await?.is_none() {
-            let attribute = |name: &str| {
-                let kind = ScalarAttributeType::S;
-                AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build()
-            };
-            let key =
-                |name: &str, kind: KeyType| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
-            let wrong = |error: aws_sdk_dynamodb::error::BuildError| error.to_string();
-            let call = self
-                .client
-                .create_table()
-                .table_name(&self.name)
-                .attribute_definitions(attribute(OWNER).map_err(wrong)?)
-                .attribute_definitions(attribute(ITEM).map_err(wrong)?)
-                .key_schema(key(OWNER, KeyType::Hash).map_err(wrong)?)
-                .key_schema(key(ITEM, KeyType::Range).map_err(wrong)?)
-                .billing_mode(BillingMode::PayPerRequest);
-            call.send().await.map_err(|error| self.told("CreateTable", &error))?;
-        }
-        let active = async {
-            while self.status().await? != Some(TableStatus::Active) {
-                pause(Duration::from_millis(500)).await;
-            }
-            Ok(())
-        };
-        let timeout = || Err(format!("the table {} was made and is not ready yet", self.name));
-        tokio::time::timeout(CREATION, active).await.unwrap_or_else(|_| timeout())
-    }
-
-    /// What state the table is in; none when there is none.
-    async fn status(&self) -> Result<Option<TableStatus>, String> {
-        match self.client.describe_table().table_name(&self.name).send().await {
-            Ok(described) => Ok(described.table.and_then(|table| table.table_status)),
-            Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(None),
-            Err(error) => Err(self.told("DescribeTable", &error)),
-        }
+        let design = Design { keys: &[(OWNER, KeyType::Hash), (ITEM, KeyType::Range)], stream: None };
+        make::make(&self.client, &self.name, design).await
     }
 
     fn key(&self, item: &str) -> Item {
@@ -133,15 +109,24 @@ impl StateTable {
         operation: &str,
         error: &SdkError<E, R>,
     ) -> String {
-        let what = match (error.code(), error.message()) {
-            (Some("ResourceNotFoundException"), _) => {
-                "there is no such table; `fargateer table create` makes it".to_owned()
-            }
-            (Some(code), message) => format!("{code}: {}", message.unwrap_or_default()),
-            (None, _) => causes(error),
-        };
-        format!("table {}: {operation}: {what}", self.name)
+        told(&self.name, operation, error)
     }
+}
+
+/// What went wrong with the table `name`, for people.
+fn told<E: ProvideErrorMetadata + std::error::Error + 'static, R: std::fmt::Debug>(
+    name: &str,
+    operation: &str,
+    error: &SdkError<E, R>,
+) -> String {
+    let what = match (error.code(), error.message()) {
+        (Some("ResourceNotFoundException"), _) => {
+            "there is no such table; `fargateer table create` makes it".to_owned()
+        }
+        (Some(code), message) => format!("{code}: {}", message.unwrap_or_default()),
+        (None, _) => causes(error),
+    };
+    format!("table {name}: {operation}: {what}")
 }
 
 /// An error and all that caused it, in one line. What quotes the endpoint is left out: people put passwords into those.
@@ -168,11 +153,6 @@ fn number_of(item: &Item, name: &str) -> u64 {
 /// The text under `name`; empty when there is none.
 fn text_of<'a>(item: &'a Item, name: &str) -> &'a str {
     item.get(name).and_then(|value| value.as_s().ok()).map(String::as_str).unwrap_or_default()
-}
-
-#[expect(clippy::disallowed_methods, reason = "waits for a table, before anything else runs")]
-async fn pause(time: Duration) {
-    tokio::time::sleep(time).await;
 }
 
 #[cfg(test)]
