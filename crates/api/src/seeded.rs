@@ -85,6 +85,8 @@ bugs! {
     ForgetsInventory,
     /// Something is made before what its deletion needs is written down.
     MakesBeforeItNotes,
+    /// What was gone is deleted although the source can't be read any more.
+    DeletesUnread,
     /// Rollouts may stop all old tasks first.
     DropsCapacity,
 }

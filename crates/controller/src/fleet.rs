@@ -267,6 +267,14 @@ impl State {
     }
 
     fn hold(&self, key: &Key) -> Option<(Reason, String)> {
+        let unread = || {
+            let why = self.obstacle().map(|fault| format!(": {fault}")).unwrap_or_default();
+            Some((Reason::PruneGrace, format!("the sources were not read whole; nothing is deleted{why}")))
+        };
+        // It was gone, read after read - and may be back since in what can't be read now.
+        if !self.is_whole() && !has(Bug::DeletesUnread) {
+            return unread();
+        }
         let confirmed = self.missing.get(key).is_some_and(|gone| gone.confirmed);
         let policy = Policy { confirmed: confirmed || self.policy.confirmed, ..self.policy.clone() };
         let age = |gone: &Gone| Missing { reads: gone.reads, since: gone.since.elapsed() };
@@ -274,10 +282,6 @@ impl State {
         let counted = self.missing.iter().filter(|(_, gone)| gone.confirmed == confirmed);
         let missing: BTreeMap<Key, Missing> = counted.map(|(key, gone)| (key.clone(), age(gone))).collect();
         let known = self.specs.len() + missing.len();
-        let unread = || {
-            let why = self.obstacle().map(|fault| format!(": {fault}")).unwrap_or_default();
-            Some((Reason::PruneGrace, format!("the sources were not read whole; nothing is deleted{why}")))
-        };
         prune::decide(&missing, known, &policy).remove(key).unwrap_or_else(unread)
     }
 }
