@@ -32,7 +32,13 @@ fn unpacked() -> Sshd {
     lock.lock().expect("the lock of the ssh server");
     let program = folder.join("usr/sbin/sshd");
     if !program.is_file() {
-        run(Command::new("apt-get").args(["download", "openssh-server", "libwrap0"]).current_dir(&folder));
+        let download = ["download", "openssh-server", "libwrap0"];
+        let fetched = Command::new("apt-get").args(download).current_dir(&folder).output();
+        if !fetched.is_ok_and(|output| output.status.success()) {
+            // A machine that is new does not know yet what there is.
+            run(Command::new("apt-get").arg("update"));
+            run(Command::new("apt-get").args(download).current_dir(&folder));
+        }
         for entry in fs::read_dir(&folder).expect("the packages").flatten() {
             if entry.path().extension().is_some_and(|end| end == "deb") {
                 run(Command::new("dpkg-deb").arg("--extract").arg(entry.path()).arg(&folder));
