@@ -17,6 +17,8 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use fargateer_api::seeded::{Bug, has};
 use fargateer_plan::desired::Place;
 
+use crate::whole::Whole;
+
 /// What the factory itself calls: assuming an agent's role, and asking who we are.
 pub(crate) const PERMISSIONS: &[&str] = &["sts:AssumeRole", "sts:GetCallerIdentity"];
 
@@ -62,8 +64,12 @@ impl Factory {
     pub fn new(base: SdkConfig) -> Self {
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).connect_timeout(CONNECT).build();
         let retry = RetryConfig::standard().with_max_attempts(ATTEMPTS);
-        let base = base.into_builder().timeout_config(timeouts).retry_config(retry).build();
-        Self { base, made: Mutex::new(BTreeMap::new()) }
+        let http = base.http_client().map(Whole::new);
+        let mut base = base.into_builder().timeout_config(timeouts).retry_config(retry);
+        if let Some(http) = http {
+            base = base.http_client(http);
+        }
+        Self { base: base.build(), made: Mutex::new(BTreeMap::new()) }
     }
 
     /// The clients for `place`.

@@ -126,8 +126,9 @@ impl Aws {
 impl Cloud for Aws {
     async fn look(&self, place: &Place, looks: &[Look]) -> Vec<Finding> {
         let caller = self.caller(place).await;
-        // Collected first: a lazy iterator of borrowing futures is not `Send` enough for the compiler.
-        let finds: Vec<_> = looks.iter().map(|look| self.find(&caller, look)).collect();
+        // Collected first: a lazy iterator of borrowing futures is not `Send` enough for the compiler. Boxed: each is thousands of
+        // bytes, which would be moved twice.
+        let finds: Vec<_> = looks.iter().map(|look| Box::pin(self.find(&caller, look))).collect();
         join_all(finds).await
     }
 

@@ -22,7 +22,8 @@ mod tags;
 mod target_group;
 mod task;
 mod task_definition;
-pub mod wire;
+pub mod whole;
+mod wire;
 
 pub use caller::Counts;
 pub use clients::Clients;

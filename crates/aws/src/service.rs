@@ -10,6 +10,7 @@ use fargateer_plan::echo::Done;
 use fargateer_plan::failure::{Class, Failure};
 use fargateer_plan::seen::Seen;
 use fargateer_plan::service::{Change, Live};
+use fargateer_plan::tags::from_list;
 use serde_json::{Value, json};
 
 use crate::batch::Batch;
@@ -78,6 +79,7 @@ impl Services {
             Change::Create(request) => {
                 let send = |exchange| ecs.create_service().customize().interceptor(exchange).send();
                 let answer = caller.json(CREATE, request, send).await?;
+                made_as_asked(request, &answer)?;
                 self.created.put(name(caller, request, "serviceName"), ());
                 self.remember(caller, request, "serviceName", &answer);
                 answer
@@ -155,6 +157,19 @@ fn found(answer: &Value, name: &str) -> Seen<Live> {
     }
 }
 
+/// CreateService with a token that was used before answers the service made then, as it is by now. Where a read had said
+/// that there is none, that may be one somebody has changed since, or taken over: only a look says what to do about it.
+fn made_as_asked(request: &Value, answer: &Value) -> Result<(), Failure> {
+    let service = answer.get("service");
+    let (asked, made) = (from_list(request.get("tags")), from_list(service.and_then(|service| service.get("tags"))));
+    // An answer need not speak of tags at all.
+    if made.is_empty() || made == asked {
+        return Ok(());
+    }
+    let message = "the service had been made before, and its tags have changed since";
+    Err(error::of(CREATE.name, Class::Conflict, Reason::WaitingForConflict, ("MadeBefore", message)))
+}
+
 fn name(caller: &Caller<'_>, request: &Value, key: &str) -> Name {
     (caller.place.clone(), text(request, "cluster").to_owned(), text(request, key).to_owned())
 }
@@ -181,5 +196,15 @@ mod tests {
         assert!(found(&answer, "gone").is_absent());
         assert!(found(&answer, "secret").failure().is_some());
         assert!(found(&answer, "unmentioned").failure().is_some());
+    }
+
+    #[test]
+    fn a_service_made_before_is_ours_only_as_it_was_asked_for() {
+        let asked = json!({"tags": [{"key": "fargateer:owner", "value": "me"}]});
+        let made = |tags: Value| made_as_asked(&asked, &json!({"service": {"serviceName": "a", "tags": tags}}));
+        assert!(made(json!([{"value": "me", "key": "fargateer:owner"}, {"key": "aws:x", "value": "y"}])).is_ok());
+        assert!(made_as_asked(&asked, &json!({"service": {"serviceName": "a"}})).is_ok());
+        let taken = made(json!([{"key": "fargateer:owner", "value": "another"}])).unwrap_err();
+        assert_eq!((taken.class, taken.code.as_str()), (Class::Conflict, "MadeBefore"));
     }
 }

@@ -1,13 +1,15 @@
 //! JSON through the SDK: the request document replaces the body the SDK wrote, the answer is read as it came.
 //!
 //! The SDK's own types drop every field they do not know, and a planner that never sees a field cannot tell that it
-//! differs. So the SDK does what it is best at - endpoints, signing, retries, errors - and the documents stay whole.
+//! differs. So the SDK does what it is best at - endpoints, signing, retries, errors - and the documents stay whole. Once one
+//! is read, the SDK is given an empty one in its place: what nobody looks at need not be understood twice.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
+    BeforeDeserializationInterceptorContextMut, BeforeDeserializationInterceptorContextRef,
+    BeforeTransmitInterceptorContextMut,
 };
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
@@ -17,20 +19,24 @@ use serde_json::Value;
 
 /// Carries one request document to AWS and its answer back.
 #[derive(Debug, Clone, Default)]
-pub struct Exchange {
+pub(crate) struct Exchange {
     request: String,
     answer: Arc<Mutex<Option<Value>>>,
 }
 
 impl Exchange {
     /// An exchange that sends `request`.
-    pub fn new(request: &Value) -> Self {
+    pub(crate) fn new(request: &Value) -> Self {
         Self { request: request.to_string(), answer: Arc::default() }
     }
 
     /// Takes the answer; null before there is one.
-    pub fn answer(&self) -> Value {
-        self.answer.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()
+    pub(crate) fn answer(&self) -> Value {
+        self.held().take().unwrap_or_default()
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Value>> {
+        self.answer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -52,15 +58,28 @@ impl Intercept for Exchange {
         Ok(())
     }
 
-    fn read_after_deserialization(
+    fn read_after_transmit(
         &self,
-        context: &AfterDeserializationInterceptorContextRef<'_>,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let bytes = context.response().body().bytes().unwrap_or_default();
-        let parsed = serde_json::from_slice(bytes).ok();
-        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = parsed;
+        let answer = Some(context.response()).filter(|answer| answer.status().is_success());
+        let document = answer.and_then(|answer| serde_json::from_slice(answer.body().bytes()?).ok());
+        *self.held() = document;
+        Ok(())
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        // What is no document, or breaks off, is left to the SDK: it says what is wrong with it, and tries again.
+        if self.held().is_some() {
+            *context.response_mut().body_mut() = SdkBody::from("{}");
+        }
         Ok(())
     }
 }

@@ -104,6 +104,9 @@ fn update(record: &Record, call: &Meeting<'_>, world: &mut dyn Ask) -> Broken {
     if let Some(broken) = foreign(record, call, &before) {
         return Some((OURS, broken));
     }
+    if record.is_done_again(call) {
+        return Some(("what was just done is not done again", call.request.to_string()));
+    }
     let agent = match wanted {
         Some((_, Want::Present(agent))) => agent,
         Some((_, Want::Absent(_))) | None => return None,

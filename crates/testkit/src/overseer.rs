@@ -87,6 +87,7 @@ impl Witness for Overseer {
             record.note_alike(call);
             invariants::before_a_write(&mut record, call, world);
         }
+        record.struck = blow.is_some();
         let blow = blow?;
         count(&mut record.faults, name_of(&blow));
         if matches!(blow, Blow::Fault(FaultKind::Stale(_))) {
@@ -126,6 +127,10 @@ impl Witness for Overseer {
         }
         if call.operation == "RegisterTaskDefinition" {
             record.note_revision(call);
+        }
+        let starts = answer["service"]["deployments"][0]["createdAt"].as_f64().unwrap_or_default();
+        if call.operation == "UpdateService" && !record.struck && starts >= Record::date_before(call.at) {
+            record.note_start(call);
         }
         invariants::after_a_write(&mut record, call, world);
     }

@@ -51,7 +51,9 @@ impl People {
     /// Does one thing.
     pub(crate) fn act(&mut self, act: &Act) {
         let now = self.host.sim.now();
-        self.host.records.lock().disturbed = now;
+        let mut record = self.host.records.lock();
+        (record.disturbed, record.acted) = (now, now);
+        drop(record);
         match act {
             Act::Write(_) | Act::Garble(_) | Act::Delete(_) | Act::Lose(_) | Act::Restore => self.edit(act),
             Act::Meddle(name, meddling) => self.meddle(name, *meddling),

@@ -14,6 +14,8 @@ use crate::truth::Truth;
 const LIKE_CALLS: usize = 16;
 /// Violations kept: one is enough to fail, and a thousand like it say no more.
 const KEPT: usize = 8;
+/// A read shows no older past (F8).
+const PAST: Duration = Duration::from_secs(30);
 
 /// Everything a run notes, shared by all who watch it.
 #[derive(Debug, Default)]
@@ -61,6 +63,12 @@ pub(crate) struct Record {
     looks: BTreeMap<(String, u32), u64>,
     /// How many it had made when it last sent a write, by what it sent.
     sent: BTreeMap<(String, u32, String), u64>,
+    /// Whether something befell the call that is under way.
+    pub(crate) struck: bool,
+    /// When people or the world last did something.
+    pub(crate) acted: Duration,
+    /// The update that last started a deployment of a service and said so: by which start of which process, what, when.
+    started: BTreeMap<String, (String, u32, String, Duration)>,
 }
 
 impl Record {
@@ -119,6 +127,24 @@ impl Record {
         if other && self.stale.is_some_and(lately) {
             self.lost_registrations += 1;
         }
+    }
+
+    /// An update started a deployment, and its process knows.
+    pub(crate) fn note_start(&mut self, call: &Meeting<'_>) {
+        let start = self.starts.get(call.caller).copied().unwrap_or_default();
+        let service = call.request["service"].to_string();
+        self.started.insert(service, (call.caller.to_owned(), start, call.request.to_string(), call.at));
+    }
+
+    /// Who has just started a deployment does not do so again because reads show the past: whatever differs from what was
+    /// asked for within that time is not known yet.
+    pub(crate) fn is_done_again(&self, call: &Meeting<'_>) -> bool {
+        let start = self.starts.get(call.caller).copied().unwrap_or_default();
+        let before = self.started.get(&call.request["service"].to_string());
+        before.is_some_and(|(caller, number, request, at)| {
+            let lately = call.at.saturating_sub(*at) < PAST && self.acted < *at;
+            lately && caller == call.caller && *number == start && *request == call.request.to_string()
+        })
     }
 
     /// A process made a read.
