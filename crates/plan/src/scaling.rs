@@ -155,6 +155,23 @@ pub fn changes(live: &Seen<Live>, wanted: &Wanted, tags: &Tags) -> Vec<Change> {
     changes
 }
 
+/// Where a count belongs that somebody set outside the range by hand. An autoscaler corrects it with its next activity only,
+/// which never comes while no task runs; none while scaling is suspended, for then people have the count.
+pub fn astray(live: &Live, count: u32) -> Option<u32> {
+    let belongs = count.min(live.max).max(live.min);
+    (belongs != count && !live.suspended).then_some(belongs)
+}
+
+/// The write that brings such a count back: a target that is registered, even as it is, moves the count into its range (AWS
+/// docs: RegisterScalableTarget).
+pub fn recall(resource: &str, live: &Live) -> Change {
+    let mut request = identity(resource);
+    if let Some(fields) = request.as_object_mut() {
+        fields.extend([("MinCapacity".to_owned(), json!(live.min)), ("MaxCapacity".to_owned(), json!(live.max))]);
+    }
+    Change::Register(request)
+}
+
 /// Keeps what is `live` in the fields whose drift is ignored: `min`, `max`, `suspended`, `policies` and `scheduled`, the
 /// last two whole or by name.
 pub fn keep_live(wanted: &mut Wanted, live: &Live, ignore: &[String]) {
@@ -328,6 +345,13 @@ mod tests {
             document.as_object().unwrap().keys().next().unwrap().clone()
         };
         changes.iter().map(kind).collect()
+    }
+
+    #[test]
+    fn a_count_outside_the_range_belongs_at_its_end_unless_people_have_suspended_scaling() {
+        let live = Live { min: 2, max: 6, ..Live::default() };
+        assert_eq!([0, 2, 6, 9].map(|count| astray(&live, count)), [Some(2), None, None, Some(6)]);
+        assert_eq!(astray(&Live { suspended: true, ..live }, 0), None);
     }
 
     #[test]

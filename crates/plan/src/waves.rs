@@ -305,7 +305,16 @@ fn scaling_differences(wanted: &Wanted, observed: &Observed) -> Vec<Difference> 
     let range = |min: u32, max: u32| json!({"min": min, "max": max});
     let whole = |have: &Value, want: &Value| difference::between("/scaling", have, want, Effect::InPlace);
     match (observed.scaling.present(), scaling_wanted(wanted, observed)) {
-        (Some(have), Some(want)) => scaling::diff(have, &want),
+        (Some(have), Some(want)) => {
+            let mut differences = scaling::diff(have, &want);
+            let astray = astray(wanted, observed).map(|(count, belongs)| (json!(count), json!(belongs)));
+            differences.extend(
+                astray.into_iter().flat_map(|(have, want)| {
+                    difference::between("/scaling/desiredCount", &have, &want, Effect::InPlace)
+                }),
+            );
+            differences
+        }
         (None, Some(want)) => whole(&Value::Null, &range(want.min, want.max)),
         (Some(have), None) if have.is_ours() => whole(&range(have.min, have.max), &Value::Null),
         (Some(_) | None, None) => Vec::new(),
@@ -433,7 +442,21 @@ fn scaling_changes(wanted: &Wanted, observed: &Observed) -> (Vec<scaling::Change
         return (Vec::new(), Vec::new());
     };
     let changes = scaling::changes(&observed.scaling, &want, &wanted.tags);
-    changes.into_iter().partition(|change| matches!(change, scaling::Change::Register(_)))
+    let (mut targets, others): (Vec<_>, Vec<_>) =
+        changes.into_iter().partition(|change| matches!(change, scaling::Change::Register(_)));
+    let live = observed.scaling.present().filter(|_| targets.is_empty() && astray(wanted, observed).is_some());
+    targets.extend(live.map(|live| scaling::recall(&want.resource, live)));
+    (targets, others)
+}
+
+/// The count of a scaled service that lies outside its range, and where it belongs; none where drift of it is ignored.
+fn astray(wanted: &Wanted, observed: &Observed) -> Option<(u32, u32)> {
+    let ignored = |path: &String| matches!(path.as_str(), "/service/desiredCount" | "/scaling/desiredCount");
+    if wanted.agent.spec.drift.ignore.iter().any(ignored) {
+        return None;
+    }
+    let count = observed.active_service()?.count("desiredCount");
+    Some((count, scaling::astray(observed.scaling.present()?, count)?))
 }
 
 fn tag_changes(wanted: &Wanted, observed: &Observed, revision: &Revision) -> Vec<service::Change> {

@@ -124,7 +124,7 @@ impl World {
                 Outcome::Reply(wire::reply(&spoken, self.answer(at, &spoken, message), &headers.request_id), headers)
             }
         };
-        self.record(now, (scope.access_key, place.1), &spoken, input.clone(), &outcome);
+        self.record(now, (scope.access_key, place.1), &spoken, input, &outcome);
         outcome
     }
 

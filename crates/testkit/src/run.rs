@@ -408,11 +408,7 @@ fn missing(plan: &Plan, hosts: &[Host]) -> Option<String> {
                     Reason::ClusterNotFound,
                 ];
                 // Without a rollout nobody watches health: a task that runs for a while before it is replaced counts.
-                // Nor does anything fail where somebody set the count of a scaled service to nothing.
-                let mut live = || state::service(&mut aws, agent.cluster_name(), agent.service_name());
-                let runs = said_of(plan, agent) == Some(Behaviour::NeverHealthy)
-                    || agent.spec.desired_count == 0
-                    || live()["desiredCount"] == 0;
+                let runs = said_of(plan, agent) == Some(Behaviour::NeverHealthy) || agent.spec.desired_count == 0;
                 let idle = runs && truly == Known::True;
                 (!failed.contains(&reason) && !idle).then(|| format!("{} is not told as failed", told()))
             }

@@ -151,7 +151,9 @@ fn scaling_differs(aws: &mut dyn Ask, agent: &AgentDeployment, live: &Value) -> 
         return (!target.is_null() || !count).then(|| format!("count {} or target {target}", live["desiredCount"]));
     }
     let range = (target["MinCapacity"] == json!(scaling.min)) && (target["MaxCapacity"] == json!(scaling.max));
-    (!range).then(|| format!("target {target}"))
+    let count = live["desiredCount"].as_u64().unwrap_or_default();
+    let inside = (u64::from(scaling.min)..=u64::from(scaling.max)).contains(&count);
+    (!range || !inside).then(|| format!("count {count}, target {target}"))
 }
 
 fn policies_differ(aws: &mut dyn Ask, agent: &AgentDeployment) -> Option<String> {
