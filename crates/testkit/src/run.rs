@@ -108,9 +108,9 @@ fn told(plan: &Plan, timeline: bool) -> Outcome {
     fastrand::seed(plan.seed);
     #[cfg(feature = "seeded-bugs")]
     fargateer_api::seeded::plant(plan.bug);
-    // Listening costs as much as all the rest: every sixteenth run is listened to.
+    // Listening costs as much as all the rest: one run in 32 is listened to.
     let said = Said::default();
-    let listening = lot(plan).is_multiple_of(16).then(|| said.listen());
+    let listening = lot(plan).is_multiple_of(32).then(|| said.listen());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let mut outcome = match runtime {
         Ok(runtime) => runtime.block_on(play(plan, timeline)),
