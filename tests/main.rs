@@ -27,5 +27,6 @@ mod probes;
 mod replicas;
 mod running;
 mod server;
+mod sources;
 mod tables;
 mod world;

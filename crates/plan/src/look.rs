@@ -152,13 +152,16 @@ fn revisions(wanted: &Wanted, observed: &Observed) -> Vec<Look> {
     let Some(live) = observed.active_service() else {
         return Vec::new();
     };
+    let exists = Revision::reusable(wanted, observed).is_some();
+    verdicts(wanted, observed, live).filter(|_| exists).into_iter().collect()
+}
+
+/// How the last deployments of `live` ended: what it was told of this generation ECS may have given up and rolled back.
+pub fn verdicts(wanted: &Wanted, observed: &Observed, live: &service::Live) -> Option<Look> {
     let applied = live.tags().get(tags::GENERATION).is_some_and(|tag| tag == wanted.generation.as_str());
-    let may_be_held = applied && !wanted.circumstances.force && Revision::reusable(wanted, observed).is_some();
-    if may_be_held && observed.verdicts.is_unlooked() {
-        let service = agent.service_name().to_owned();
-        return vec![Look::Verdicts { cluster: agent.spec.cluster.clone(), service }];
-    }
-    Vec::new()
+    let may_be_held = applied && !wanted.circumstances.force && observed.verdicts.is_unlooked();
+    let (cluster, service) = (wanted.agent.spec.cluster.clone(), wanted.agent.service_name().to_owned());
+    may_be_held.then_some(Look::Verdicts { cluster, service })
 }
 
 /// Tasks of a new revision do not start where their log group is missing, and ECS then gives the revision up: what was read

@@ -77,11 +77,15 @@ fn toward(wanted: &Wanted, observed: &Observed) -> Plan {
     }
     let revision = Revision::choose(wanted, observed);
     let compared = Compared::with(wanted, observed, &revision);
+    let undone = observed.active_service().filter(|_| compared.restarts(&revision));
+    if let Some(look) = undone.and_then(|live| look::verdicts(wanted, observed, live)) {
+        return Plan { looks: vec![look], ..Plan::default() };
+    }
     let mut plan = Plan { revision: revision.arn().map(str::to_owned), ..Plan::default() };
     plan.differences = differences(wanted, observed, (&revision, &compared));
     plan.drift = !plan.differences.is_empty() && was_applied(wanted, observed, &revision);
     plan.rollout = observed.active_service().zip(revision.arn()).map(|(live, arn)| rollout::judge(live, arn));
-    plan.gate = guard::suspended(wanted).or_else(|| held(observed, &revision));
+    plan.gate = guard::suspended(wanted).or_else(|| held(observed, (&revision, &compared)));
     if plan.gate.is_none() && is_left_alone(wanted, &plan) {
         plan.gate = Some(Gate::DriftLeftAlone);
         // What runs in place of the wanted revision is judged by itself.
@@ -231,18 +235,20 @@ fn leaving_refusal(departure: &Departure, circumstances: &Circumstances, observe
     foreign.or_else(|| guard::draining(live))
 }
 
-/// The rejected generation is held: AWS gave this very revision up, and the spec has not changed since.
-fn held(observed: &Observed, revision: &Revision) -> Option<Gate> {
+/// The rejected generation is held: AWS gave this very revision up, or what else the service was told with it - a load balancer,
+/// say - and the spec has not changed since.
+fn held(observed: &Observed, (revision, compared): (&Revision, &Compared)) -> Option<Gate> {
     if has(Bug::RetriesRejected) {
         return None;
     }
-    let Revision::Reuse(arn) = revision else { return None };
+    let arn = revision.arn().filter(|_| matches!(revision, Revision::Reuse(_)) || compared.restarts(revision))?;
     let verdict = observed.verdicts.present()?.iter().find(|verdict| verdict.task_definition == *arn)?;
     let name = arn.rsplit('/').next().unwrap_or(arn);
     verdict.is_rejection().then(|| {
         let why = if verdict.reason.is_empty() { String::new() } else { format!(": {}", verdict.reason) };
+        let with = if matches!(revision, Revision::Running(_)) { " with its settings" } else { "" };
         Gate::RolledBack(format!(
-            "ECS rolled {name} back{why}; it is held until the spec changes or a retry is asked for"
+            "ECS rolled {name}{with} back{why}; it is held until the spec changes or a retry is asked for"
         ))
     })
 }
@@ -265,6 +271,12 @@ impl Compared {
         let live = observed.active_service();
         let differences = live.map(|live| service::diff(live, &want, arn, count(wanted, observed)));
         Self { want, differences: differences.unwrap_or_default() }
+    }
+
+    /// Whether a service that runs the revision differs in what only another deployment changes.
+    fn restarts(&self, revision: &Revision) -> bool {
+        let restarts = |difference: &Difference| difference.effect == Effect::RestartsTasks;
+        matches!(revision, Revision::Running(_)) && self.differences.iter().any(restarts)
     }
 }
 

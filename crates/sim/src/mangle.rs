@@ -69,7 +69,7 @@ fn token(input: &Value) -> Option<(&'static str, String)> {
 fn moved_back(token: &str) -> String {
     let at = token.strip_prefix("page-").and_then(|digits| usize::from_str_radix(digits, 16).ok());
     match at {
-        Some(at) if at != 1 => format!("page-{:08x}", if at % 2 == 0 { at - 1 } else { at }),
+        Some(at) if at > 1 => format!("page-{:08x}", if at % 2 == 0 { at - 1 } else { at }),
         Some(_) | None => token.to_owned(),
     }
 }
