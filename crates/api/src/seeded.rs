@@ -87,6 +87,8 @@ bugs! {
     MakesBeforeItNotes,
     /// What was gone is deleted although the source can't be read any more.
     DeletesUnread,
+    /// A status that could not be written into its row is not written later.
+    TellsRowsOnce,
     /// Rollouts may stop all old tasks first.
     DropsCapacity,
 }

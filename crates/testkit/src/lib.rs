@@ -31,6 +31,7 @@ mod operator;
 mod overseer;
 mod people;
 mod record;
+mod rows;
 mod state;
 mod truth;
 

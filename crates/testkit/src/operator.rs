@@ -30,8 +30,10 @@ use fargateer_plan::failure::Failure;
 use fargateer_plan::observed::{Finding, Look};
 use fargateer_plan::prune::Policy;
 use fargateer_sim::Simulation;
+use fargateer_store::source::table::TableSource;
 use fargateer_store::status::memory::MemoryStatuses;
-use fargateer_store::table::StateTable;
+use fargateer_store::status::row::RowStatuses;
+use fargateer_store::table::{SpecTable, StateTable};
 use prometheus_client::registry::Registry;
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
@@ -44,8 +46,8 @@ use crate::overseer::Signals;
 use crate::plan::Slipping;
 use crate::record::Records;
 use crate::source::Fed;
-use crate::state;
-use crate::wiring::{self, REGION, TABLE};
+use crate::wiring::{self, REGION, SPECS, TABLE};
+use crate::{rows, state};
 
 /// Time between two sweeps.
 const RESYNC: Duration = Duration::from_mins(10);
@@ -69,6 +71,8 @@ pub(crate) struct Host {
     pub(crate) number: usize,
     /// Whether there are others.
     pub(crate) has_peers: bool,
+    /// Whether specs are rows of a table.
+    pub(crate) rows: bool,
     pub(crate) sim: Simulation,
     pub(crate) records: Records,
     pub(crate) signals: Signals,
@@ -140,7 +144,14 @@ impl Host {
         if self.has_peers {
             self.statuses.stand_on(Arc::new(StateTable::new(&config, TABLE, OWNER)));
         }
-        let statuses: Arc<dyn Statuses> = self.statuses.clone();
+        let mut statuses: Arc<dyn Statuses> = self.statuses.clone();
+        let mut source: Box<dyn Source> = Box::new(Fed::new(self.snapshots.clone()));
+        if self.rows {
+            let table = SpecTable::new(&config, SPECS);
+            let told = Arc::new(RowStatuses::new(statuses, Arc::clone(&lease), vec![table.clone()]));
+            source = Box::new(TableSource::new(table, rows::POLL).telling(Arc::clone(&told)));
+            statuses = told;
+        }
         let Ok(board) = Board::load(statuses, clock.clone()).await else { return };
         let board = Arc::new(board);
         let policy = Policy { grace: Duration::from_mins(2), reads: 2, ..Policy::default() };
@@ -159,7 +170,6 @@ impl Host {
         });
         let running = Running { controller: Arc::clone(&controller), aws, registry: Arc::new(registry), lease };
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
-        let source: Box<dyn Source> = Box::new(Fed::new(self.snapshots.clone()));
         controller.run(vec![source], stop).await;
     }
 }

@@ -72,6 +72,8 @@ impl Witness for Overseer {
         record.calls += u64::from(!in_table);
         // What DynamoDB is asked for consistently is never old, and a Query is read to its end by the SDK.
         let blow = record.blow(call, &mut self.random).filter(|blow| !in_table || befalls_tables(blow));
+        let denied = (record.unreadable && call.operation == "Scan").then_some(Blow::Fault(FaultKind::AccessDenied));
+        let blow = blow.or(denied);
         let struck = blow.as_ref().map(name_of);
         let line = format!("{:?} {} {} {}", call.at, call.operation, call.request, struck.unwrap_or_default());
         record.trace.add(&line);

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::operator::{Host, asking};
 use crate::plan::{Act, Meddling, Outage};
+use crate::rows::Rows;
 use crate::source::{self, showing};
 use crate::state::{self, Ask as _};
 use crate::wiring::REGION;
@@ -27,16 +28,22 @@ pub(crate) struct People {
     /// What stands in the source, read once: it is shown every minute.
     specs: BTreeMap<Key, Vec<Document>>,
     outage: Option<Outage>,
+    /// Where specs are rows of a table, the process reads it by itself.
+    rows: Option<Rows>,
 }
 
 impl People {
     pub(crate) fn new(hosts: &[Host], feeds: Feeds) -> Option<Self> {
         let host = hosts.first()?.clone();
-        Some(Self { hosts: hosts.to_vec(), host, feeds, specs: BTreeMap::new(), outage: None })
+        let rows = host.rows.then(|| Rows::of(&host.sim));
+        Some(Self { hosts: hosts.to_vec(), host, feeds, specs: BTreeMap::new(), outage: None, rows })
     }
 
     /// The source is read again.
     pub(crate) fn read(&self) {
+        if self.rows.is_some() {
+            return;
+        }
         let shown = match self.outage {
             None => showing(self.specs.clone(), true),
             Some(Outage::Unreadable) => showing(BTreeMap::new(), false),
@@ -86,17 +93,28 @@ impl People {
                 let name = document["metadata"]["name"].as_str().unwrap_or_default().to_owned();
                 let now = self.host.sim.now();
                 self.host.records.lock().truth.write(&name, document, now);
+                self.rows.iter_mut().for_each(|rows| rows.write(&name, &document["spec"].to_string()));
                 self.specs.insert(Key::new(&name), vec![source::document(&name, document)]);
             }
             Act::Garble(name) => {
+                self.rows.iter_mut().for_each(|rows| rows.write(name, "not a spec"));
                 self.specs.insert(Key::new(name), vec![source::document(name, &json!("not a spec"))]);
             }
             Act::Delete(name) => {
+                self.rows.iter_mut().for_each(|rows| rows.delete(name));
                 self.specs.remove(&Key::new(name));
                 self.host.records.lock().truth.delete(name);
             }
-            Act::Lose(outage) => self.outage = Some(*outage),
-            Act::Restore => self.outage = None,
+            Act::Lose(outage) => {
+                self.outage = Some(*outage);
+                self.host.records.lock().unreadable = *outage == Outage::Unreadable;
+                self.rows.iter_mut().for_each(|rows| rows.lose(*outage));
+            }
+            Act::Restore => {
+                self.outage = None;
+                self.host.records.lock().unreadable = false;
+                self.rows.iter_mut().for_each(Rows::restore);
+            }
             _ => {}
         }
         self.read();

@@ -18,6 +18,9 @@ pub struct Plan {
     /// How many processes run over the same fleet, with leases in DynamoDB. None: one, without.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub replicas: usize,
+    /// Whether the specs are rows of a table, and statuses told in them. Otherwise they are handed to the process as they are.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub rows: bool,
     /// What people and the world do, in order of time.
     pub steps: Vec<Step>,
     /// What befalls the n-th call.
@@ -196,6 +199,11 @@ pub enum Slipping {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_zero(number: &usize) -> bool {
     *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 impl Plan {

@@ -50,6 +50,8 @@ pub(crate) struct Record {
     pub(crate) disturbed: Duration,
     /// Nothing goes wrong any more.
     pub(crate) calm: bool,
+    /// The table of specs can't be read.
+    pub(crate) unreadable: bool,
     /// How many statuses were written.
     pub(crate) statuses: u64,
     strikes: BTreeMap<u64, Blow>,

@@ -22,6 +22,7 @@ use crate::overseer::{Overseer, Process, Signals};
 use crate::people::{Feeds, People};
 use crate::plan::{Act, Blow, Plan};
 use crate::record::{Record, Records};
+use crate::rows::{self, Rows};
 use crate::state;
 use crate::truth::Want;
 use crate::wiring::{self, REGION, TABLE};
@@ -125,6 +126,9 @@ fn told(plan: &Plan, timeline: bool) -> Outcome {
 
 async fn play(plan: &Plan, timeline: bool) -> Outcome {
     let Stage { hosts, feeds } = Stage::new(plan);
+    if let Some(host) = hosts.first().filter(|host| host.rows) {
+        Rows::create(&host.sim).await;
+    }
     let mut processes = JoinSet::new();
     for host in &hosts {
         processes.spawn(host.clone().keep_running());
@@ -195,6 +199,7 @@ impl Stage {
         let sim = Simulation::new(settings);
         sim.seed(wiring::seed());
         let records = Records::of(plan);
+        records.lock().truth.news = if plan.rows { rows::NEWS } else { Duration::ZERO };
         let mut feeds = Vec::new();
         let mut host = |number| {
             let (feed, snapshots) = watch::channel(None);
@@ -204,6 +209,7 @@ impl Stage {
             Host {
                 number,
                 has_peers: plan.replicas > 0,
+                rows: plan.rows,
                 sim: sim.clone(),
                 records: records.clone(),
                 signals,
@@ -321,6 +327,12 @@ async fn stay_calm(plan: &Plan, hosts: &[Host], people: &People) {
     drop(record);
     if let Some(why) = missing(plan, hosts) {
         host.records.lock().violate(now, "I1 what is so stays so", &why);
+    }
+    if plan.rows {
+        let truth = host.records.lock().truth.clone();
+        if let Some(why) = Rows::untold(&host.sim, &truth) {
+            host.records.lock().violate(now, "rows tell what is so", &why);
+        }
     }
     let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
     if tasks > TASKS * hosts.len() {

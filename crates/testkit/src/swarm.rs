@@ -25,7 +25,9 @@ pub fn plan(seed: u64) -> Plan {
     let (strikes, spells, slips) = (drawing.strikes(), drawing.spells(), drawing.slips());
     let mut steps = drawing.steps;
     steps.sort_by_key(|step| step.at);
-    Plan { name: "swarm".to_owned(), seed, steps, strikes, spells, slips, ..drawing.replicas }
+    // Drawn apart, so that everything else of a plan is as it was before there were rows.
+    let rows = Rng::with_seed(seed ^ 0x526f_7773).u32(0..16) == 0;
+    Plan { name: "swarm".to_owned(), seed, rows, steps, strikes, spells, slips, ..drawing.replicas }
 }
 
 /// How much happens in a plan. What breaks at all breaks in small plans, too, and of those there are many in the time of a

@@ -32,12 +32,14 @@ pub(crate) struct Truth {
     pub(crate) poisoned: Vec<String>,
     /// When people last changed their mind, by agent: a call that is under way may still be of the old one.
     changed: BTreeMap<String, Duration>,
+    /// A source that is asked now and again knows of a change after so long at the latest.
+    pub(crate) news: Duration,
 }
 
 impl Truth {
     /// Whether people changed their mind about `name` so lately that a call under way can't know.
     pub(crate) fn is_news(&self, name: &str, now: Duration) -> bool {
-        self.changed.get(name).is_some_and(|at| now.saturating_sub(*at) < Duration::from_secs(1))
+        self.changed.get(name).is_some_and(|at| now.saturating_sub(*at) < Duration::from_secs(1) + self.news)
     }
 
     /// Somebody wrote a spec at `now`. One that is refused changes nothing: the last good wording stays.

@@ -15,6 +15,9 @@ pub const REGION: &str = "us-east-1";
 /// The table of leases and statuses, where several processes run.
 pub(crate) const TABLE: &str = "fargateer-state";
 
+/// The table of specs, where specs are rows.
+pub(crate) const SPECS: &str = "fargateer-specs";
+
 /// The configuration of clients that call `sim` with `access_key`, at the time of `clock`.
 pub fn config(sim: &Simulation, access_key: &str, clock: &VirtualClock) -> SdkConfig {
     let credentials = Credentials::new(access_key, "secret", None, None, "scenario");

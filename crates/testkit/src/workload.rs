@@ -16,6 +16,7 @@ pub struct Workload {
     pub name: &'static str,
     steps: Vec<Step>,
     replicas: usize,
+    rows: bool,
     /// Calls before this second are of no interest: they belong to what is there at first.
     pub change: u64,
     /// So large that only its deaths are enumerated, and only in singles.
@@ -32,6 +33,7 @@ impl Workload {
             name: self.name.to_owned(),
             seed: 1,
             replicas: self.replicas,
+            rows: self.rows,
             steps: self.steps.clone(),
             ..Plan::default()
         }
@@ -49,14 +51,15 @@ fn write(agent: &Agent) -> Act {
 /// Something made from nothing.
 fn first(name: &'static str, agents: &[Agent]) -> Workload {
     let steps = agents.iter().map(|agent| at(0, write(agent))).collect();
-    Workload { name, steps, replicas: 0, change: 0, is_large: false }
+    Workload { name, steps, replicas: 0, rows: false, change: 0, is_large: false }
 }
 
 /// Something that is there, and what then happens, with the seconds since the change.
 fn then(name: &'static str, before: &[Agent], acts: Vec<(u64, Act)>) -> Workload {
     let steps = before.iter().map(|agent| at(0, write(agent)));
     let change = acts.into_iter().map(|(after, act)| at(CHANGE + after, act));
-    Workload { name, steps: steps.chain(change).collect(), replicas: 0, change: CHANGE, is_large: false }
+    let steps = steps.chain(change).collect();
+    Workload { name, steps, replicas: 0, rows: false, change: CHANGE, is_large: false }
 }
 
 /// The same after one more word about behaviours.
@@ -79,10 +82,37 @@ pub fn all() -> Vec<Workload> {
     let mut all =
         [making(), changing(), rescaling(), rearranging(), ending(), failing(), drifting(), learning(), sharing()]
             .concat();
+    all.extend(tabling());
     // Replicas beat and look all the time: they are struck by deaths alone, and by the swarm.
     let large = |workload: &Workload| workload.replicas > 0 || workload.name == "many revisions (21)";
     all.iter_mut().filter(|workload| large(workload)).for_each(|workload| workload.is_large = true);
     all
+}
+
+/// Specs in the rows of a table, read now and again, and statuses told there.
+fn tabling() -> Vec<Workload> {
+    let two = [bot("bot"), full("other")];
+    let gone = |name: &str| Act::Delete(name.to_owned());
+    let rolling = vec![(0, write(&bot("bot").with_env("A", "1"))), (70, gone("bot"))];
+    let lost = |outage: Outage| {
+        vec![(0, Act::Lose(outage)), (5, write(&full("other").with_env("A", "1"))), (300, Act::Restore)]
+    };
+    let rows = |workload: Workload| Workload { rows: true, ..workload };
+    vec![
+        rows(then(
+            "a row is made, edited and deleted",
+            &two,
+            vec![(0, write(&bot("bot").with_env("A", "1"))), (200, gone("bot"))],
+        )),
+        rows(then("a row is deleted while its agent rolls out", &two, rolling)),
+        rows(then(
+            "a row says nothing that can be used",
+            &two,
+            vec![(0, Act::Garble("bot".to_owned())), (200, write(&bot("bot")))],
+        )),
+        rows(then("a table that can't be read (24)", &two, lost(Outage::Unreadable))),
+        rows(then("a table without rows (24)", &two, lost(Outage::Empty))),
+    ]
 }
 
 /// Several processes over the same fleet (F13, F15, I9).

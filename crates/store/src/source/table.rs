@@ -20,6 +20,8 @@ use crate::table::{Row, SpecTable, stream};
 const MAX_ROWS: usize = 20_000;
 /// Most bytes the specs of a table may have together.
 const MAX_TOTAL: usize = 64 * 1024 * 1024;
+/// So many rows are parsed within a millisecond or two: no thread is asked to.
+const FEW: usize = 8;
 /// A read because of a change that failed is tried again after so long.
 const AGAIN: Duration = Duration::from_secs(10);
 /// Between two reads lies so many times what a read takes, however much is written.
@@ -195,8 +197,12 @@ async fn read_whole(table: &SpecTable, before: &Arc<Rows>) -> Result<Rows, Strin
         let (items, next) = table.page(start).await?;
         let (parser, known) = (table.clone(), Arc::clone(before));
         // Much text is parsed at the start, which must not keep anything else waiting.
-        let page = spawn_blocking(move || parser.rows(&items, |name| known.get(name))).await;
-        let page = page.map_err(|error| format!("{}: the read broke off: {error}", table.address()))??;
+        let page = if items.len() > FEW {
+            let page = spawn_blocking(move || parser.rows(&items, |name| known.get(name))).await;
+            page.map_err(|error| format!("{}: the read broke off: {error}", table.address()))??
+        } else {
+            parser.rows(&items, |name| known.get(name))?
+        };
         total += page.iter().map(|(_, row)| row.size).sum::<usize>();
         rows.extend(page);
         if rows.len() > MAX_ROWS || total > MAX_TOTAL {
