@@ -80,8 +80,8 @@ impl Rows {
         }
     }
 
-    /// What the rows of a fleet that is settled do not tell as it is.
-    pub(crate) fn untold(sim: &Simulation, truth: &Truth) -> Option<String> {
+    /// What the rows of a fleet that is settled do not tell as it is, which `ready` knows.
+    pub(crate) fn untold(sim: &Simulation, truth: &Truth, ready: impl Fn(&str) -> String) -> Option<String> {
         let rows = Self::of(sim).all();
         let of = |name: &str| rows.iter().find(|row| row["name"]["S"] == name);
         // Of those nobody may touch nothing is told any more, or nothing new.
@@ -92,10 +92,17 @@ impl Rows {
                 (Want::Present(_), None) => return Some(format!("{name}: its row is gone")),
                 (Want::Absent(_), None) => {}
                 (Want::Present(_), Some(row)) => {
-                    let told = row["status"]["M"]["observedGeneration"]["S"].as_str();
-                    let meant = truth.generation(name).map(ToString::to_string);
-                    if told != meant.as_deref() {
-                        return Some(format!("{name}: its row tells of {told:?} instead of {meant:?}"));
+                    let status = &row["status"]["M"];
+                    let meant = truth.generation(name).map(ToString::to_string).unwrap_or_default();
+                    let told = status["observedGeneration"]["S"].as_str().unwrap_or_default();
+                    let conditions = status["conditions"]["L"].as_array().into_iter().flatten();
+                    let mut readiness = conditions.filter(|condition| condition["M"]["type"]["S"] == "Ready");
+                    let says = readiness.next().map(|ready| ready["M"]["status"]["S"].as_str().unwrap_or_default());
+                    if (told, says) != (meant.as_str(), Some(ready(name).as_str())) {
+                        return Some(format!(
+                            "{name}: its row tells of {told}, Ready {says:?}, instead of {meant}, {}",
+                            ready(name)
+                        ));
                     }
                 }
             }

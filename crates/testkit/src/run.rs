@@ -293,6 +293,11 @@ async fn stay_calm(plan: &Plan, hosts: &[Host], people: &People) {
         let record = host.records.lock();
         (needless(&record), record.calls)
     };
+    // The next sweep tells everything anew: what could not be told follows the next read of the rows.
+    if host.rows {
+        wait_until(Instant::now() + rows::NEWS, people).await;
+        tell_rows(hosts);
+    }
     let half = resync(host.has_peers) * 3 / 2;
     wait_until(Instant::now() + half, people).await;
     // Every other run loses the state folder with the process: nothing needed may live there alone.
@@ -328,15 +333,28 @@ async fn stay_calm(plan: &Plan, hosts: &[Host], people: &People) {
     if let Some(why) = missing(plan, hosts) {
         host.records.lock().violate(now, "I1 what is so stays so", &why);
     }
-    if plan.rows {
-        let truth = host.records.lock().truth.clone();
-        if let Some(why) = Rows::untold(&host.sim, &truth) {
-            host.records.lock().violate(now, "rows tell what is so", &why);
-        }
-    }
+    tell_rows(hosts);
     let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
     if tasks > TASKS * hosts.len() {
         host.records.lock().violate(now, "I14 no task is leaked", &format!("{tasks} tasks"));
+    }
+}
+
+/// Rows tell how their agents are.
+fn tell_rows(hosts: &[Host]) {
+    let Some(host) = hosts.first().filter(|host| host.rows) else { return };
+    let running: Vec<Running> = hosts.iter().filter_map(Host::running).collect();
+    let ready = |name: &str| {
+        let key = Key::new(name);
+        let owner = running.iter().find(|running| running.lease.holds(&key));
+        let status = owner.map(|owner| owner.controller.reconciler.board.status(&key));
+        let ready = status.as_ref().and_then(|status| status.condition(ConditionType::Ready));
+        ready.map_or_else(String::new, |ready| format!("{:?}", ready.status))
+    };
+    let truth = host.records.lock().truth.clone();
+    if let Some(why) = Rows::untold(&host.sim, &truth, ready) {
+        let now = host.sim.now();
+        host.records.lock().violate(now, "rows tell what is so", &why);
     }
 }
 
