@@ -30,6 +30,8 @@ struct State {
     snapshots: BTreeMap<String, Snapshot>,
     specs: BTreeMap<Key, Spec>,
     missing: BTreeMap<Key, Gone>,
+    /// Agents a person wants handed back when their specs are gone, with when that was said.
+    released: BTreeMap<Key, String>,
     forced: BTreeSet<Key>,
     expected_sources: usize,
 }
@@ -40,6 +42,19 @@ struct Gone {
     since: Instant,
     /// A person confirmed that this one goes, however many go with it.
     confirmed: bool,
+    /// A person named this very one: it goes without its grace.
+    named: bool,
+}
+
+/// Why a person's word that an agent is to go does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Objection {
+    /// Its spec still stands there.
+    Stands(String),
+    /// Its spec may still stand in what cannot be read, and why it cannot.
+    Unread(String),
+    /// Nobody knows it.
+    Unknown,
 }
 
 /// What a snapshot changed.
@@ -49,6 +64,21 @@ pub struct Changes {
     pub changed: Vec<Key>,
     /// Agents whose spec is missing, still or again.
     pub missing: Vec<Key>,
+}
+
+impl Objection {
+    /// The same in a sentence, with what would help.
+    pub fn words(&self, key: &Key) -> String {
+        match self {
+            Self::Stands(place) => {
+                format!("the spec of {key} still stands at {place}; remove it there first, and the deletion follows")
+            }
+            Self::Unread(why) => {
+                format!("the spec of {key} may stand in a source that cannot be read; nothing is deleted: {why}")
+            }
+            Self::Unknown => format!("no agent {key}"),
+        }
+    }
 }
 
 impl Fleet {
@@ -75,6 +105,12 @@ impl Fleet {
         let known = state.specs.keys().chain(specs.keys());
         let mut changed: BTreeSet<Key> =
             known.filter(|key| differ(state.specs.get(*key), specs.get(*key))).cloned().collect();
+        // Who is back is not to be handed back any more either.
+        let back: Vec<Key> = state.missing.keys().filter(|key| specs.contains_key(*key)).cloned().collect();
+        for key in back {
+            state.released.remove(&key);
+            self.board.withdraw_release(&key);
+        }
         state.specs = specs;
         if whole {
             state.count_missing(known_before.keys());
@@ -101,7 +137,10 @@ impl Fleet {
     pub fn still_wants(&self, pass: &Pass) -> bool {
         match (self.spec(&pass.key), &pass.desired) {
             (Spec::Present { agent, .. }, Desired::Present(wanted)) => agent == wanted.agent,
-            (Spec::Gone(now), Desired::Absent(then, _)) => now.held.is_none() == then.held.is_none(),
+            (Spec::Gone(now), Desired::Absent(then, _)) => {
+                let same = now.inventory.release.is_some() == then.inventory.release.is_some();
+                same && now.held.is_none() == then.held.is_none()
+            }
             (Spec::Broken { .. }, Desired::Unclear(..)) => true,
             (Spec::Present { .. } | Spec::Gone(_) | Spec::Broken { .. }, _) => false,
         }
@@ -109,14 +148,20 @@ impl Fleet {
 
     /// What the sources say about `key`.
     pub fn spec(&self, key: &Key) -> Spec {
-        let inventory = self.board.status(key).inventory;
+        let mut inventory = self.board.status(key).inventory;
         let state = self.lock();
         if let Some(spec) = state.specs.get(key) {
             return spec.clone();
         }
+        inventory.release = state.released.get(key).cloned().or(inventory.release);
         let retained =
             (Reason::Retained, "the spec is gone; deletionPolicy Retain leaves the resources running".to_owned());
-        let held = if inventory.retain { Some(retained) } else { state.hold(key) };
+        let held = match (&inventory.release, inventory.retain) {
+            // It is deleted by nobody: neither grace nor numbers matter.
+            (Some(_), _) => (!state.is_whole() || !state.missing.contains_key(key)).then(|| state.unread()),
+            (None, true) => Some(retained),
+            (None, false) => state.hold(key),
+        };
         Spec::Gone(Departure { key: key.clone(), inventory, held })
     }
 
@@ -169,9 +214,38 @@ impl Fleet {
         state.missing.keys().cloned().collect()
     }
 
+    /// Why `key` cannot go although a person wants it to.
+    pub fn objection(&self, key: &Key) -> Option<Objection> {
+        let state = self.lock();
+        if !state.is_whole() {
+            let why = state.obstacle().unwrap_or_else(|| "not every source was read".to_owned());
+            return Some(Objection::Unread(why));
+        }
+        match state.specs.get(key) {
+            Some(Spec::Present { source, .. } | Spec::Broken { source, .. }) => {
+                Some(Objection::Stands(source.location.clone()))
+            }
+            Some(Spec::Gone(_)) | None => (!state.missing.contains_key(key)).then_some(Objection::Unknown),
+        }
+    }
+
+    /// A person wants this very agent gone: then neither grace nor numbers hold it, as soon as its spec is gone.
+    pub fn name(&self, key: &Key) {
+        if let Some(gone) = self.lock().missing.get_mut(key) {
+            (gone.confirmed, gone.named) = (true, true);
+        }
+    }
+
+    /// A person said at `now` that `key` is to be handed back, not deleted, when its spec is gone.
+    pub fn release(&self, key: &Key, now: &str) {
+        self.lock().released.insert(key.clone(), now.to_owned());
+    }
+
     /// An agent that is gone is not missing any more.
     pub fn forget(&self, key: &Key) {
-        self.lock().missing.remove(key);
+        let mut state = self.lock();
+        state.missing.remove(key);
+        state.released.remove(key);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -258,7 +332,7 @@ impl State {
         let (specs, missing) = (&self.specs, &mut self.missing);
         missing.retain(|key, _| !specs.contains_key(key));
         for key in known.filter(|key| !specs.contains_key(*key)) {
-            let gone = missing.entry(key.clone()).or_insert(Gone { reads: 0, since: Instant::now(), confirmed: false });
+            let gone = missing.entry(key.clone()).or_insert_with(Gone::since_now);
             gone.reads += 1;
             if self.snapshots.values().any(|snapshot| snapshot.removed.contains(key)) {
                 gone.reads = gone.reads.max(self.policy.reads);
@@ -266,14 +340,19 @@ impl State {
         }
     }
 
+    /// What holds an agent whose spec may be there all the same.
+    fn unread(&self) -> (Reason, String) {
+        let why = self.obstacle().map(|fault| format!(": {fault}")).unwrap_or_default();
+        (Reason::PruneGrace, format!("the sources were not read whole; nothing is deleted{why}"))
+    }
+
     fn hold(&self, key: &Key) -> Option<(Reason, String)> {
-        let unread = || {
-            let why = self.obstacle().map(|fault| format!(": {fault}")).unwrap_or_default();
-            Some((Reason::PruneGrace, format!("the sources were not read whole; nothing is deleted{why}")))
-        };
         // It was gone, read after read - and may be back since in what can't be read now.
         if !self.is_whole() && !has(Bug::DeletesUnread) {
-            return unread();
+            return Some(self.unread());
+        }
+        if self.missing.get(key).is_some_and(|gone| gone.named) {
+            return None;
         }
         let confirmed = self.missing.get(key).is_some_and(|gone| gone.confirmed);
         let policy = Policy { confirmed: confirmed || self.policy.confirmed, ..self.policy.clone() };
@@ -282,7 +361,13 @@ impl State {
         let counted = self.missing.iter().filter(|(_, gone)| gone.confirmed == confirmed);
         let missing: BTreeMap<Key, Missing> = counted.map(|(key, gone)| (key.clone(), age(gone))).collect();
         let known = self.specs.len() + missing.len();
-        prune::decide(&missing, known, &policy).remove(key).unwrap_or_else(unread)
+        prune::decide(&missing, known, &policy).remove(key).unwrap_or_else(|| Some(self.unread()))
+    }
+}
+
+impl Gone {
+    fn since_now() -> Self {
+        Self { reads: 0, since: Instant::now(), confirmed: false, named: false }
     }
 }
 

@@ -131,7 +131,8 @@ impl Wanted {
     /// What `agent` implies.
     pub fn new(agent: Arc<Prepared>, faults: Vec<String>, circumstances: Circumstances) -> Self {
         let generation = agent.generation().clone();
-        let image = Reference::parse(agent.spec.image.uri.as_deref().unwrap_or_default());
+        let mut image = Reference::parse(agent.spec.image.uri.as_deref().unwrap_or_default());
+        image.ecr = image.ecr.filter(|_| agent.spec.image.pin);
         let log_group = log_group::from_spec(&agent);
         let tags = tags::owned(&circumstances.owner, &agent.metadata.name, &agent.spec.tags);
         Self { agent, generation, circumstances, image, log_group, tags, faults }
@@ -155,6 +156,8 @@ impl Wanted {
         let once = [
             ("capacity", crate::service::sets_capacity(&self.agent)),
             ("schedule", spec.autoscaling.enabled && !spec.autoscaling.scheduled.is_empty()),
+            // Scaling under names of others is known to be ours by this alone.
+            (tags::SCALING, spec.autoscaling.enabled && !spec.autoscaling.names.is_empty()),
         ];
         let mut sets: Vec<String> =
             once.into_iter().filter(|(_, holds)| *holds).map(|(word, _)| word.to_owned()).collect();
@@ -207,6 +210,8 @@ impl Wanted {
             scaling: agent.spec.autoscaling.enabled,
             retain: agent.spec.deletion_policy == fargateer_api::spec::DeletionPolicy::Retain,
             retain_data: agent.spec.retain_data,
+            release: None,
+            leaving_since: None,
             arns: std::collections::BTreeMap::new(),
         }
     }
@@ -275,6 +280,8 @@ mod tests {
             scaling: true,
             retain: true,
             retain_data: false,
+            release: None,
+            leaving_since: None,
             arns: std::collections::BTreeMap::new(),
         };
         assert_eq!(inventory, expected);

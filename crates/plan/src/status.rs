@@ -14,10 +14,12 @@ use crate::guard::Gate;
 use crate::pass::Pass;
 use crate::rollout::Rollout;
 use crate::seen::Seen;
-use crate::{cost, diagnosis, tags};
+use crate::{cost, diagnosis, overdue, tags};
 
 /// How many changes the history keeps.
 const HISTORY: usize = 10;
+/// What is no matter of a deletion's taking long: it is done, not to be, or not ours to do.
+const FINAL: &[Reason] = &[Reason::Deleted, Reason::Retained, Reason::NotOurs, Reason::ManagedElsewhere];
 /// A message is at most so long: a status row must stay small, and AWS's texts need not.
 const MESSAGE: usize = 1000;
 
@@ -29,12 +31,22 @@ pub fn report(
     now: Timestamp,
 ) -> AgentDeploymentStatus {
     let outcome = outcome(pass, result);
+    let blocked = overdue::blocker(pass, result, now).filter(|_| !FINAL.contains(&outcome.reason));
+    let outcome = blocked.map_or(outcome, |why| Outcome::stalled(Reason::DeletionBlocked, why));
     let mut status = AgentDeploymentStatus { source: Some(pass.source.clone()), ..previous.clone() };
     status.next = None;
     if let Desired::Present(wanted) = &pass.desired {
         status.observed_generation = Some(wanted.generation.clone());
         status.cost = cost::monthly(&wanted.agent, wanted.agent.spec.desired_count);
         status.inventory = inventory(wanted, pass, &previous.inventory);
+        // A wish to hand the agent back is of the spec it was made for.
+        let same = previous.observed_generation == status.observed_generation;
+        status.inventory.release = previous.inventory.release.clone().filter(|_| same);
+    }
+    if let Desired::Absent(departure, _) = &pass.desired {
+        status.inventory.release.clone_from(&departure.inventory.release);
+        let since = previous.inventory.leaving_since.clone().unwrap_or_else(|| now.to_string());
+        status.inventory.leaving_since = departure.held.is_none().then_some(since);
     }
     live_facts(&mut status, pass);
     status.failure = pass.observed.stopped.present().and_then(|tasks| diagnosis::failure(tasks));
@@ -100,6 +112,9 @@ fn outcome(pass: &Pass, result: &Result<(), Failure>) -> Outcome {
         return gated(gate, pass);
     }
     match &pass.desired {
+        Desired::Absent(departure, _) if pass.plan.gone && departure.inventory.release.is_some() => {
+            Outcome::rest(Reason::Retained, "handed back: its resources go on running, and none carries our tags")
+        }
         Desired::Absent(..) if pass.plan.gone => Outcome::rest(Reason::Deleted, "nothing of it is left in AWS"),
         Desired::Absent(..) => Outcome::waiting(Reason::Deleting, "waits until ECS has drained the service"),
         Desired::Present(wanted) if has(Bug::SecretInStatus) => {

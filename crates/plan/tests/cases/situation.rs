@@ -176,6 +176,7 @@ fn observed(world: &World) -> Observed {
         revisions: seen(world.revisions.as_ref(), |list| list.as_array().unwrap().iter().map(revision).collect()),
         verdicts: seen(world.verdicts.as_ref(), plain),
         stopped: seen(world.stopped.as_ref(), plain),
+        stopping: Seen::NotLooked,
         target_group: seen(world.target_group.as_ref(), plain),
         probe: seen(world.probe.as_ref(), probe),
     }
