@@ -20,6 +20,7 @@ mod emulators;
 mod faults;
 mod git;
 mod hostile;
+mod imports;
 mod independent;
 mod lessons;
 mod offline;
