@@ -16,6 +16,7 @@ mod binary;
 mod budgets;
 mod canary;
 mod daemon;
+mod departures;
 mod emulators;
 mod faults;
 mod git;

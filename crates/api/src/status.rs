@@ -299,6 +299,9 @@ pub struct SourceStatus {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Inventory {
+    /// Project, where it is not the default one: how many may vanish at once depends on how many of it there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
     /// Region.
     pub region: String,
     /// Role assumed for this agent's account.

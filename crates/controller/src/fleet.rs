@@ -36,10 +36,14 @@ struct State {
     expected_sources: usize,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Gone {
-    reads: u32,
+    /// Whole reads that did not have it, by source: it may have stood in any of them.
+    reads: BTreeMap<String, u32>,
+    /// A commit took it out: no second read is needed.
+    removed: bool,
     since: Instant,
+    project: String,
     /// A person confirmed that this one goes, however many go with it.
     confirmed: bool,
     /// A person named this very one: it goes without its grace.
@@ -94,7 +98,8 @@ impl Fleet {
         let incumbents = known_before.iter().filter(|(_, has_service)| **has_service);
         let incumbents: BTreeSet<Key> = incumbents.map(|(key, _)| key.clone()).collect();
         let mut state = self.lock();
-        state.snapshots.insert(snapshot.source.clone(), snapshot);
+        let source = snapshot.source.clone();
+        state.snapshots.insert(source.clone(), snapshot);
         let specs = state.merged(&incumbents);
         let whole = state.is_whole();
         // Until every source was read whole, a spec that is not there may stand in one that was not read.
@@ -113,7 +118,7 @@ impl Fleet {
         }
         state.specs = specs;
         if whole {
-            state.count_missing(known_before.keys());
+            state.count_missing(&source, known_before.keys().map(|key| (key, self.past_project(key))));
         }
         let missing: Vec<Key> = state.missing.keys().cloned().collect();
         changed.retain(|key| !state.missing.contains_key(key));
@@ -162,7 +167,7 @@ impl Fleet {
             (None, true) => Some(retained),
             (None, false) => state.hold(key),
         };
-        Spec::Gone(Departure { key: key.clone(), inventory, held })
+        Spec::Gone(Box::new(Departure { key: key.clone(), inventory, held }))
     }
 
     /// The good spec of `key`.
@@ -182,6 +187,11 @@ impl Fleet {
     /// The project an agent counts to.
     pub fn project(&self, key: &Key) -> String {
         self.agent(key).map_or_else(|| fargateer_api::default::PROJECT.to_owned(), |agent| agent.metadata.project)
+    }
+
+    /// The project an agent whose spec is gone counted to.
+    fn past_project(&self, key: &Key) -> String {
+        self.board.status(key).inventory.project.unwrap_or_else(|| fargateer_api::default::PROJECT.to_owned())
     }
 
     /// Whether every source was read at least once.
@@ -327,16 +337,18 @@ impl State {
         }
     }
 
-    /// Counts one more whole read for every agent that has a status but no spec.
-    fn count_missing<'a>(&mut self, known: impl Iterator<Item = &'a Key>) {
-        let (specs, missing) = (&self.specs, &mut self.missing);
+    /// Counts one more whole read of `source` for every agent that has a status but no spec.
+    fn count_missing<'a>(&mut self, source: &str, known: impl Iterator<Item = (&'a Key, String)>) {
+        let (specs, missing, snapshots) = (&self.specs, &mut self.missing, &self.snapshots);
         missing.retain(|key, _| !specs.contains_key(key));
-        for key in known.filter(|key| !specs.contains_key(*key)) {
-            let gone = missing.entry(key.clone()).or_insert_with(Gone::since_now);
-            gone.reads += 1;
-            if self.snapshots.values().any(|snapshot| snapshot.removed.contains(key)) {
-                gone.reads = gone.reads.max(self.policy.reads);
+        for (key, project) in known.filter(|(key, _)| !specs.contains_key(*key)) {
+            let all = || snapshots.keys().map(|source| (source.clone(), 1)).collect();
+            match missing.get_mut(key) {
+                Some(gone) => *gone.reads.entry(source.to_owned()).or_default() += 1,
+                None => drop(missing.insert(key.clone(), Gone::since_now(all(), project))),
             }
+            let removed = snapshots.values().any(|snapshot| snapshot.removed.contains(key));
+            missing.get_mut(key).into_iter().for_each(|gone| gone.removed |= removed);
         }
     }
 
@@ -356,18 +368,34 @@ impl State {
         }
         let confirmed = self.missing.get(key).is_some_and(|gone| gone.confirmed);
         let policy = Policy { confirmed: confirmed || self.policy.confirmed, ..self.policy.clone() };
-        let age = |gone: &Gone| Missing { reads: gone.reads, since: gone.since.elapsed() };
         // Those a person confirmed do not count against those that vanish later.
         let counted = self.missing.iter().filter(|(_, gone)| gone.confirmed == confirmed);
-        let missing: BTreeMap<Key, Missing> = counted.map(|(key, gone)| (key.clone(), age(gone))).collect();
-        let known = self.specs.len() + missing.len();
-        prune::decide(&missing, known, &policy).remove(key).unwrap_or_else(|| Some(self.unread()))
+        let missing: BTreeMap<Key, Missing> =
+            counted.map(|(key, gone)| (key.clone(), gone.missing(policy.reads))).collect();
+        let projects = self.specs.values().map(project_of).chain(missing.values().map(|gone| gone.project.as_str()));
+        let mut known: BTreeMap<String, usize> = BTreeMap::new();
+        projects.for_each(|project| *known.entry(project.to_owned()).or_default() += 1);
+        prune::decide(&missing, &known, &policy).remove(key).unwrap_or_else(|| Some(self.unread()))
     }
 }
 
 impl Gone {
-    fn since_now() -> Self {
-        Self { reads: 0, since: Instant::now(), confirmed: false, named: false }
+    fn since_now(reads: BTreeMap<String, u32>, project: String) -> Self {
+        Self { reads, removed: false, since: Instant::now(), project, confirmed: false, named: false }
+    }
+
+    /// The same for those who decide: what a commit removed is as good as `enough` reads.
+    fn missing(&self, enough: u32) -> Missing {
+        let reads = if self.removed { enough } else { self.reads.values().copied().min().unwrap_or_default() };
+        Missing { project: self.project.clone(), reads, since: self.since.elapsed() }
+    }
+}
+
+/// The project a spec counts to; one that never was understood counts to the default one.
+fn project_of(spec: &Spec) -> &str {
+    match spec {
+        Spec::Present { agent, .. } => &agent.metadata.project,
+        Spec::Broken { .. } | Spec::Gone(_) => fargateer_api::default::PROJECT,
     }
 }
 

@@ -33,7 +33,7 @@ pub enum Spec {
         source: SourceStatus,
     },
     /// The spec was removed.
-    Gone(Departure),
+    Gone(Box<Departure>),
 }
 
 /// An agent whose spec is gone.
@@ -109,7 +109,7 @@ impl Desired {
                 Self::Present(Box::new(Wanted::new(agent, faults, circumstances)))
             }
             Spec::Broken { reason, faults, source: _ } => Self::Unclear(reason, faults),
-            Spec::Gone(departure) => Self::Absent(Box::new(departure), circumstances),
+            Spec::Gone(departure) => Self::Absent(departure, circumstances),
         }
     }
 
@@ -200,6 +200,7 @@ impl Wanted {
         let agent = &self.agent;
         let place = self.place();
         Inventory {
+            project: Some(agent.metadata.project.clone()).filter(|name| name != fargateer_api::default::PROJECT),
             region: place.region,
             role_arn: place.role,
             external_id: place.external_id,
@@ -270,6 +271,7 @@ mod tests {
             "deletionPolicy": "Retain", "retainData": false, "autoscaling": {"enabled": true}}));
         let inventory = wanted.inventory();
         let expected = Inventory {
+            project: None,
             region: "eu-west-1".to_owned(),
             role_arn: Some("arn:role".to_owned()),
             external_id: Some("id".to_owned()),
@@ -286,7 +288,7 @@ mod tests {
         };
         assert_eq!(inventory, expected);
         let departure = Departure { key: Key::new("bot"), inventory, held: None };
-        let place = Desired::of(Spec::Gone(departure), Circumstances::default()).place();
+        let place = Desired::of(Spec::Gone(Box::new(departure)), Circumstances::default()).place();
         assert_eq!(place, wanted.place());
         assert_eq!(place.role.as_deref(), Some("arn:role"));
     }

@@ -1,18 +1,12 @@
 //! A deletion that takes too long: since when, and what stands in its way. It is tried on all the same.
 
-use std::time::Duration;
-
-use fargateer_api::status::Inventory;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::desired::Desired;
 use crate::failure::Failure;
 use crate::guard::Gate;
 use crate::pass::Pass;
-
-/// After so long a deletion says what blocks it. A service drains in a few minutes; the longest stop timeout of Fargate is
-/// two, the deregistration delay of a target group at most an hour and by default five minutes.
-pub const DEADLINE: Duration = Duration::from_mins(30);
+use crate::prune;
 
 /// What a failed call was to do, in words.
 const STEPS: &[(&str, &str)] = &[
@@ -24,26 +18,16 @@ const STEPS: &[(&str, &str)] = &[
     ("logs.UntagResource", "the owner tags of the log group could not be removed"),
 ];
 
-/// Whether the deletion of what `inventory` lists has been under way for longer than the deadline.
-pub fn is_late(inventory: &Inventory, now: Timestamp) -> bool {
-    age(inventory, now).is_some_and(|age| age >= SignedDuration::try_from(DEADLINE).unwrap_or(SignedDuration::MAX))
-}
-
 /// What blocks the deletion that `pass` was to carry on; none while it is within its deadline.
 pub fn blocker(pass: &Pass, result: &Result<(), Failure>, now: Timestamp) -> Option<String> {
     let Desired::Absent(departure, _) = &pass.desired else { return None };
-    let late = departure.held.is_none() && is_late(&departure.inventory, now);
-    let age = age(&departure.inventory, now).filter(|_| late)?;
+    let late = departure.held.is_none() && prune::is_late(&departure.inventory, now);
+    let age = prune::age(&departure.inventory, now).filter(|_| late)?;
     let why = match (result, &pass.plan.gate) {
         (Err(failure), _) | (Ok(()), Some(Gate::Unknown(failure))) => failed(failure),
         (Ok(()), _) => draining(pass, now),
     };
     Some(format!("not deleted after {} min, and tried on: {why}", age.as_mins()))
-}
-
-fn age(inventory: &Inventory, now: Timestamp) -> Option<SignedDuration> {
-    let since: Timestamp = inventory.leaving_since.as_ref()?.parse().ok()?;
-    Some(now.duration_since(since))
 }
 
 fn failed(failure: &Failure) -> String {
@@ -83,6 +67,7 @@ mod tests {
     use crate::diagnosis::Stopping;
     use crate::failure::Class;
     use crate::seen::Seen;
+    use fargateer_api::status::Inventory;
     use fargateer_api::{Key, Reason};
     use serde_json::json;
 
@@ -94,7 +79,7 @@ mod tests {
         let inventory =
             Inventory { service: "bot".to_owned(), leaving_since: Some(at(0).to_string()), ..Inventory::default() };
         let departure = Departure { key: Key::new("bot"), inventory, held: None };
-        let mut pass = Pass::toward(Key::new("bot"), Spec::Gone(departure), Circumstances::default());
+        let mut pass = Pass::toward(Key::new("bot"), Spec::Gone(Box::new(departure)), Circumstances::default());
         let document = json!({"serviceName": "bot", "status": "DRAINING", "runningCount": 2});
         pass.observed.service = Seen::Present(crate::service::Live { document: document.as_object().unwrap().clone() });
         pass

@@ -654,7 +654,7 @@ mod tests {
     #[test]
     fn an_agent_is_deleted_when_nothing_is_left_and_deleting_until_then() {
         let departure = crate::desired::Departure { key: Key::new("bot"), inventory: Inventory::default(), held: None };
-        let mut pass = pass_of(Spec::Gone(departure));
+        let mut pass = pass_of(Spec::Gone(Box::new(departure)));
         let reason =
             |pass: &Pass| told(pass, &Ok(())).condition(ConditionType::Reconciling).map(|c| (c.status, c.reason));
         assert_eq!(reason(&pass), Some((Truth::True, Reason::Deleting)));

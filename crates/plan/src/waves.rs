@@ -18,7 +18,7 @@ use crate::revision::Revision;
 use crate::rollout::{self, Rollout};
 use crate::seen::Seen;
 use crate::tags::{self, Ownership, Tags};
-use crate::{log_group, look, overdue, scaling, service, task_definition};
+use crate::{log_group, look, prune, scaling, service, task_definition};
 
 /// Revisions of ours that stay registered, the running ones included: what a rollback can return to.
 pub const KEPT_REVISIONS: usize = 10;
@@ -161,7 +161,7 @@ fn away(departure: &Departure, circumstances: &Circumstances, observed: &Observe
         return Plan { looks, ..Plan::default() };
     }
     if let Some(gate) = leaving_refusal(departure, circumstances, observed) {
-        let late = draining && overdue::is_late(inventory, circumstances.now);
+        let late = draining && prune::is_late(inventory, circumstances.now);
         let explaining = look::stopping(departure, observed).filter(|_| late).into_iter().collect();
         return Plan { explaining, ..gated(gate) };
     }

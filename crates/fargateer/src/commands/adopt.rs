@@ -41,7 +41,12 @@ pub(crate) async fn run(args: AdoptArgs) -> anyhow::Result<ExitCode> {
     for claim in &claims {
         aws.act(&claim.place, &claim.action).await.map_err(|failure| survey::refused(&failure))?;
     }
-    output::note(&format!("{} services adopted; the daemon that runs on their specs takes them over", claims.len()));
+    let names: Vec<&str> = claims.iter().map(|claim| claim.after.agent.metadata.name.as_str()).collect();
+    output::note(&format!(
+        "{} services adopted; the daemon that runs on their specs takes them over, one that refused them before within an hour or at once with `fargateer reconcile {}`",
+        claims.len(),
+        names.first().unwrap_or(&"NAME")
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -56,12 +61,7 @@ struct Claim {
 /// The claim of `agent` on its service; none where it is ours already.
 async fn claim(aws: &Aws, agent: AgentDeployment, owner: &str) -> anyhow::Result<Option<Claim>> {
     let (name, shown) = (Key::new(&agent.metadata.name), format!("{}/{}", agent.cluster_name(), agent.service_name()));
-    let place = fargateer_plan::desired::Wanted::new(
-        fargateer_plan::prepared::Prepared::shared(agent.clone()),
-        Vec::new(),
-        fargateer_plan::desired::Circumstances::default(),
-    )
-    .place();
+    let place = survey::place(&agent);
     let look = Look::Service { cluster: agent.spec.cluster.clone(), service: agent.service_name().to_owned() };
     let mut observed = Observed::default();
     aws.look(&place, &[look]).await.into_iter().for_each(|finding| observed.note(finding));

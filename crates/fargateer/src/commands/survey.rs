@@ -90,6 +90,11 @@ pub(crate) async fn adopted(aws: &Aws, agent: AgentDeployment, owner: &str) -> R
     Ok(Surveyed { agent, pass })
 }
 
+/// Where the calls about `agent` go.
+pub(crate) fn place(agent: &AgentDeployment) -> Place {
+    pass(agent, "").place()
+}
+
 fn pass(agent: &AgentDeployment, owner: &str) -> Pass {
     let key = Key::new(&agent.metadata.name);
     let spec = Spec::Present {

@@ -41,6 +41,14 @@ pub(super) fn fields(live: Option<&Live>) -> (Value, Vec<&'static str>, Vec<Unsa
     (Value::Object(fields), ignored, unsaid)
 }
 
+/// A target that a policy tracks: the spec's field and word for it, the goal, and the cooldowns.
+struct Target {
+    field: &'static str,
+    word: &'static str,
+    goal: u64,
+    cooldowns: Map<String, Value>,
+}
+
 /// The block `autoscaling` in the making.
 #[derive(Default)]
 struct Block {
@@ -54,7 +62,7 @@ impl Block {
     fn policy(&mut self, policy: &Value) {
         let name = text(policy, "PolicyName");
         match self.target(policy) {
-            Ok((field, word, goal, cooldowns)) => {
+            Ok(Target { field, word, goal, cooldowns }) => {
                 self.fields.insert(field.to_owned(), json!(goal));
                 self.fields.extend(cooldowns);
                 self.named(word, name);
@@ -63,8 +71,8 @@ impl Block {
         }
     }
 
-    /// The field that says what `policy` does, its word, the goal and the cooldowns.
-    fn target(&self, policy: &Value) -> Result<(&'static str, &'static str, u64, Map<String, Value>), String> {
+    /// What the spec says of `policy`, or why it cannot.
+    fn target(&self, policy: &Value) -> Result<Target, String> {
         let kind = text(policy, "PolicyType");
         if kind != "TargetTrackingScaling" {
             return Err(format!("a policy of type {kind}; the spec tracks targets alone"));
@@ -87,7 +95,7 @@ impl Block {
         }
         let goal = configuration.get("TargetValue").and_then(Value::as_f64).and_then(whole);
         let goal = goal.ok_or_else(|| "a target that is no whole number".to_owned())?;
-        Ok((field, word, goal, cooldowns))
+        Ok(Target { field, word, goal, cooldowns })
     }
 
     fn action(&mut self, action: &Value) {

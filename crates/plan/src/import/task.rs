@@ -11,14 +11,14 @@ use crate::{merge, normal, service, task_definition};
 /// one with a port, else the first essential one, else the first. `written` has them in the order in which they stand.
 pub(super) fn main<'a>(document: &'a Value, written: &Value, service: &service::Live) -> Option<&'a Value> {
     let balancers = service.document.get("loadBalancers").and_then(Value::as_array).into_iter().flatten();
-    let balanced = balancers.filter_map(|balancer| balancer.get("containerName")?.as_str());
+    let mut balanced = balancers.filter_map(|balancer| balancer.get("containerName")?.as_str());
     let names = list(written, "containerDefinitions").iter().map(|container| text(container, "name"));
     let find = |name: &str| list(document, "containerDefinitions").iter().find(|item| text(item, "name") == name);
     let all: Vec<&Value> = names.filter_map(find).collect();
     let essential = |item: &&&Value| item.get("essential") == Some(&json!(true));
     let serving = all.iter().filter(essential).find(|item| !list(item, "portMappings").is_empty());
     let first = serving.or_else(|| all.iter().find(essential)).or_else(|| all.first()).copied();
-    balanced.filter_map(find).next().or(first)
+    balanced.find_map(find).or(first)
 }
 
 /// The port the agent serves on: the load balancer's, else its first; where it has none, one nobody in the task uses.
@@ -32,7 +32,7 @@ pub(super) fn port(document: &Value, main: &Value, service: &service::Live) -> u
         .flat_map(|container| list(container, "portMappings"))
         .filter_map(|mapping| mapping.get("containerPort")?.as_u64())
         .collect();
-    let free = (default::CONTAINER_PORT..).find(|port| !taken.contains(&u64::from(*port)));
+    let free = (default::CONTAINER_PORT..=u16::MAX).find(|port| !taken.contains(&u64::from(*port)));
     asked.or(free).unwrap_or(default::CONTAINER_PORT)
 }
 

@@ -114,7 +114,7 @@ impl Situation {
             }
             Some(gone) => {
                 let inventory = Wanted::new(Prepared::shared(agent), Vec::new(), circumstances.clone()).inventory();
-                Spec::Gone(Departure { key: key.clone(), inventory, held: gone.held.clone() })
+                Spec::Gone(Box::new(Departure { key: key.clone(), inventory, held: gone.held.clone() }))
             }
         };
         Self { key, spec, circumstances, observed: observed(&world), previous: world.previous }

@@ -2,7 +2,7 @@
 
 use fargateer_api::{AgentDeployment, brief, validate, yaml};
 use fargateer_plan::adopt;
-use fargateer_plan::desired::{Departure, Spec};
+use fargateer_plan::desired::Spec;
 use fargateer_plan::import::{self, Found};
 use fargateer_plan::seen::Seen;
 use fargateer_plan::service::Live;
@@ -54,6 +54,13 @@ fn found<'a>(aws: &'a Aws, service: &'a Live) -> Found<'a> {
     }
 }
 
+/// The spec of `agent`, gone, with a person's word that it is to be handed back.
+fn released(agent: &AgentDeployment) -> Spec {
+    let Spec::Gone(mut departure) = gone(agent) else { panic!("it is gone") };
+    departure.inventory.release = Some("2026-07-01T12:00:00Z".to_owned());
+    Spec::Gone(departure)
+}
+
 /// Every tag of ours there is.
 fn bookkeeping(aws: &Aws) -> Vec<String> {
     let groups = aws.log_groups.values().filter_map(|group| group.tags.present());
@@ -86,10 +93,7 @@ proptest! {
         deploy(&mut aws, &agent);
         let mut expected = aws.clone();
         without_bookkeeping(&mut expected);
-        let Spec::Gone(Departure { key, mut inventory, held }) = gone(&agent) else { unreachable!() };
-        inventory.release = Some("2026-07-01T12:00:00Z".to_owned());
-        let spec = Spec::Gone(Departure { key, inventory, held });
-        converge(&mut aws, &spec, &agent);
+        converge(&mut aws, &released(&agent), &agent);
         prop_assert_eq!(bookkeeping(&aws), Vec::<String>::new());
         prop_assert_eq!(aws.service_tags(), expected.service_tags());
         prop_assert_eq!(&aws.service.as_ref().unwrap()["status"], &json!("ACTIVE"));
@@ -105,9 +109,7 @@ proptest! {
         aws.service.as_mut().unwrap().insert("tags".to_owned(), tags::to_list(&theirs));
         aws.revisions.iter_mut().for_each(|live| live.tags.extend(theirs.clone()));
         aws.log_groups.values_mut().for_each(|group| group.tags = Seen::Present(theirs.clone()));
-        let Spec::Gone(Departure { key, mut inventory, held }) = gone(&agent) else { unreachable!() };
-        inventory.release = Some("2026-07-01T12:00:00Z".to_owned());
-        let (pass, done) = pass(&mut aws, &Spec::Gone(Departure { key, inventory, held }), &agent);
+        let (pass, done) = pass(&mut aws, &released(&agent), &agent);
         prop_assert!(done.is_empty(), "{:?}", done);
         prop_assert!(pass.plan.gone);
     }
