@@ -28,7 +28,9 @@ impl Daemon {
     fn with(names: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         fs::create_dir(folder.path().join("specs")).expect("a folder");
-        names.iter().for_each(|name| spec(folder.path(), name));
+        for name in names {
+            spec(folder.path(), name);
+        }
         let arguments = ["run", "--local", "--speed", "20", "--resync", "2s", "--prune-grace", "1h", "--poll", "1s"];
         let arguments = [&arguments[..], &["--listen", "127.0.0.1:0", "specs"]].concat();
         let process = Running::start(binary::command(folder.path(), &[], &arguments));

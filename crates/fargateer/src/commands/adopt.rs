@@ -101,5 +101,7 @@ fn tell(claim: &Claim) {
         let (field, have, want) = (&difference.field, &difference.have, &difference.want);
         output::note(&format!("  ~ {field}: {have} -> {want} ({})", difference.effect.words()));
     }
-    actions.into_iter().for_each(|action| output::note(&format!("  + {action}")));
+    for action in actions {
+        output::note(&format!("  + {action}"));
+    }
 }

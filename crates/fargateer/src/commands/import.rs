@@ -174,7 +174,9 @@ fn tell(target: &Target, imported: &Imported, proof: &Surveyed, unsaid: &[Unsaid
     }
     if !unsaid.is_empty() {
         output::note(&format!("{name}: the spec does not say all of {service}:"));
-        unsaid.iter().for_each(|one| output::note(&format!("  {}: {}", one.field, one.why)));
+        for Unsaid { field, why } in unsaid {
+            output::note(&format!("  {field}: {why}"));
+        }
         return;
     }
     let owned = match &proof.pass.observed.service {
