@@ -76,6 +76,8 @@ proptest! {
         let imported = import::spec(&found(&aws, &service)).unwrap();
         prop_assert_eq!(&imported.unsaid, &vec![]);
         prop_assert_eq!(validate::check(&imported.agent), vec![]);
+        let plain = agent.spec.overrides.is_empty();
+        prop_assert!(!plain || imported.agent.spec.overrides.is_empty(), "has a field: {:?}", imported.agent.spec.overrides);
         let text = yaml::print_value(&brief(&imported.agent));
         let parsed = yaml::parse("imported.yaml", &text);
         prop_assert_eq!(&parsed.faults, &vec![], "{}", text);
