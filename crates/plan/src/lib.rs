@@ -15,6 +15,7 @@ pub mod failure;
 pub mod guard;
 pub mod image;
 pub mod import;
+pub mod inventory;
 pub mod log_group;
 pub mod look;
 mod memo;

@@ -2,7 +2,7 @@
 
 use fargateer_api::seeded::{Bug, has};
 use fargateer_api::status::{
-    AgentDeploymentStatus, Condition, ConditionType, DriftStatus, HistoryEntry, Inventory, Reason, RolloutStatus, Truth,
+    AgentDeploymentStatus, Condition, ConditionType, DriftStatus, HistoryEntry, Reason, RolloutStatus, Truth,
 };
 use fargateer_api::{Generation, Key, visible};
 use jiff::Timestamp;
@@ -14,7 +14,7 @@ use crate::guard::Gate;
 use crate::pass::Pass;
 use crate::rollout::Rollout;
 use crate::seen::Seen;
-use crate::{cost, diagnosis, overdue, tags};
+use crate::{cost, diagnosis, inventory, overdue};
 
 /// How many changes the history keeps.
 const HISTORY: usize = 10;
@@ -38,16 +38,8 @@ pub fn report(
     if let Desired::Present(wanted) = &pass.desired {
         status.observed_generation = Some(wanted.generation.clone());
         status.cost = cost::monthly(&wanted.agent, wanted.agent.spec.desired_count);
-        status.inventory = inventory(wanted, pass, &previous.inventory);
-        // A wish to hand the agent back is of the spec it was made for.
-        let same = previous.observed_generation == status.observed_generation;
-        status.inventory.release = previous.inventory.release.clone().filter(|_| same);
     }
-    if let Desired::Absent(departure, _) = &pass.desired {
-        status.inventory.release.clone_from(&departure.inventory.release);
-        let since = previous.inventory.leaving_since.clone().unwrap_or_else(|| now.to_string());
-        status.inventory.leaving_since = departure.held.is_none().then_some(since);
-    }
+    status.inventory = inventory::after(pass, previous, now);
     live_facts(&mut status, pass);
     status.failure = pass.observed.stopped.present().and_then(|tasks| diagnosis::failure(tasks));
     if was_carried_through(previous, status.observed_generation.as_ref()) {
@@ -350,15 +342,6 @@ fn time(value: &Value) -> Option<String> {
     Timestamp::from_millisecond(milliseconds as i64).ok().map(|time| time.to_string())
 }
 
-fn inventory(wanted: &Wanted, pass: &Pass, previous: &Inventory) -> Inventory {
-    let mut inventory = wanted.inventory();
-    inventory.arns.clone_from(&previous.arns);
-    let live = pass.observed.service.present().filter(|live| live.tags().contains_key(tags::OWNER));
-    inventory.arns.extend(live.map(|live| ("service".to_owned(), live.arn().to_owned())));
-    inventory.arns.extend(pass.plan.revision.clone().map(|arn| ("taskDefinition".to_owned(), arn)));
-    inventory
-}
-
 /// Whether the pass before ended well for this generation. What one that did not left undone is no drift, though the
 /// service has carried the generation since its create.
 fn was_carried_through(previous: &AgentDeploymentStatus, generation: Option<&Generation>) -> bool {
@@ -409,7 +392,7 @@ mod tests {
     use crate::difference::{Difference, Effect};
     use crate::seen::Seen;
     use crate::{log_group, service};
-    use fargateer_api::status::SourceStatus;
+    use fargateer_api::status::{Inventory, SourceStatus};
     use serde_json::json;
 
     fn at(minute: u8) -> Timestamp {
