@@ -83,6 +83,25 @@ fn an_agent_is_deleted_at_once_only_when_its_spec_is_gone() {
     assert!(asked.code == 2 && asked.err.contains("add -y"), "{}", asked.err);
 }
 
+/// The grace period here is an hour: an agent that were missed would say so.
+#[test]
+fn a_file_that_is_renamed_deletes_nobody() {
+    let daemon = Daemon::with(&["one", "two"]);
+    let before = daemon.service("one")["deployments"][0]["id"].clone();
+    let specs = daemon.folder.path().join("specs");
+    fs::create_dir(specs.join("team")).expect("a folder");
+    fs::rename(specs.join("one.yaml"), specs.join("team/uno.yml")).expect("the file");
+    let location = || {
+        let agent = running::json(&running::http(&daemon.server, "GET", "/api/v1/agents/one", &[], ""));
+        agent["status"]["source"]["location"].as_str().unwrap_or_default().to_owned()
+    };
+    daemon.process.until("it is told from its new place", || location().contains("team/uno.yml"));
+    assert_eq!(daemon.reason("one"), "Converged");
+    assert_eq!(daemon.service("one")["deployments"][0]["id"], before);
+    let events = running::http(&daemon.server, "GET", "/api/v1/events", &[], "");
+    assert!(events.contains("Converged") && !events.contains("PruneGrace"), "{events}");
+}
+
 #[test]
 fn an_agent_is_handed_back_and_may_be_adopted_again() {
     let daemon = Daemon::with(&["one", "two"]);
