@@ -283,6 +283,32 @@ fn specs_are_written_to_rows_listed_with_their_statuses_and_deleted() {
     assert!(wrong.code == 2 && wrong.err.contains("specs is no table of specs"), "{}", wrong.err);
 }
 
+/// The daemon has no grace period here: what were deleted but for the word would be gone within a second.
+#[test]
+fn a_row_that_is_deleted_with_a_word_leaves_its_agent_running_without_our_tags() {
+    let place = Place::new();
+    for name in ["one", "two"] {
+        place.put(name, &json!({"spec": attribute(&spec())}));
+    }
+    let mut daemon = place.daemon("1s");
+    let server = running::address(&daemon.heard()[daemon.heard().find("serving http://").expect("an address")..]);
+    daemon.until("both rows say Ready", || place.is_ready("one") && place.is_ready("two"));
+    let at = "dynamodb://fargateer-specs";
+    let alone = place.run(&["delete", "--from", at, "--retain", "-y", "--server", "http://127.0.0.1:9", "one"]);
+    assert!(alone.code == 2 && alone.err.contains("does not answer"), "{}", alone.err);
+    assert_ne!(place.row("one"), Value::Null, "without the daemon's word the row stays");
+    let said = place.run(&["delete", "--from", at, "--retain", "-y", "--server", &server, "one"]);
+    assert_eq!((said.code, place.row("one")), (0, Value::Null), "{}", said.err);
+    let tags = || {
+        let request = json!({"cluster": "agents", "services": ["one"], "include": ["TAGS"]});
+        running::ecs(&place.endpoint, "DescribeServices", &request)["services"][0]["tags"].to_string()
+    };
+    daemon.until("the service carries no tag of ours", || !tags().contains("fargateer:"));
+    assert_eq!(place.service("one"), "ACTIVE");
+    assert!(place.is_ready("two"));
+    assert_eq!(daemon.end("-TERM").0, Some(0));
+}
+
 #[test]
 fn replicas_answer_in_the_rows_of_those_they_take_over() {
     let place = Place::new();

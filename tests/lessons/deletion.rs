@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fargateer_api::status::Reason;
+use fargateer_controller::controller::Leave;
 use fargateer_sim::FaultKind;
 use serde_json::json;
 
@@ -234,6 +235,143 @@ async fn a_confirmation_is_not_a_licence_for_later() {
     pass(Duration::from_hours(1)).await;
     world.assert_no_writes();
     assert_eq!(world.reason("agent-10"), Reason::PruneBlocked);
+}
+
+/// The limit is that of a project, however large the fleet; a project is remembered over a restart.
+#[tokio::test(start_paused = true)]
+async fn one_project_that_loses_many_agents_is_held_and_another_one_is_not() {
+    let mut world = World::new().await;
+    let project = |name: &str| if name < "agent-08" { "one" } else { "two" };
+    let agents = fleet(16).into_iter().map(|agent| {
+        let project = project(agent.name()).to_owned();
+        agent.of_project(&project)
+    });
+    world.apply(agents).await;
+    let gone: Vec<String> =
+        names(16).into_iter().filter(|name| !("agent-06".."agent-13").contains(&name.as_str())).collect();
+    world.delete(gone.iter().map(String::as_str));
+    let world = world.restart().await;
+    pass(Duration::from_hours(1)).await;
+    assert_eq!(world.reason("agent-00"), Reason::PruneBlocked);
+    assert!(world.message("agent-00").starts_with("6 of 8 specs of project one"), "{}", world.message("agent-00"));
+    assert_eq!(world.service("agent-05")["status"], "ACTIVE");
+    assert!(["agent-13", "agent-14", "agent-15"].iter().all(|name| world.service(name)["status"] == "INACTIVE"));
+}
+
+/// A person's word for one agent is for that one alone.
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_is_named_goes_without_its_grace_and_no_other_with_it() {
+    let options = Options { policy: fargateer_plan::prune::Policy::default(), ..Options::default() };
+    let mut world = World::with(options).await;
+    world.apply(fleet(8)).await;
+    let key = |name: &str| fargateer_api::Key::new(name);
+    let stands = world.controller.leave(&key("agent-00"), Leave::Delete).await;
+    assert!(stands.as_ref().is_err_and(|why| why.contains("still stands at")), "{stands:?}");
+    let nobody = world.controller.leave(&key("nobody"), Leave::Delete).await;
+    assert_eq!(nobody, Err("no agent nobody".to_owned()));
+    world.delete(names(7).iter().map(String::as_str));
+    pass(Duration::from_secs(5)).await;
+    assert_eq!(world.reason("agent-00"), Reason::PruneBlocked);
+    assert_eq!(world.controller.leave(&key("agent-00"), Leave::Delete).await, Ok(()));
+    pass(Duration::from_mins(2)).await;
+    assert_eq!(world.service("agent-00")["status"], "INACTIVE");
+    pass(Duration::from_hours(1)).await;
+    assert!(names(7)[1..].iter().all(|name| world.service(name)["status"] == "ACTIVE"));
+    world.read_partly();
+    pass(Duration::from_secs(5)).await;
+    let unread = world.controller.leave(&key("agent-01"), Leave::Delete).await;
+    assert!(unread.as_ref().is_err_and(|why| why.contains("cannot be read")), "{unread:?}");
+}
+
+/// Everything goes on running, and nothing of it says that it is ours: another installation may adopt it.
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_is_handed_back_goes_on_running_without_our_tags() {
+    let options = Options { policy: fargateer_plan::prune::Policy::default(), ..Options::default() };
+    let mut world = World::with(options).await;
+    let agents = [Agent::named("bot").scaled(1, 3).with("retainData", json!(false)), Agent::named("other")];
+    world.apply(agents).await;
+    world.delete(["bot"]);
+    pass(Duration::from_secs(5)).await;
+    // Not one call gets through, and the process dies: the word is kept all the same.
+    world.break_operation("UntagResource", FaultKind::AccessDenied);
+    assert_eq!(world.controller.leave(&fargateer_api::Key::new("bot"), Leave::Retain).await, Ok(()));
+    world.forget_calls();
+    let world = world.restart().await;
+    pass(Duration::from_mins(20)).await;
+    world.mend();
+    world.until("forgotten", |world| world.status("bot") == fargateer_api::AgentDeploymentStatus::default()).await;
+    pass(Duration::from_hours(2)).await;
+    let writes = world.writes();
+    assert!(writes.iter().all(|call| call.ends_with("UntagResource")), "{writes:?}");
+    assert_eq!(world.service("bot")["status"], "ACTIVE");
+    assert_eq!(world.service("bot")["runningCount"], 1);
+    let ours = |tags: &serde_json::Value| tags.to_string().contains("fargateer:");
+    assert!(!ours(&json!(world.tags("bot"))) && !ours(&world.definition("bot")["tags"]));
+    let arn = "arn:aws:logs:us-east-1:111122223333:log-group:/ecs/bot";
+    assert!(!ours(&world.ask("logs", "ListTagsForResource", json!({"resourceArn": arn}))));
+    assert!(!world.target("bot").is_null());
+    let told = world.controller.reconciler.board.events().list(None);
+    assert!(told.iter().any(|event| event.agent.as_str() == "bot" && event.reason == Reason::Retained), "{told:?}");
+    world.assert_ready("other");
+}
+
+/// A spec that is back is an agent of ours, and its next end is a deletion.
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_is_back_before_it_was_handed_back_stays_ours() {
+    let mut world = World::new().await;
+    world.apply([Agent::named("bot"), Agent::named("other")]).await;
+    world.break_operation("UntagResource", FaultKind::AccessDenied);
+    world.controller.reconciler.fleet.release(&fargateer_api::Key::new("bot"), "2026-07-01T12:00:00Z");
+    world.delete(["bot"]);
+    pass(Duration::from_mins(1)).await;
+    world.apply([Agent::named("bot")]).await;
+    world.mend();
+    world.assert_ready("bot");
+    assert_eq!(world.status("bot").inventory.release, None);
+    world.delete(["bot"]);
+    world.until("gone", |world| world.service("bot")["status"] == "INACTIVE").await;
+}
+
+/// After half an hour the status names what blocks a deletion, which is tried on.
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_is_refused_names_its_blocker_after_its_deadline() {
+    let mut world = World::new().await;
+    world.apply([Agent::named("bot").scaled(1, 3), Agent::named("other")]).await;
+    world.break_operation("DeregisterScalableTarget", FaultKind::AccessDenied);
+    world.delete(["bot"]);
+    pass(Duration::from_mins(25)).await;
+    assert_eq!(world.reason("bot"), Reason::AccessDenied);
+    pass(Duration::from_mins(25)).await;
+    assert_eq!(world.reason("bot"), Reason::DeletionBlocked, "{}", world.message("bot"));
+    let message = world.message("bot");
+    assert!(message.contains("the scalable target could not be deregistered: AccessDenied"), "{message}");
+    let since = world.status("bot").inventory.leaving_since;
+    let world = world.restart().await;
+    pass(Duration::from_mins(1)).await;
+    assert!(since.is_some() && world.status("bot").inventory.leaving_since == since, "{since:?}");
+    world.mend();
+    world.until("gone", |world| world.service("bot")["status"] == "INACTIVE").await;
+    pass(Duration::from_mins(10)).await;
+    assert_eq!(world.status("bot"), fargateer_api::AgentDeploymentStatus::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn tasks_that_do_not_stop_are_what_blocks_a_deletion() {
+    let mut options = Options::default();
+    options.sim.times.stop = Duration::from_mins(50);
+    let mut world = World::with(options).await;
+    world
+        .apply([Agent::named("bot").with_tasks(2).with("container/stopTimeout", json!(120)), Agent::named("other")])
+        .await;
+    world.delete(["bot"]);
+    pass(Duration::from_mins(25)).await;
+    assert_eq!(world.reason("bot"), Reason::Deleting);
+    pass(Duration::from_mins(15)).await;
+    assert_eq!(world.reason("bot"), Reason::DeletionBlocked, "{}", world.message("bot"));
+    let message = world.message("bot");
+    assert!(message.contains("service bot is DRAINING: 2 tasks still stop, the oldest for 3"), "{message}");
+    assert!(message.ends_with("min (stopTimeout 120 s)"), "{message}");
+    world.until("gone", |world| world.service("bot")["status"] == "INACTIVE").await;
 }
 
 /// The usual rules: two reads and ten minutes.

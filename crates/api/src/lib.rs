@@ -2,6 +2,7 @@
 //!
 //! Pure data. No I/O, no clock, no AWS. Everything else in the workspace may import this crate; it imports nothing of ours.
 
+mod brief;
 mod container;
 pub mod default;
 pub mod fargate;
@@ -24,6 +25,7 @@ pub mod validate;
 mod visible;
 pub mod yaml;
 
+pub use brief::brief;
 pub use fault::{Fault, Violation};
 pub use key::{Generation, Key};
 pub use path::is_confidential;

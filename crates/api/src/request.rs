@@ -162,7 +162,7 @@ fn spec(request: FlatRequest) -> AgentDeploymentSpec {
         cluster: request.cluster_name,
         service: Some(request.service_name),
         task_family: Some(request.task_definition_family),
-        image: Image { uri: Some(request.image_uri), build: None },
+        image: Image { uri: Some(request.image_uri), ..Image::default() },
         container: Container {
             name: request.container_name,
             port: request.container_port,

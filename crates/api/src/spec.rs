@@ -153,12 +153,16 @@ pub struct Account {
 }
 
 /// Where the image comes from: exactly one of `uri` and `build`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Image {
     /// An existing image. A tag in ECR is resolved to its digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
+    /// Resolve a tag in ECR to its digest. Where not, ECS is given the tag as it is written, and nobody notices when it
+    /// moves. Default true.
+    #[serde(default = "default::yes", skip_serializing_if = "Image::pins")]
+    pub pin: bool,
     /// Build the image from a folder of agent code. Not yet supported: refused by validation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<Build>,
@@ -319,6 +323,20 @@ pub struct Overrides {
     /// Into CreateService and UpdateService.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub service: Map<String, Value>,
+}
+
+impl Default for Image {
+    fn default() -> Self {
+        Self { uri: None, pin: true, build: None }
+    }
+}
+
+impl Image {
+    /// Whether this is what the default says, so that it need not be written.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands the field out by reference")]
+    fn pins(pin: &bool) -> bool {
+        *pin
+    }
 }
 
 impl Overrides {

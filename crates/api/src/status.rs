@@ -195,6 +195,8 @@ pub enum Reason {
     PruneGrace,
     /// Too many agents vanished at once; a person must confirm.
     PruneBlocked,
+    /// Deletion takes longer than its deadline; it is tried on.
+    DeletionBlocked,
     /// The AWS resources were left running on purpose.
     Retained,
 }
@@ -297,6 +299,9 @@ pub struct SourceStatus {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Inventory {
+    /// Project, where it is not the default one: how many may vanish at once depends on how many of it there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
     /// Region.
     pub region: String,
     /// Role assumed for this agent's account.
@@ -320,6 +325,12 @@ pub struct Inventory {
     pub retain: bool,
     /// Keep the data (log group) when the agent is deleted.
     pub retain_data: bool,
+    /// When a person asked to hand everything back once the spec is gone (RFC 3339; `fargateer delete --retain`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
+    /// Since when its deletion is under way (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leaving_since: Option<String>,
     /// ARNs seen, by kind of resource.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub arns: BTreeMap<String, String>,

@@ -1,5 +1,7 @@
 //! What faces the callers: load balancer, autoscaling, rollout and smoke checks, as a person writes them.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -114,6 +116,10 @@ pub struct Autoscaling {
     /// Changes of `min` and `max` on a schedule.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scheduled: Vec<ScheduledAction>,
+    /// Names in AWS of what another tool once set up and this spec now owns: by `cpu`, `memory`, `requests` or the name of a
+    /// scheduled change. Default: `fargateer-` and that word.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<String, String>,
 }
 
 /// A change of the scaling range on a schedule. While any stands, the live range is the schedule's business.
@@ -217,6 +223,7 @@ impl Default for Autoscaling {
             scale_in_cooldown: None,
             scale_out_cooldown: None,
             scheduled: Vec::new(),
+            names: BTreeMap::new(),
         }
     }
 }

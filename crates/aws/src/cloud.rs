@@ -102,6 +102,9 @@ impl Aws {
                 Finding::Service(self.services.observe(caller, cluster, service).await)
             }
             Look::Gone { cluster, service } => Finding::Gone(task::of_nobody(caller, cluster, service).await),
+            Look::Stopping { cluster, service } => {
+                Finding::Stopping(task::stopping(caller, (cluster, service), &self.revisions).await)
+            }
             Look::Image(tag) => Finding::Image(self.images.observe(caller, tag).await),
             Look::LogGroup(name) => Finding::LogGroup(self.log_groups.observe(caller, name).await),
             Look::LogGroupNow(name) => Finding::LogGroup(self.log_groups.observe_now(caller, name).await),

@@ -26,6 +26,7 @@ pub(crate) const PERMISSIONS: &[&str] = &[
     "logs:ListTagsForResource",
     "logs:PutRetentionPolicy",
     "logs:TagResource",
+    "logs:UntagResource",
 ];
 
 const DESCRIBE: Operation = Operation::new("logs.DescribeLogGroups", Group::Logs);
@@ -33,6 +34,7 @@ const TAGS: Operation = Operation::new("logs.ListTagsForResource", Group::LogSet
 const CREATE: Operation = Operation::new("logs.CreateLogGroup", Group::Logs);
 const RETAIN: Operation = Operation::new("logs.PutRetentionPolicy", Group::LogSettings);
 const KEEP: Operation = Operation::new("logs.DeleteRetentionPolicy", Group::LogSettings);
+const UNTAG: Operation = Operation::new("logs.UntagResource", Group::LogSettings);
 const DELETE: Operation = Operation::new("logs.DeleteLogGroup", Group::Logs);
 
 /// Identifiers in one DescribeLogGroups (CloudWatch Logs API reference).
@@ -85,7 +87,10 @@ impl LogGroups {
     /// Carries out `change`.
     pub(crate) async fn apply(&self, caller: &Caller<'_>, change: &Change) -> Result<(), Failure> {
         let logs = &caller.clients.logs_writes;
-        let (Change::Create { name, .. } | Change::Retention { name, .. } | Change::Delete { name }) = change;
+        let (Change::Create { name, .. }
+        | Change::Retention { name, .. }
+        | Change::Untag { name, .. }
+        | Change::Delete { name }) = change;
         let key = (caller.place.clone(), name.clone());
         let mut before = self.known.get(&key).map_or(Seen::NotLooked, Seen::Present);
         self.known.forget(&key);
@@ -104,6 +109,11 @@ impl LogGroups {
                 let request = json!({"logGroupName": name});
                 let send = |exchange| logs.delete_retention_policy().customize().interceptor(exchange).send();
                 caller.json(KEEP, &request, send).await
+            }
+            Change::Untag { arn, keys, name: _ } => {
+                let request = json!({"resourceArn": arn, "tagKeys": keys});
+                let send = |exchange| logs.untag_resource().customize().interceptor(exchange).send();
+                caller.json(UNTAG, &request, send).await
             }
             Change::Delete { name } => {
                 let request = json!({"logGroupName": name});

@@ -1,15 +1,17 @@
-//! Tasks that stopped: read only to explain why a rollout does not get on.
+//! Tasks that stopped, or should have: read only to explain why a rollout or a deletion does not get on.
 
 use fargateer_api::Reason;
-use fargateer_plan::diagnosis::StoppedTask;
+use fargateer_plan::diagnosis::{StoppedTask, Stopping};
 use fargateer_plan::failure::{Class, Failure};
 use fargateer_plan::observed::Look;
 use fargateer_plan::seen::Seen;
+use fargateer_plan::task_definition::Live;
 use serde_json::{Value, json};
 
 use crate::caller::{Caller, Operation, items, text};
 use crate::error;
 use crate::quota::Group;
+use crate::task_definition::Revisions;
 
 /// What this file calls.
 pub(crate) const PERMISSIONS: &[&str] = &["ecs:DescribeTasks", "ecs:ListTasks", "logs:GetLogEvents"];
@@ -20,6 +22,10 @@ const LOG: Operation = Operation::new("logs.GetLogEvents", Group::LogEvents);
 
 /// How many stopped tasks are read.
 const TASKS: u32 = 10;
+/// How many tasks that should have stopped are read.
+const STOPPING: u32 = 100;
+/// Seconds a container has between SIGTERM and SIGKILL where nothing is said (ECS API reference).
+const USUAL: u64 = 30;
 /// How many log lines of the newest one are read.
 const LINES: u32 = 20;
 
@@ -53,6 +59,39 @@ pub(crate) async fn of_nobody(caller: &Caller<'_>, cluster: &str, service: &str)
             Seen::Unknown(error::of(LIST.name, Class::NotYetVisible, Reason::NotYetVisible, told))
         }
     }
+}
+
+/// The tasks of a service that is being deleted which have not stopped yet, and how long their containers may take.
+pub(crate) async fn stopping(
+    caller: &Caller<'_>,
+    (cluster, service): (&str, &str),
+    revisions: &Revisions,
+) -> Seen<Stopping> {
+    let documents = match described(caller, (cluster, service), "STOPPED", STOPPING).await {
+        Ok(documents) => documents,
+        Err(failure) => return Seen::Unknown(failure),
+    };
+    let left: Vec<&Value> = documents.iter().filter(|task| text(task, "lastStatus") != "STOPPED").collect();
+    let told = |task: &&&Value| task.get("stoppingAt").and_then(Value::as_f64).unwrap_or(f64::MAX);
+    let oldest = left.iter().min_by(|one, other| told(one).total_cmp(&told(other)));
+    let since = oldest.and_then(|task| task.get("stoppingAt")?.as_f64());
+    let timeout = match oldest {
+        // It only explains: where it cannot be read, the usual time is told.
+        Some(task) => {
+            revisions.observe(caller, text(task, "taskDefinitionArn")).await.present().map_or(USUAL, stop_timeout)
+        }
+        None => USUAL,
+    };
+    Seen::Present(Stopping { count: left.len(), since, timeout })
+}
+
+/// The longest time any container of a revision has between SIGTERM and SIGKILL.
+fn stop_timeout(live: &Live) -> u64 {
+    let containers = items(&live.document, "containerDefinitions").iter();
+    containers
+        .map(|container| container.get("stopTimeout").and_then(Value::as_u64).unwrap_or(USUAL))
+        .max()
+        .unwrap_or(USUAL)
 }
 
 /// Up to `most` tasks of a service that are meant to be `status`, the last to stop first.

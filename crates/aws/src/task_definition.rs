@@ -112,6 +112,10 @@ impl Revisions {
                 self.known.forget(&(caller.place.clone(), arn.clone()));
                 tags::set(caller, arn, tags).await.map(|()| Done::Nothing)
             }
+            Change::Untag { arn, keys } => {
+                self.known.forget(&(caller.place.clone(), arn.clone()));
+                tags::remove(caller, arn, keys).await.map(|()| Done::Nothing)
+            }
             Change::Deregister(arn) => {
                 self.known.forget(&(caller.place.clone(), arn.clone()));
                 self.vouched.forget(&(caller.place.clone(), arn.clone()));

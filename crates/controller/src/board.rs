@@ -111,6 +111,13 @@ impl Board {
         }
     }
 
+    /// The wish to hand `key` back counts no more; told with its next status.
+    pub fn withdraw_release(&self, key: &Key) {
+        if let Some(status) = self.write().get_mut(key) {
+            status.inventory.release = None;
+        }
+    }
+
     /// What happened lately.
     pub fn events(&self) -> &Events {
         &self.events

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::{Backoff, jitter};
+use crate::fleet::Objection;
 use crate::lease::LOOK;
 use crate::metrics::Metrics;
 use crate::next::{Next, POLL};
@@ -133,6 +134,37 @@ impl Controller {
         for key in self.reconciler.fleet.confirm_prune() {
             self.queue.wake(&key, Wake::Input);
         }
+    }
+
+    /// A person wants `key` gone now: deleted, or - `Retain` - handed back. What they want is kept before it is answered: a
+    /// process that ends now must not delete afterwards what was to go on running.
+    pub async fn leave(&self, key: &Key, leave: Leave) -> Result<(), String> {
+        if !self.reconciler.lease.holds(key) {
+            return Err(format!("another replica works on {key}, or the lease is lost at the moment; ask the others"));
+        }
+        let fleet = &self.reconciler.fleet;
+        let stands = fleet.objection(key).filter(|objection| !leave.expects(objection));
+        if let Some(objection) = stands {
+            return Err(objection.words(key));
+        }
+        if leave != Leave::Delete {
+            self.release(key).await?;
+        }
+        fleet.name(key);
+        self.queue.wake(key, Wake::Input);
+        Ok(())
+    }
+
+    /// Keeps that `key` is to be handed back.
+    async fn release(&self, key: &Key) -> Result<(), String> {
+        let (board, now) = (&self.reconciler.board, self.reconciler.clock.now().to_string());
+        let mut status = board.status(key);
+        if status.inventory.leaving_since.is_some() {
+            return Err(format!("the deletion of {key} is under way; it cannot be handed back any more"));
+        }
+        status.inventory.release = Some(now.clone());
+        self.reconciler.fleet.release(key, &now);
+        board.keep(key, &status).await.map_err(|error| format!("the wish cannot be kept: {error}"))
     }
 
     /// Shows the lease in the metrics.
@@ -306,6 +338,24 @@ fn patience(waited: Duration) -> Duration {
     let pause = if has(Bug::PollsForEver) { Duration::ZERO } else { (waited / 8).min(Duration::from_mins(5)) };
     // Below the shortest poll, alignment alone decides.
     pause.saturating_sub(POLL)
+}
+
+/// How a person wants an agent to go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leave {
+    /// Deleted, now.
+    Delete,
+    /// Handed back, now.
+    Retain,
+    /// Handed back as soon as its spec is gone from here, which whoever asks sees to.
+    RetainFrom(String),
+}
+
+impl Leave {
+    /// Whether `objection` is none to this.
+    fn expects(&self, objection: &Objection) -> bool {
+        matches!((self, objection), (Self::RetainFrom(place), Objection::Stands(there)) if place == there)
+    }
 }
 
 /// A person's wish to try a held revision again.

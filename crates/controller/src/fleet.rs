@@ -30,16 +30,35 @@ struct State {
     snapshots: BTreeMap<String, Snapshot>,
     specs: BTreeMap<Key, Spec>,
     missing: BTreeMap<Key, Gone>,
+    /// Agents a person wants handed back when their specs are gone, with when that was said.
+    released: BTreeMap<Key, String>,
     forced: BTreeSet<Key>,
     expected_sources: usize,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Gone {
-    reads: u32,
+    /// Whole reads that did not have it, by source: it may have stood in any of them.
+    reads: BTreeMap<String, u32>,
+    /// A commit took it out: no second read is needed.
+    removed: bool,
     since: Instant,
+    project: String,
     /// A person confirmed that this one goes, however many go with it.
     confirmed: bool,
+    /// A person named this very one: it goes without its grace.
+    named: bool,
+}
+
+/// Why a person's word that an agent is to go does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Objection {
+    /// Its spec still stands there.
+    Stands(String),
+    /// Its spec may still stand in what cannot be read, and why it cannot.
+    Unread(String),
+    /// Nobody knows it.
+    Unknown,
 }
 
 /// What a snapshot changed.
@@ -49,6 +68,21 @@ pub struct Changes {
     pub changed: Vec<Key>,
     /// Agents whose spec is missing, still or again.
     pub missing: Vec<Key>,
+}
+
+impl Objection {
+    /// The same in a sentence, with what would help.
+    pub fn words(&self, key: &Key) -> String {
+        match self {
+            Self::Stands(place) => {
+                format!("the spec of {key} still stands at {place}; remove it there first, and the deletion follows")
+            }
+            Self::Unread(why) => {
+                format!("the spec of {key} may stand in a source that cannot be read; nothing is deleted: {why}")
+            }
+            Self::Unknown => format!("no agent {key}"),
+        }
+    }
 }
 
 impl Fleet {
@@ -64,7 +98,8 @@ impl Fleet {
         let incumbents = known_before.iter().filter(|(_, has_service)| **has_service);
         let incumbents: BTreeSet<Key> = incumbents.map(|(key, _)| key.clone()).collect();
         let mut state = self.lock();
-        state.snapshots.insert(snapshot.source.clone(), snapshot);
+        let source = snapshot.source.clone();
+        state.snapshots.insert(source.clone(), snapshot);
         let specs = state.merged(&incumbents);
         let whole = state.is_whole();
         // Until every source was read whole, a spec that is not there may stand in one that was not read.
@@ -75,9 +110,15 @@ impl Fleet {
         let known = state.specs.keys().chain(specs.keys());
         let mut changed: BTreeSet<Key> =
             known.filter(|key| differ(state.specs.get(*key), specs.get(*key))).cloned().collect();
+        // Who is back is not to be handed back any more either.
+        let back: Vec<Key> = state.missing.keys().filter(|key| specs.contains_key(*key)).cloned().collect();
+        for key in back {
+            state.released.remove(&key);
+            self.board.withdraw_release(&key);
+        }
         state.specs = specs;
         if whole {
-            state.count_missing(known_before.keys());
+            state.count_missing(&source, known_before.keys().map(|key| (key, self.past_project(key))));
         }
         let missing: Vec<Key> = state.missing.keys().cloned().collect();
         changed.retain(|key| !state.missing.contains_key(key));
@@ -101,7 +142,10 @@ impl Fleet {
     pub fn still_wants(&self, pass: &Pass) -> bool {
         match (self.spec(&pass.key), &pass.desired) {
             (Spec::Present { agent, .. }, Desired::Present(wanted)) => agent == wanted.agent,
-            (Spec::Gone(now), Desired::Absent(then, _)) => now.held.is_none() == then.held.is_none(),
+            (Spec::Gone(now), Desired::Absent(then, _)) => {
+                let same = now.inventory.release.is_some() == then.inventory.release.is_some();
+                same && now.held.is_none() == then.held.is_none()
+            }
             (Spec::Broken { .. }, Desired::Unclear(..)) => true,
             (Spec::Present { .. } | Spec::Gone(_) | Spec::Broken { .. }, _) => false,
         }
@@ -109,15 +153,21 @@ impl Fleet {
 
     /// What the sources say about `key`.
     pub fn spec(&self, key: &Key) -> Spec {
-        let inventory = self.board.status(key).inventory;
+        let mut inventory = self.board.status(key).inventory;
         let state = self.lock();
         if let Some(spec) = state.specs.get(key) {
             return spec.clone();
         }
+        inventory.release = state.released.get(key).cloned().or(inventory.release);
         let retained =
             (Reason::Retained, "the spec is gone; deletionPolicy Retain leaves the resources running".to_owned());
-        let held = if inventory.retain { Some(retained) } else { state.hold(key) };
-        Spec::Gone(Departure { key: key.clone(), inventory, held })
+        let held = match (&inventory.release, inventory.retain) {
+            // It is deleted by nobody: neither grace nor numbers matter.
+            (Some(_), _) => (!state.is_whole() || !state.missing.contains_key(key)).then(|| state.unread()),
+            (None, true) => Some(retained),
+            (None, false) => state.hold(key),
+        };
+        Spec::Gone(Box::new(Departure { key: key.clone(), inventory, held }))
     }
 
     /// The good spec of `key`.
@@ -137,6 +187,11 @@ impl Fleet {
     /// The project an agent counts to.
     pub fn project(&self, key: &Key) -> String {
         self.agent(key).map_or_else(|| fargateer_api::default::PROJECT.to_owned(), |agent| agent.metadata.project)
+    }
+
+    /// The project an agent whose spec is gone counted to.
+    fn past_project(&self, key: &Key) -> String {
+        self.board.status(key).inventory.project.unwrap_or_else(|| fargateer_api::default::PROJECT.to_owned())
     }
 
     /// Whether every source was read at least once.
@@ -169,9 +224,38 @@ impl Fleet {
         state.missing.keys().cloned().collect()
     }
 
+    /// Why `key` cannot go although a person wants it to.
+    pub fn objection(&self, key: &Key) -> Option<Objection> {
+        let state = self.lock();
+        if !state.is_whole() {
+            let why = state.obstacle().unwrap_or_else(|| "not every source was read".to_owned());
+            return Some(Objection::Unread(why));
+        }
+        match state.specs.get(key) {
+            Some(Spec::Present { source, .. } | Spec::Broken { source, .. }) => {
+                Some(Objection::Stands(source.location.clone()))
+            }
+            Some(Spec::Gone(_)) | None => (!state.missing.contains_key(key)).then_some(Objection::Unknown),
+        }
+    }
+
+    /// A person wants this very agent gone: then neither grace nor numbers hold it, as soon as its spec is gone.
+    pub fn name(&self, key: &Key) {
+        if let Some(gone) = self.lock().missing.get_mut(key) {
+            (gone.confirmed, gone.named) = (true, true);
+        }
+    }
+
+    /// A person said at `now` that `key` is to be handed back, not deleted, when its spec is gone.
+    pub fn release(&self, key: &Key, now: &str) {
+        self.lock().released.insert(key.clone(), now.to_owned());
+    }
+
     /// An agent that is gone is not missing any more.
     pub fn forget(&self, key: &Key) {
-        self.lock().missing.remove(key);
+        let mut state = self.lock();
+        state.missing.remove(key);
+        state.released.remove(key);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -253,36 +337,65 @@ impl State {
         }
     }
 
-    /// Counts one more whole read for every agent that has a status but no spec.
-    fn count_missing<'a>(&mut self, known: impl Iterator<Item = &'a Key>) {
-        let (specs, missing) = (&self.specs, &mut self.missing);
+    /// Counts one more whole read of `source` for every agent that has a status but no spec.
+    fn count_missing<'a>(&mut self, source: &str, known: impl Iterator<Item = (&'a Key, String)>) {
+        let (specs, missing, snapshots) = (&self.specs, &mut self.missing, &self.snapshots);
         missing.retain(|key, _| !specs.contains_key(key));
-        for key in known.filter(|key| !specs.contains_key(*key)) {
-            let gone = missing.entry(key.clone()).or_insert(Gone { reads: 0, since: Instant::now(), confirmed: false });
-            gone.reads += 1;
-            if self.snapshots.values().any(|snapshot| snapshot.removed.contains(key)) {
-                gone.reads = gone.reads.max(self.policy.reads);
+        for (key, project) in known.filter(|(key, _)| !specs.contains_key(*key)) {
+            let all = || snapshots.keys().map(|source| (source.clone(), 1)).collect();
+            match missing.get_mut(key) {
+                Some(gone) => *gone.reads.entry(source.to_owned()).or_default() += 1,
+                None => drop(missing.insert(key.clone(), Gone::since_now(all(), project))),
             }
+            let removed = snapshots.values().any(|snapshot| snapshot.removed.contains(key));
+            missing.get_mut(key).into_iter().for_each(|gone| gone.removed |= removed);
         }
     }
 
+    /// What holds an agent whose spec may be there all the same.
+    fn unread(&self) -> (Reason, String) {
+        let why = self.obstacle().map(|fault| format!(": {fault}")).unwrap_or_default();
+        (Reason::PruneGrace, format!("the sources were not read whole; nothing is deleted{why}"))
+    }
+
     fn hold(&self, key: &Key) -> Option<(Reason, String)> {
-        let unread = || {
-            let why = self.obstacle().map(|fault| format!(": {fault}")).unwrap_or_default();
-            Some((Reason::PruneGrace, format!("the sources were not read whole; nothing is deleted{why}")))
-        };
         // It was gone, read after read - and may be back since in what can't be read now.
         if !self.is_whole() && !has(Bug::DeletesUnread) {
-            return unread();
+            return Some(self.unread());
+        }
+        if self.missing.get(key).is_some_and(|gone| gone.named) {
+            return None;
         }
         let confirmed = self.missing.get(key).is_some_and(|gone| gone.confirmed);
         let policy = Policy { confirmed: confirmed || self.policy.confirmed, ..self.policy.clone() };
-        let age = |gone: &Gone| Missing { reads: gone.reads, since: gone.since.elapsed() };
         // Those a person confirmed do not count against those that vanish later.
         let counted = self.missing.iter().filter(|(_, gone)| gone.confirmed == confirmed);
-        let missing: BTreeMap<Key, Missing> = counted.map(|(key, gone)| (key.clone(), age(gone))).collect();
-        let known = self.specs.len() + missing.len();
-        prune::decide(&missing, known, &policy).remove(key).unwrap_or_else(unread)
+        let missing: BTreeMap<Key, Missing> =
+            counted.map(|(key, gone)| (key.clone(), gone.missing(policy.reads))).collect();
+        let projects = self.specs.values().map(project_of).chain(missing.values().map(|gone| gone.project.as_str()));
+        let mut known: BTreeMap<String, usize> = BTreeMap::new();
+        projects.for_each(|project| *known.entry(project.to_owned()).or_default() += 1);
+        prune::decide(&missing, &known, &policy).remove(key).unwrap_or_else(|| Some(self.unread()))
+    }
+}
+
+impl Gone {
+    fn since_now(reads: BTreeMap<String, u32>, project: String) -> Self {
+        Self { reads, removed: false, since: Instant::now(), project, confirmed: false, named: false }
+    }
+
+    /// The same for those who decide: what a commit removed is as good as `enough` reads.
+    fn missing(&self, enough: u32) -> Missing {
+        let reads = if self.removed { enough } else { self.reads.values().copied().min().unwrap_or_default() };
+        Missing { project: self.project.clone(), reads, since: self.since.elapsed() }
+    }
+}
+
+/// The project a spec counts to; one that never was understood counts to the default one.
+fn project_of(spec: &Spec) -> &str {
+    match spec {
+        Spec::Present { agent, .. } => &agent.metadata.project,
+        Spec::Broken { .. } | Spec::Gone(_) => fargateer_api::default::PROJECT,
     }
 }
 

@@ -47,7 +47,7 @@ impl Next {
             | Reason::Suspended => Self::Resync,
             Reason::Applying | Reason::RollingOut | Reason::WaitingForHealthy => Self::Wait(POLL),
             Reason::TasksFailing if has(Bug::PollsForEver) => Self::Wait(POLL),
-            Reason::TasksFailing => Self::Wait(PULSE),
+            Reason::TasksFailing | Reason::DeletionBlocked => Self::Wait(PULSE),
             Reason::WaitingForDependency | Reason::PruneGrace | Reason::PruneBlocked => Self::Wait(PAUSE),
             Reason::WaitingForQuota | Reason::Throttled => Self::Retry(Class::Throttled),
             Reason::WaitingForConflict | Reason::Deleting => Self::Retry(Class::Conflict),

@@ -147,6 +147,38 @@ async fn an_agent_known_by_its_status_alone_says_which_fault_keeps_it() {
     assert!(message.ends_with("nothing is deleted: git: branch main is gone"), "{message}");
 }
 
+/// Reading one source twice proves nothing about another one.
+#[tokio::test]
+async fn an_absence_must_be_read_in_every_source_twice() {
+    let board = Board::load(Arc::new(Ran), Arc::new(Epoch)).await.unwrap();
+    let policy = Policy { grace: Duration::ZERO, reads: 2, ..Policy::default() };
+    let fleet = Fleet::new(Arc::new(board), "test", policy, 2);
+    let other = || Snapshot { source: "others".to_owned(), ..read([]) };
+    fleet.update(other());
+    fleet.update(read([good("one"), good("two"), good("three")]));
+    fleet.update(read([good("one"), good("two")]));
+    fleet.update(other());
+    fleet.update(other());
+    assert_eq!(held(&fleet, "three"), Some(Reason::PruneGrace));
+    fleet.update(read([good("one"), good("two")]));
+    assert_eq!(held(&fleet, "three"), None);
+}
+
+/// A file that is renamed, or a row that becomes a file, is another place of the same spec.
+#[tokio::test]
+async fn a_spec_that_moves_from_one_source_to_another_is_not_missing() {
+    let board = Board::load(Arc::new(Ran), Arc::new(Epoch)).await.unwrap();
+    let policy = Policy { grace: Duration::ZERO, reads: 1, ..Policy::default() };
+    let fleet = Fleet::new(Arc::new(board), "test", policy, 2);
+    let other = |documents: Vec<(Key, Vec<Document>)>| Snapshot { source: "others".to_owned(), ..read(documents) };
+    fleet.update(other(vec![]));
+    fleet.update(read([good("one"), good("two"), good("three")]));
+    fleet.update(other(vec![good("three")]));
+    let changes = fleet.update(Snapshot { removed: [Key::new("three")].into(), ..read([good("one"), good("two")]) });
+    assert!(changes.missing.is_empty());
+    assert!(matches!(fleet.spec(&Key::new("three")), Spec::Present { .. }));
+}
+
 #[tokio::test]
 async fn what_a_commit_removed_needs_no_second_read_and_what_is_merely_missing_does() {
     let board = Board::load(Arc::new(Ran), Arc::new(Epoch)).await.unwrap();

@@ -88,9 +88,16 @@ pub(crate) enum Command {
     Diff(PlanArgs),
     /// Bring AWS to the given specs now, and wait
     Apply(ApplyArgs),
+    /// Write the spec of a live service that somebody else made, proven by an empty plan
+    Import(ImportArgs),
+    /// Put the ownership tags on live services that specs describe, and nothing else
+    Adopt(AdoptArgs),
     /// List agents of a running daemon, or the rows of a table of specs
     Get(GetArgs),
-    /// Delete rows of a table of specs; the daemon that runs on it deletes their agents
+    /// Let agents go whose specs are gone, at once: delete them, or hand them back as they run
+    ///
+    /// Asks a running daemon. An agent whose spec still stands is refused: remove the spec first. With --from the rows of that
+    /// table are deleted, and the daemon that runs on it deletes their agents when its rules allow.
     Delete(DeleteArgs),
     /// Show everything about one agent of a running daemon
     Describe(NameArgs),
@@ -320,6 +327,38 @@ pub(crate) struct ApplyArgs {
     pub(crate) cloud: CloudArgs,
 }
 
+/// Options of `import`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ImportArgs {
+    /// The service: CLUSTER/SERVICE, or its ARN.
+    #[arg(value_name = "CLUSTER/SERVICE")]
+    pub(crate) service: String,
+    /// Write the spec into this file, which must not be there yet, in place of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Region of the service. Default: that of its ARN, else of the environment (AWS_REGION), else us-east-1.
+    #[arg(long)]
+    pub(crate) region: Option<String>,
+    #[command(flatten)]
+    pub(crate) cloud: CloudArgs,
+}
+
+/// Options of `adopt`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AdoptArgs {
+    /// Folders or files of YAML whose services are there; with --from the names of rows.
+    #[arg(required = true, value_name = "PATH|NAME")]
+    pub(crate) specs: Vec<String>,
+    /// The table the specs stand in.
+    #[arg(long, value_name = "dynamodb://TABLE")]
+    pub(crate) from: Option<String>,
+    /// Do not ask.
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) cloud: CloudArgs,
+}
+
 /// Which daemon to talk to.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ServerArgs {
@@ -358,12 +397,17 @@ pub(crate) struct DeleteArgs {
     /// The agents.
     #[arg(required = true, value_name = "NAME")]
     pub(crate) names: Vec<String>,
-    /// The table their specs stand in.
+    /// Delete their rows in this table.
     #[arg(long, value_name = "dynamodb://TABLE")]
-    pub(crate) from: String,
+    pub(crate) from: Option<String>,
+    /// Leave everything running and take our tags off it, so that it is nobody's or somebody else's.
+    #[arg(long)]
+    pub(crate) retain: bool,
     /// Do not ask.
     #[arg(short, long)]
     pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
 }
 
 /// Options of commands on one agent.

@@ -29,6 +29,7 @@ impl Action {
             Self::LogGroup(log_group::Change::Create { .. }) => "logs.CreateLogGroup",
             Self::LogGroup(log_group::Change::Retention { days: Some(_), .. }) => "logs.PutRetentionPolicy",
             Self::LogGroup(log_group::Change::Retention { days: None, .. }) => "logs.DeleteRetentionPolicy",
+            Self::LogGroup(log_group::Change::Untag { .. }) => "logs.UntagResource",
             Self::LogGroup(log_group::Change::Delete { .. }) => "logs.DeleteLogGroup",
             Self::TaskDefinition(task_definition::Change::Register(_)) => "ecs.RegisterTaskDefinition",
             Self::TaskDefinition(task_definition::Change::Deregister(_)) => "ecs.DeregisterTaskDefinition",
@@ -37,7 +38,8 @@ impl Action {
             Self::Service(service::Change::Tag { .. }) | Self::TaskDefinition(task_definition::Change::Tag { .. }) => {
                 "ecs.TagResource"
             }
-            Self::Service(service::Change::Untag { .. }) => "ecs.UntagResource",
+            Self::Service(service::Change::Untag { .. })
+            | Self::TaskDefinition(task_definition::Change::Untag { .. }) => "ecs.UntagResource",
             Self::Service(service::Change::Delete { .. }) => "ecs.DeleteService",
             Self::Scaling(scaling::Change::Register(_)) => "application-autoscaling.RegisterScalableTarget",
             Self::Scaling(scaling::Change::PutPolicy(_)) => "application-autoscaling.PutScalingPolicy",
@@ -53,6 +55,7 @@ impl Action {
         match self {
             Self::LogGroup(change) => match change {
                 log_group::Change::Create { name, .. } | log_group::Change::Delete { name } => name.clone(),
+                log_group::Change::Untag { name, keys, arn: _ } => format!("{name} ({})", keys.join(", ")),
                 log_group::Change::Retention { name, days } => {
                     days.map_or(name.clone(), |days| format!("{name} {days} days"))
                 }
@@ -68,7 +71,10 @@ impl Action {
             Self::Service(service::Change::Tag { arn, tags }) => {
                 format!("{} ({})", short(arn), tags.keys().cloned().collect::<Vec<_>>().join(", "))
             }
-            Self::Service(service::Change::Untag { arn, keys }) => format!("{} ({})", short(arn), keys.join(", ")),
+            Self::Service(service::Change::Untag { arn, keys })
+            | Self::TaskDefinition(task_definition::Change::Untag { arn, keys }) => {
+                format!("{} ({})", short(arn), keys.join(", "))
+            }
             Self::Service(service::Change::Delete { service, .. }) => service.clone(),
             Self::Scaling(scaling::Change::Register(request)) => {
                 format!("{} {}..{}", text(request, "ResourceId"), request["MinCapacity"], request["MaxCapacity"])

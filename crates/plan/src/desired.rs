@@ -33,7 +33,7 @@ pub enum Spec {
         source: SourceStatus,
     },
     /// The spec was removed.
-    Gone(Departure),
+    Gone(Box<Departure>),
 }
 
 /// An agent whose spec is gone.
@@ -109,7 +109,7 @@ impl Desired {
                 Self::Present(Box::new(Wanted::new(agent, faults, circumstances)))
             }
             Spec::Broken { reason, faults, source: _ } => Self::Unclear(reason, faults),
-            Spec::Gone(departure) => Self::Absent(Box::new(departure), circumstances),
+            Spec::Gone(departure) => Self::Absent(departure, circumstances),
         }
     }
 
@@ -131,7 +131,8 @@ impl Wanted {
     /// What `agent` implies.
     pub fn new(agent: Arc<Prepared>, faults: Vec<String>, circumstances: Circumstances) -> Self {
         let generation = agent.generation().clone();
-        let image = Reference::parse(agent.spec.image.uri.as_deref().unwrap_or_default());
+        let mut image = Reference::parse(agent.spec.image.uri.as_deref().unwrap_or_default());
+        image.ecr = image.ecr.filter(|_| agent.spec.image.pin);
         let log_group = log_group::from_spec(&agent);
         let tags = tags::owned(&circumstances.owner, &agent.metadata.name, &agent.spec.tags);
         Self { agent, generation, circumstances, image, log_group, tags, faults }
@@ -155,6 +156,8 @@ impl Wanted {
         let once = [
             ("capacity", crate::service::sets_capacity(&self.agent)),
             ("schedule", spec.autoscaling.enabled && !spec.autoscaling.scheduled.is_empty()),
+            // Scaling under names of others is known to be ours by this alone.
+            (tags::SCALING, spec.autoscaling.enabled && !spec.autoscaling.names.is_empty()),
         ];
         let mut sets: Vec<String> =
             once.into_iter().filter(|(_, holds)| *holds).map(|(word, _)| word.to_owned()).collect();
@@ -197,6 +200,7 @@ impl Wanted {
         let agent = &self.agent;
         let place = self.place();
         Inventory {
+            project: Some(agent.metadata.project.clone()).filter(|name| name != fargateer_api::default::PROJECT),
             region: place.region,
             role_arn: place.role,
             external_id: place.external_id,
@@ -207,6 +211,8 @@ impl Wanted {
             scaling: agent.spec.autoscaling.enabled,
             retain: agent.spec.deletion_policy == fargateer_api::spec::DeletionPolicy::Retain,
             retain_data: agent.spec.retain_data,
+            release: None,
+            leaving_since: None,
             arns: std::collections::BTreeMap::new(),
         }
     }
@@ -265,6 +271,7 @@ mod tests {
             "deletionPolicy": "Retain", "retainData": false, "autoscaling": {"enabled": true}}));
         let inventory = wanted.inventory();
         let expected = Inventory {
+            project: None,
             region: "eu-west-1".to_owned(),
             role_arn: Some("arn:role".to_owned()),
             external_id: Some("id".to_owned()),
@@ -275,11 +282,13 @@ mod tests {
             scaling: true,
             retain: true,
             retain_data: false,
+            release: None,
+            leaving_since: None,
             arns: std::collections::BTreeMap::new(),
         };
         assert_eq!(inventory, expected);
         let departure = Departure { key: Key::new("bot"), inventory, held: None };
-        let place = Desired::of(Spec::Gone(departure), Circumstances::default()).place();
+        let place = Desired::of(Spec::Gone(Box::new(departure)), Circumstances::default()).place();
         assert_eq!(place, wanted.place());
         assert_eq!(place.role.as_deref(), Some("arn:role"));
     }

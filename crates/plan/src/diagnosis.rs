@@ -23,6 +23,17 @@ pub struct StoppedTask {
     pub log: Vec<String>,
 }
 
+/// The tasks of a service that is being deleted which have not stopped yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Stopping {
+    /// How many.
+    pub count: usize,
+    /// When the first of them was told to stop: seconds since 1970.
+    pub since: Option<f64>,
+    /// Seconds its containers have between SIGTERM and SIGKILL, at most.
+    pub timeout: u64,
+}
+
 /// Stops that are ordinary life, not failures.
 const ORDINARY: &[&str] =
     &["Scaling activity initiated by", "ECS is performing maintenance", "Your Spot Task was interrupted"];

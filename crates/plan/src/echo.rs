@@ -65,6 +65,11 @@ pub fn log_group(seen: &mut Seen<log_group::Live>, change: &log_group::Change) {
                 live.retention = *days;
             }
         }
+        log_group::Change::Untag { keys, name: _, arn: _ } => {
+            if let Some(tags) = seen.present_mut().and_then(|live| live.tags.present_mut()) {
+                tags.retain(|key, _| !keys.contains(key));
+            }
+        }
         log_group::Change::Delete { .. } => *seen = Seen::Absent,
     }
 }
@@ -88,6 +93,10 @@ fn revisions(observed: &mut Observed, change: &task_definition::Change, done: Do
         task_definition::Change::Tag { arn, tags } => {
             let tagged = revisions.iter_mut().chain(observed.revision.present_mut()).filter(|live| live.arn == *arn);
             tagged.for_each(|live| live.tags.extend(tags.clone()));
+        }
+        task_definition::Change::Untag { arn, keys } => {
+            let tagged = revisions.iter_mut().filter(|live| live.arn == *arn);
+            tagged.for_each(|live| live.tags.retain(|key, _| !keys.contains(key)));
         }
         task_definition::Change::Deregister(arn) => revisions.retain(|live| live.arn != *arn),
     }

@@ -3,6 +3,7 @@
 use fargateer_api::Reason;
 use fargateer_api::seeded::{Bug, has};
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::desired::Wanted;
 use crate::failure::Failure;
@@ -57,16 +58,7 @@ pub fn dependency(wanted: &Wanted) -> Option<Gate> {
 /// Whether the live service is somebody else's.
 pub fn not_ours(live: &service::Live, owner: &str, agent: &str) -> Option<Gate> {
     let name = live.text("serviceName");
-    let controller = live.document.get("deploymentController").and_then(|controller| controller.get("type"));
-    let controller = controller.and_then(serde_json::Value::as_str).unwrap_or("ECS");
-    let manager = live.text("resourceManagementType");
-    if !manager.is_empty() && manager != "CUSTOMER" {
-        let message =
-            format!("service {name} is managed by {manager} (ECS Express Mode); it is never taken over silently");
-        return Some(Gate::NotOurs(Reason::ManagedElsewhere, message));
-    }
-    if controller != "ECS" {
-        let message = format!("service {name} is deployed by the {controller} deployment controller, not by ECS");
+    if let Some(message) = managed_elsewhere(live) {
         return Some(Gate::NotOurs(Reason::ManagedElsewhere, message));
     }
     let tags = live.tags();
@@ -80,6 +72,24 @@ pub fn not_ours(live: &service::Live, owner: &str, agent: &str) -> Option<Gate> 
         Ownership::Agent(other) => format!("service {name} belongs to agent {other}"),
     };
     Some(Gate::NotOurs(Reason::NotOurs, message))
+}
+
+/// Why the live service is AWS's or another tool's to manage, whatever tags of ours it carries.
+pub fn managed_elsewhere(live: &service::Live) -> Option<String> {
+    let name = live.text("serviceName");
+    let controller = live.document.get("deploymentController").and_then(|controller| controller.get("type"));
+    let controller = controller.and_then(Value::as_str).unwrap_or("ECS");
+    let manager = live.text("resourceManagementType");
+    if !manager.is_empty() && manager != "CUSTOMER" {
+        return Some(format!(
+            "service {name} is managed by {manager} (ECS Express Mode); it is never taken over silently"
+        ));
+    }
+    if controller != "ECS" {
+        return Some(format!("service {name} is deployed by the {controller} deployment controller, not by ECS"));
+    }
+    let stack = live.raw_tag("aws:cloudformation:stack-name")?;
+    Some(format!("service {name} belongs to the CloudFormation stack {stack}"))
 }
 
 /// Whether the live service is on its way out, so that its name cannot be used yet.
@@ -118,6 +128,9 @@ mod tests {
 
     #[test]
     fn other_tools_services_are_refused_whatever_tags_they_carry() {
+        let stack = json!([{"key": "fargateer:owner", "value": "prod"}, {"key": "fargateer:agent", "value": "bot"},
+            {"key": "aws:cloudformation:stack-name", "value": "web"}]);
+        assert_eq!(refused(&json!({"tags": stack})), Some(Reason::ManagedElsewhere));
         assert_eq!(refused(&json!({"resourceManagementType": "ECS"})), Some(Reason::ManagedElsewhere));
         for controller in ["CODE_DEPLOY", "EXTERNAL"] {
             let said = json!({"deploymentController": {"type": controller}});

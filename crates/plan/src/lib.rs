@@ -4,6 +4,7 @@
 //! `Status`). Documents of the ECS API stay JSON, so that a field nobody here has heard of is still compared and shown.
 
 pub mod action;
+pub mod adopt;
 pub mod conceal;
 pub mod cost;
 pub mod desired;
@@ -13,12 +14,15 @@ pub mod echo;
 pub mod failure;
 pub mod guard;
 pub mod image;
+pub mod import;
+pub mod inventory;
 pub mod log_group;
 pub mod look;
 mod memo;
 mod merge;
 pub mod normal;
 pub mod observed;
+pub mod overdue;
 pub mod pass;
 pub mod prepared;
 pub mod prune;

@@ -53,6 +53,15 @@ pub enum Change {
         /// Days; none for ever.
         days: Option<u32>,
     },
+    /// UntagResource.
+    Untag {
+        /// Name.
+        name: String,
+        /// ARN.
+        arn: String,
+        /// Keys to remove.
+        keys: Vec<String>,
+    },
     /// DeleteLogGroup.
     Delete {
         /// Name.

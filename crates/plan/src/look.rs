@@ -49,6 +49,27 @@ pub fn needed_to_leave(departure: &Departure, observed: &Observed) -> Vec<Look> 
     looks
 }
 
+/// The reads that are still missing to hand back what `departure` lists.
+pub fn needed_to_release(departure: &Departure, observed: &Observed) -> Vec<Look> {
+    let inventory = &departure.inventory;
+    let (cluster, service) = (inventory.cluster.clone(), inventory.service.clone());
+    if observed.service.is_unlooked() {
+        return vec![Look::Service { cluster, service }];
+    }
+    if observed.service.is_absent() && observed.gone.is_unlooked() {
+        return vec![Look::Gone { cluster, service }];
+    }
+    let family = observed.revisions.is_unlooked().then(|| Look::Revisions(inventory.task_family.clone()));
+    let group = inventory.log_group.as_ref().and_then(|name| tagged_log_group(name, observed));
+    family.into_iter().chain(group).collect()
+}
+
+/// The read that says why a service that is being deleted drains for so long.
+pub fn stopping(departure: &Departure, observed: &Observed) -> Option<Look> {
+    let (cluster, service) = (departure.inventory.cluster.clone(), departure.inventory.service.clone());
+    observed.stopping.is_unlooked().then_some(Look::Stopping { cluster, service })
+}
+
 /// The reads that explain why a rollout does not get on. They never stand in the way of a decision.
 pub fn explaining(wanted: &Wanted, observed: &Observed, revision: Option<&str>, held: bool) -> Vec<Look> {
     let Some(live) = observed.active_service() else {
@@ -182,8 +203,13 @@ fn log_group_tags(wanted: &Wanted, observed: &Observed) -> Option<Look> {
 fn leaving_log_group(departure: &Departure, observed: &Observed) -> Option<Look> {
     let name =
         departure.inventory.log_group.as_ref().filter(|_| !departure.inventory.retain_data || has(Bug::DeletesData))?;
+    tagged_log_group(name, observed)
+}
+
+/// The log group `name` and then its tags.
+fn tagged_log_group(name: &str, observed: &Observed) -> Option<Look> {
     match &observed.log_group {
-        Seen::NotLooked => Some(Look::LogGroup(name.clone())),
+        Seen::NotLooked => Some(Look::LogGroup(name.to_owned())),
         Seen::Present(live) if live.tags == Seen::NotLooked => Some(Look::LogGroupTags(live.arn.clone())),
         Seen::Present(_) | Seen::Absent | Seen::Unknown(_) => None,
     }
@@ -254,6 +280,7 @@ mod tests {
             | Look::VouchedRevision { .. }
             | Look::Verdicts { .. }
             | Look::StoppedTasks { .. }
+            | Look::Stopping { .. }
             | Look::Probe { .. } => {
                 panic!("{look:?}")
             }

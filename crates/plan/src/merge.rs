@@ -25,6 +25,22 @@ pub(crate) fn settings(settings: &mut Map<String, Value>, patch: &Map<String, Va
     }
 }
 
+/// The patch that makes `to` of `from`; none where they are equal. A list is replaced whole.
+pub(crate) fn patch(from: &Value, to: &Value) -> Option<Value> {
+    if from == to {
+        return None;
+    }
+    let (Some(left), Some(right)) = (from.as_object(), to.as_object()) else {
+        return Some(to.clone());
+    };
+    let removed = left.keys().filter(|key| !right.contains_key(*key)).map(|key| (key.clone(), Value::Null));
+    let changed = right.iter().filter_map(|(key, to)| {
+        let patch = left.get(key).map_or_else(|| Some(to.clone()), |from| patch(from, to));
+        Some((key.clone(), patch?))
+    });
+    Some(removed.chain(changed).collect())
+}
+
 /// Sets the field at `pointer` to what `live` has there, or removes it where live has nothing: ignored drift.
 ///
 /// In a list a word of the pointer is a position or, as in the differences people are shown, the item's name.
@@ -111,6 +127,17 @@ mod tests {
         let patch = json!({"containerDefinitions": [{"name": "a", "user": null, "stopTimeout": 9}], "pidMode": null});
         let merged = task_definition(document, patch.as_object().unwrap());
         assert_eq!(merged, json!({"containerDefinitions": [{"name": "a", "stopTimeout": 9}, {"name": "b"}]}));
+    }
+
+    #[test]
+    fn a_patch_makes_one_document_of_another() {
+        let (from, to) = (json!({"a": {"b": 1, "c": [1]}, "d": 1}), json!({"a": {"b": 1, "c": [2]}, "e": {"f": 0}}));
+        assert_eq!(patch(&from, &from), None);
+        let found = patch(&from, &to).unwrap();
+        assert_eq!(found, json!({"a": {"c": [2]}, "d": null, "e": {"f": 0}}));
+        let mut settings = from.as_object().unwrap().clone();
+        super::settings(&mut settings, found.as_object().unwrap());
+        assert_eq!(Value::Object(settings), to);
     }
 
     #[test]

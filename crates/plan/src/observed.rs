@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::diagnosis::StoppedTask;
+use crate::diagnosis::{StoppedTask, Stopping};
 use crate::image::EcrTag;
 use crate::rollout::Verdict;
 use crate::seen::Seen;
@@ -64,6 +64,13 @@ pub enum Look {
         /// Log group and stream prefix.
         logs: Option<(String, String)>,
     },
+    /// Tasks of a service that is being deleted which have not stopped yet.
+    Stopping {
+        /// Cluster.
+        cluster: String,
+        /// Service.
+        service: String,
+    },
     /// Whether a service that DescribeServices calls MISSING is gone, by a second opinion.
     Gone {
         /// Cluster.
@@ -113,6 +120,8 @@ pub enum Finding {
     Verdicts(Seen<Vec<Verdict>>),
     /// For `Look::StoppedTasks`.
     StoppedTasks(Seen<Vec<StoppedTask>>),
+    /// For `Look::Stopping`.
+    Stopping(Seen<Stopping>),
     /// For `Look::TargetGroup`.
     TargetGroup(Seen<target_group::Live>),
     /// For `Look::Probe`.
@@ -142,6 +151,8 @@ pub struct Observed {
     pub verdicts: Seen<Vec<Verdict>>,
     /// Tasks that stopped lately.
     pub stopped: Seen<Vec<StoppedTask>>,
+    /// Tasks that should have stopped, and have not yet.
+    pub stopping: Seen<Stopping>,
     /// The target group.
     pub target_group: Seen<target_group::Live>,
     /// What the smoke checks found.
@@ -166,6 +177,7 @@ impl Observed {
             Finding::Revisions(seen) => self.revisions = seen,
             Finding::Verdicts(seen) => self.verdicts = seen,
             Finding::StoppedTasks(seen) => self.stopped = seen,
+            Finding::Stopping(seen) => self.stopping = seen,
             Finding::TargetGroup(seen) => self.target_group = seen,
             Finding::Probe(seen) => self.probe = seen,
         }
@@ -180,7 +192,7 @@ impl Observed {
     /// the target group does where the scaling counts its requests, which only the spec knows.
     pub fn gap(&self) -> Option<&crate::failure::Failure> {
         let Self { service, gone, image, log_group, scaling, revision, revisions, .. } = self;
-        let Self { registered: _, verdicts, stopped: _, target_group: _, probe: _, .. } = self;
+        let Self { registered: _, verdicts, stopped: _, stopping: _, target_group: _, probe: _, .. } = self;
         let group_tags = log_group.present().and_then(|group| group.tags.failure());
         service
             .failure()

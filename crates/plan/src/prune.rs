@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fargateer_api::seeded::{Bug, has};
+use fargateer_api::status::Inventory;
 use fargateer_api::{Key, Reason};
+use jiff::{SignedDuration, Timestamp};
 
 /// The rules of deletion, from the configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +18,7 @@ pub struct Policy {
     pub reads: u32,
     /// At least so many may go at once. Default 5.
     pub at_once: usize,
-    /// Or so many percent of the fleet, whichever is more. Default 10.
+    /// Or so many percent of the project, whichever is more. Default 10.
     pub percent: usize,
     /// A person confirmed: the number at once does not count.
     pub confirmed: bool,
@@ -28,9 +30,15 @@ impl Default for Policy {
     }
 }
 
+/// After so long a deletion says what blocks it. A service drains in a few minutes; the longest stop timeout of Fargate is
+/// two, the deregistration delay of a target group at most an hour and by default five minutes.
+pub const DEADLINE: Duration = Duration::from_mins(30);
+
 /// What is known of an agent whose spec is missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
+    /// Its project.
+    pub project: String,
     /// Distinct whole reads that did not have it.
     pub reads: u32,
     /// Time since the first of them.
@@ -40,18 +48,24 @@ pub struct Missing {
 /// What may happen to one missing agent; none means: delete it.
 pub type Hold = Option<(Reason, String)>;
 
-/// Decides over all `missing` agents of a fleet of `known` agents (missing ones included).
-pub fn decide(missing: &BTreeMap<Key, Missing>, known: usize, policy: &Policy) -> BTreeMap<Key, Hold> {
-    let limit = policy.at_once.max(known * policy.percent / 100);
+/// Decides over all `missing` agents of a fleet that has as many agents of each project as `known` says (missing ones
+/// included).
+pub fn decide(
+    missing: &BTreeMap<Key, Missing>,
+    known: &BTreeMap<String, usize>,
+    policy: &Policy,
+) -> BTreeMap<Key, Hold> {
     // An empty source proves nothing: a wrong checkout looks just like it.
-    let everything = missing.len() == known;
-    let too_many = !policy.confirmed && (missing.len() > limit || everything);
-    let too_many = too_many && !has(Bug::EmptySourceDeletes);
+    let everything = missing.len() == known.values().sum::<usize>();
     let hold = |missing_agent: &Missing| {
-        if too_many {
-            let count = missing.len();
+        let project = &missing_agent.project;
+        let known = known.get(project).copied().unwrap_or_default();
+        let count = missing.values().filter(|other| other.project == *project).count();
+        let limit = policy.at_once.max(known * policy.percent / 100);
+        let too_many = !policy.confirmed && (count > limit || everything);
+        if too_many && !has(Bug::EmptySourceDeletes) {
             let message = format!(
-                "{count} of {known} specs vanished at once, at most {limit} are deleted without confirmation (fargateer prune --confirm; for one run --confirm-prune)"
+                "{count} of {known} specs of project {project} vanished at once, at most {limit} are deleted without confirmation, and never all there are (fargateer prune --confirm; for one run --confirm-prune)"
             );
             return Some((Reason::PruneBlocked, message));
         }
@@ -67,13 +81,29 @@ pub fn decide(missing: &BTreeMap<Key, Missing>, known: usize, policy: &Policy) -
     missing.iter().map(|(key, agent)| (key.clone(), hold(agent))).collect()
 }
 
+/// Whether the deletion of what `inventory` lists has been under way for longer than the deadline.
+pub fn is_late(inventory: &Inventory, now: Timestamp) -> bool {
+    age(inventory, now).is_some_and(|age| age >= SignedDuration::try_from(DEADLINE).unwrap_or(SignedDuration::MAX))
+}
+
+/// For how long that deletion has been under way.
+pub fn age(inventory: &Inventory, now: Timestamp) -> Option<SignedDuration> {
+    let since: Timestamp = inventory.leaving_since.as_ref()?.parse().ok()?;
+    Some(now.duration_since(since))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn missing(count: usize, reads: u32, seconds: u64) -> BTreeMap<Key, Missing> {
-        let agent = Missing { reads, since: Duration::from_secs(seconds) };
-        (0..count).map(|number| (Key::new(format!("agent-{number}")), agent)).collect()
+        let agent = Missing { project: "a".to_owned(), reads, since: Duration::from_secs(seconds) };
+        (0..count).map(|number| (Key::new(format!("agent-{number}")), agent.clone())).collect()
+    }
+
+    /// Decides in a fleet with so many agents of the one project, and as many of another.
+    fn decide(missing: &BTreeMap<Key, Missing>, known: usize, policy: &Policy) -> BTreeMap<Key, Hold> {
+        super::decide(missing, &[("a".to_owned(), known), ("b".to_owned(), known)].into(), policy)
     }
 
     fn reasons(decisions: &BTreeMap<Key, Hold>) -> Vec<Option<Reason>> {
@@ -99,6 +129,24 @@ mod tests {
 
     #[test]
     fn a_fleet_that_vanished_altogether_is_never_deleted_by_itself() {
-        assert_eq!(reasons(&decide(&missing(3, 9, 9_000), 3, &Policy::default())), vec![Some(Reason::PruneBlocked); 3]);
+        let whole = |known: &[(&str, usize)]| {
+            let known = known.iter().map(|(project, count)| ((*project).to_owned(), *count)).collect();
+            reasons(&super::decide(&missing(3, 9, 9_000), &known, &Policy::default()))
+        };
+        assert_eq!(whole(&[("a", 3)]), vec![Some(Reason::PruneBlocked); 3]);
+        assert_eq!(whole(&[("a", 3), ("b", 1)]), vec![None; 3], "a project that ends is not a lost source");
+    }
+
+    #[test]
+    fn the_limit_is_that_of_the_project() {
+        let gone = |project: &'static str, count: usize| {
+            let agent = Missing { project: project.to_owned(), reads: 9, since: Duration::from_hours(1) };
+            (0..count).map(move |number| (Key::new(format!("{project}-{number}")), agent.clone()))
+        };
+        let both: BTreeMap<Key, Missing> = gone("a", 5).chain(gone("b", 6)).collect();
+        let known = [("a".to_owned(), 20), ("b".to_owned(), 20), ("c".to_owned(), 500)].into();
+        let decided = reasons(&super::decide(&both, &known, &Policy::default()));
+        assert_eq!(decided[..5], [None; 5], "five of project a, though eleven of the fleet");
+        assert_eq!(decided[5..], [Some(Reason::PruneBlocked); 6], "whatever the size of the fleet");
     }
 }

@@ -1,9 +1,11 @@
 //! Application Auto Scaling of the task count: scalable target, target tracking policies, scheduled changes.
 //!
-//! Scaling that somebody else set up on the service is left alone: our policies and actions are known by their names.
+//! Scaling that somebody else set up on the service is left alone: our policies and actions are known by their names, which
+//! begin with `fargateer-` or stand in the spec.
 
 use fargateer_api::AgentDeployment;
 use fargateer_api::seeded::{Bug, has};
+use fargateer_api::spec::{Autoscaling, ScheduledAction};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -13,7 +15,7 @@ use crate::tags::{self, Tags};
 use crate::target_group;
 
 /// Prefix of the names of our policies and scheduled actions.
-const PREFIX: &str = "fargateer-";
+pub(crate) const PREFIX: &str = "fargateer-";
 
 /// What Application Auto Scaling has for a service.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -60,6 +62,8 @@ pub struct Wanted {
     pub policies: Vec<(String, Value)>,
     /// PutScheduledAction requests without identity, by action name.
     pub scheduled: Vec<(String, Value)>,
+    /// Names the spec took over from another tool: what bears one of them is ours, too.
+    pub names: Vec<String>,
 }
 
 /// A write to Application Auto Scaling. Requests carry `ResourceId` and the rest of the identity.
@@ -89,10 +93,11 @@ pub fn resource_id(cluster: &str, service: &str) -> String {
 pub fn from_spec(agent: &AgentDeployment, target: Option<&target_group::Live>) -> Option<Wanted> {
     let scaling = &agent.spec.autoscaling;
     let label = target.and_then(target_group::Live::resource_label);
-    let policy = |name: &str, metric: &str, goal: Option<u32>, label: Option<String>| {
+    let policy = |word: &str, metric: &str, goal: Option<u32>, label: Option<String>| {
         let configuration = tracking(agent, metric, goal?, label);
+        let name = name(scaling, word);
         Some((
-            if has(Bug::DoublesPolicies) { format!("{PREFIX}{name}-{goal:?}") } else { format!("{PREFIX}{name}") },
+            if has(Bug::DoublesPolicies) { format!("{name}-{goal:?}") } else { name },
             json!({"PolicyType": "TargetTrackingScaling", "TargetTrackingScalingPolicyConfiguration": configuration}),
         ))
     };
@@ -108,13 +113,19 @@ pub fn from_spec(agent: &AgentDeployment, target: Option<&target_group::Live>) -
         max: scaling.max,
         suspended: false,
         policies: policies.into_iter().flatten().collect(),
-        scheduled: scaling.scheduled.iter().map(scheduled).collect(),
+        scheduled: scaling.scheduled.iter().map(|action| (name(scaling, &action.name), scheduled(action))).collect(),
+        names: scaling.names.values().cloned().collect(),
     })
+}
+
+/// What a policy or scheduled action is called in AWS.
+fn name(scaling: &Autoscaling, word: &str) -> String {
+    scaling.names.get(word).cloned().unwrap_or_else(|| format!("{PREFIX}{word}"))
 }
 
 /// The fields that differ, over target, policies and schedules.
 pub fn diff(live: &Live, wanted: &Wanted) -> Vec<Difference> {
-    let Wanted { resource: _, min, max, suspended, policies, scheduled } = wanted;
+    let Wanted { resource: _, min, max, suspended, policies, scheduled, names } = wanted;
     // A scheduled action rewrites the range: any value one of them sets is as good as the spec's own.
     let allowed = |key: &str, have: u32, want: u32| {
         have == want || scheduled.iter().any(|(_, action)| action["ScalableTargetAction"][key] == json!(have))
@@ -130,8 +141,8 @@ pub fn diff(live: &Live, wanted: &Wanted) -> Vec<Difference> {
         compare("/scaling/max".to_owned(), json!(live.max), json!(max));
     }
     compare("/scaling/suspended".to_owned(), json!(live.suspended), json!(suspended));
-    compare("/scaling/policies".to_owned(), ours(&live.policies, "PolicyName"), document(policies));
-    compare("/scaling/scheduled".to_owned(), ours(&live.scheduled, "ScheduledActionName"), document(scheduled));
+    compare("/scaling/policies".to_owned(), ours(&live.policies, "PolicyName", names), document(policies));
+    compare("/scaling/scheduled".to_owned(), ours(&live.scheduled, "ScheduledActionName", names), document(scheduled));
     differences
 }
 
@@ -147,7 +158,8 @@ pub fn changes(live: &Seen<Live>, wanted: &Wanted, tags: &Tags) -> Vec<Change> {
     }
     let empty = Live::default();
     let have = have.unwrap_or(&empty);
-    let (policies, actions) = (ours(&have.policies, "PolicyName"), ours(&have.scheduled, "ScheduledActionName"));
+    let policies = ours(&have.policies, "PolicyName", &wanted.names);
+    let actions = ours(&have.scheduled, "ScheduledActionName", &wanted.names);
     changes.extend(puts(&policies, &wanted.policies, "PolicyName", wanted).map(Change::PutPolicy));
     changes.extend(removals(&policies, &wanted.policies, "PolicyName", wanted).map(Change::DeletePolicy));
     changes.extend(puts(&actions, &wanted.scheduled, "ScheduledActionName", wanted).map(Change::PutScheduled));
@@ -181,9 +193,13 @@ pub fn keep_live(wanted: &mut Wanted, live: &Live, ignore: &[String]) {
             ("min", _) => wanted.min = live.min,
             ("max", _) => wanted.max = live.max,
             ("suspended", _) => wanted.suspended = live.suspended,
-            ("policies", name) => keep_named(&mut wanted.policies, &kept(&live.policies, "PolicyName"), name),
+            ("policies", name) => {
+                let live = kept(&live.policies, "PolicyName", &wanted.names);
+                keep_named(&mut wanted.policies, &live, name);
+            }
             ("scheduled", name) => {
-                keep_named(&mut wanted.scheduled, &kept(&live.scheduled, "ScheduledActionName"), name);
+                let live = kept(&live.scheduled, "ScheduledActionName", &wanted.names);
+                keep_named(&mut wanted.scheduled, &live, name);
             }
             (_, _) => {}
         }
@@ -216,7 +232,7 @@ fn tracking(agent: &AgentDeployment, metric: &str, goal: u32, label: Option<Stri
     configuration
 }
 
-fn scheduled(action: &fargateer_api::spec::ScheduledAction) -> (String, Value) {
+fn scheduled(action: &ScheduledAction) -> Value {
     let range = [("MinCapacity", action.min), ("MaxCapacity", action.max)];
     let range: Map<String, Value> =
         range.into_iter().filter_map(|(key, value)| Some((key.to_owned(), json!(value?)))).collect();
@@ -224,7 +240,7 @@ fn scheduled(action: &fargateer_api::spec::ScheduledAction) -> (String, Value) {
     if let (Some(fields), Some(zone)) = (request.as_object_mut(), &action.timezone) {
         fields.insert("Timezone".to_owned(), json!(zone));
     }
-    (format!("{PREFIX}{}", action.name), request)
+    request
 }
 
 fn identity(resource: &str) -> Value {
@@ -248,15 +264,16 @@ fn register(wanted: &Wanted, tags: Option<&Tags>) -> Value {
 }
 
 /// Our items by name, reduced to the fields we set: alarms, ARNs and times are AWS's own.
-fn ours(items: &[Value], name_key: &str) -> Value {
-    document(&kept(items, name_key))
+fn ours(items: &[Value], name_key: &str, names: &[String]) -> Value {
+    document(&kept(items, name_key, names))
 }
 
-fn kept(items: &[Value], name_key: &str) -> Vec<(String, Value)> {
+fn kept(items: &[Value], name_key: &str, names: &[String]) -> Vec<(String, Value)> {
     const KEPT: &[&str] =
         &["PolicyType", "TargetTrackingScalingPolicyConfiguration", "Schedule", "Timezone", "ScalableTargetAction"];
+    let is_ours = |name: &&str| name.starts_with(PREFIX) || names.iter().any(|ours| ours == name);
     let pairs = items.iter().filter_map(|item| {
-        let name = item.get(name_key)?.as_str().filter(|name| name.starts_with(PREFIX))?;
+        let name = item.get(name_key)?.as_str().filter(is_ours)?;
         let fields = item.as_object()?.iter().filter(|(key, value)| KEPT.contains(&key.as_str()) && !value.is_null());
         let fields: Map<String, Value> = fields.map(|(key, value)| (key.clone(), value.clone())).collect();
         Some((name.to_owned(), Value::Object(fields)))
@@ -327,7 +344,7 @@ mod tests {
         let policy = json!({"PolicyType": "TargetTrackingScaling", "TargetTrackingScalingPolicyConfiguration": {"TargetValue": 70.0}});
         let policies = vec![("fargateer-cpu".to_owned(), policy)];
         let resource = resource_id("agents", "bot");
-        Wanted { resource, min, max, suspended: false, policies, scheduled: Vec::new() }
+        Wanted { resource, min, max, suspended: false, policies, scheduled: Vec::new(), names: Vec::new() }
     }
 
     fn cpu(goal: &Value) -> Value {
@@ -389,6 +406,25 @@ mod tests {
         let expected = json!({"ServiceNamespace": "ecs", "ResourceId": "service/agents/bot",
             "ScalableDimension": "ecs:service:DesiredCount", "PolicyName": "fargateer-memory"});
         assert_eq!(request, &expected);
+    }
+
+    #[test]
+    fn what_the_spec_names_is_ours_and_is_changed_under_its_own_name() {
+        let mut have = live(1, 5);
+        have.policies = vec![
+            json!({"PolicyName": "web-cpu", "PolicyType": "TargetTrackingScaling",
+            "TargetTrackingScalingPolicyConfiguration": {"TargetValue": 70.0}}),
+            json!({"PolicyName": "web-old"}),
+        ];
+        let mut want = wanted(1, 5);
+        (want.policies[0].0, want.names) = ("web-cpu".to_owned(), vec!["web-cpu".to_owned()]);
+        assert_eq!(changes(&Seen::Present(have.clone()), &want, &Tags::new()), vec![]);
+        want.policies[0].1["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] = json!(50);
+        want.names.push("web-old".to_owned());
+        let found = changes(&Seen::Present(have), &want, &Tags::new());
+        assert_eq!(kinds(&found), ["putPolicy", "deletePolicy"]);
+        let (Change::PutPolicy(put), Change::DeletePolicy(gone)) = (&found[0], &found[1]) else { panic!("{found:?}") };
+        assert_eq!((&put["PolicyName"], &gone["PolicyName"]), (&json!("web-cpu"), &json!("web-old")));
     }
 
     #[test]

@@ -97,6 +97,12 @@ impl Live {
         tags::from_list(self.document.get("tags"))
     }
 
+    /// The tag `key`, AWS's own included.
+    pub fn raw_tag(&self, key: &str) -> Option<&str> {
+        let tags = self.document.get("tags")?.as_array()?;
+        tags.iter().find(|tag| tag.get("key").is_some_and(|name| name == key))?.get("value")?.as_str()
+    }
+
     /// Its deployments, PRIMARY first where there is one.
     pub fn deployments(&self) -> Vec<Deployment> {
         let list = self.document.get("deployments").and_then(Value::as_array).into_iter().flatten();
@@ -122,7 +128,7 @@ impl Live {
     }
 
     /// The settings in the shape of CreateService.
-    fn settings(&self) -> Map<String, Value> {
+    pub(crate) fn settings(&self) -> Map<String, Value> {
         let aside = |key: &str| matches!(key, "events" | "deployments" | "tags");
         let settings = self.document.iter().filter(|(key, _)| !aside(key));
         let mut settings: Map<String, Value> = settings.map(|(key, value)| (key.clone(), value.clone())).collect();
@@ -315,7 +321,7 @@ fn is_nothing(key: &str, value: &Value) -> bool {
 }
 
 /// What ECS means when it does not mention a field.
-fn unset(key: &str) -> Value {
+pub(crate) fn unset(key: &str) -> Value {
     match key {
         "loadBalancers" | "serviceRegistries" | "volumeConfigurations" | "vpcLatticeConfigurations" => json!([]),
         "healthCheckGracePeriodSeconds" => json!(0),

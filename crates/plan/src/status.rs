@@ -2,7 +2,7 @@
 
 use fargateer_api::seeded::{Bug, has};
 use fargateer_api::status::{
-    AgentDeploymentStatus, Condition, ConditionType, DriftStatus, HistoryEntry, Inventory, Reason, RolloutStatus, Truth,
+    AgentDeploymentStatus, Condition, ConditionType, DriftStatus, HistoryEntry, Reason, RolloutStatus, Truth,
 };
 use fargateer_api::{Generation, Key, visible};
 use jiff::Timestamp;
@@ -14,10 +14,12 @@ use crate::guard::Gate;
 use crate::pass::Pass;
 use crate::rollout::Rollout;
 use crate::seen::Seen;
-use crate::{cost, diagnosis, tags};
+use crate::{cost, diagnosis, inventory, overdue};
 
 /// How many changes the history keeps.
 const HISTORY: usize = 10;
+/// What is no matter of a deletion's taking long: it is done, not to be, or not ours to do.
+const FINAL: &[Reason] = &[Reason::Deleted, Reason::Retained, Reason::NotOurs, Reason::ManagedElsewhere];
 /// A message is at most so long: a status row must stay small, and AWS's texts need not.
 const MESSAGE: usize = 1000;
 
@@ -29,13 +31,15 @@ pub fn report(
     now: Timestamp,
 ) -> AgentDeploymentStatus {
     let outcome = outcome(pass, result);
+    let blocked = overdue::blocker(pass, result, now).filter(|_| !FINAL.contains(&outcome.reason));
+    let outcome = blocked.map_or(outcome, |why| Outcome::stalled(Reason::DeletionBlocked, why));
     let mut status = AgentDeploymentStatus { source: Some(pass.source.clone()), ..previous.clone() };
     status.next = None;
     if let Desired::Present(wanted) = &pass.desired {
         status.observed_generation = Some(wanted.generation.clone());
         status.cost = cost::monthly(&wanted.agent, wanted.agent.spec.desired_count);
-        status.inventory = inventory(wanted, pass, &previous.inventory);
     }
+    status.inventory = inventory::after(pass, previous, now);
     live_facts(&mut status, pass);
     status.failure = pass.observed.stopped.present().and_then(|tasks| diagnosis::failure(tasks));
     if was_carried_through(previous, status.observed_generation.as_ref()) {
@@ -100,6 +104,9 @@ fn outcome(pass: &Pass, result: &Result<(), Failure>) -> Outcome {
         return gated(gate, pass);
     }
     match &pass.desired {
+        Desired::Absent(departure, _) if pass.plan.gone && departure.inventory.release.is_some() => {
+            Outcome::rest(Reason::Retained, "handed back: its resources go on running, and none carries our tags")
+        }
         Desired::Absent(..) if pass.plan.gone => Outcome::rest(Reason::Deleted, "nothing of it is left in AWS"),
         Desired::Absent(..) => Outcome::waiting(Reason::Deleting, "waits until ECS has drained the service"),
         Desired::Present(wanted) if has(Bug::SecretInStatus) => {
@@ -335,15 +342,6 @@ fn time(value: &Value) -> Option<String> {
     Timestamp::from_millisecond(milliseconds as i64).ok().map(|time| time.to_string())
 }
 
-fn inventory(wanted: &Wanted, pass: &Pass, previous: &Inventory) -> Inventory {
-    let mut inventory = wanted.inventory();
-    inventory.arns.clone_from(&previous.arns);
-    let live = pass.observed.service.present().filter(|live| live.tags().contains_key(tags::OWNER));
-    inventory.arns.extend(live.map(|live| ("service".to_owned(), live.arn().to_owned())));
-    inventory.arns.extend(pass.plan.revision.clone().map(|arn| ("taskDefinition".to_owned(), arn)));
-    inventory
-}
-
 /// Whether the pass before ended well for this generation. What one that did not left undone is no drift, though the
 /// service has carried the generation since its create.
 fn was_carried_through(previous: &AgentDeploymentStatus, generation: Option<&Generation>) -> bool {
@@ -394,7 +392,7 @@ mod tests {
     use crate::difference::{Difference, Effect};
     use crate::seen::Seen;
     use crate::{log_group, service};
-    use fargateer_api::status::SourceStatus;
+    use fargateer_api::status::{Inventory, SourceStatus};
     use serde_json::json;
 
     fn at(minute: u8) -> Timestamp {
@@ -639,7 +637,7 @@ mod tests {
     #[test]
     fn an_agent_is_deleted_when_nothing_is_left_and_deleting_until_then() {
         let departure = crate::desired::Departure { key: Key::new("bot"), inventory: Inventory::default(), held: None };
-        let mut pass = pass_of(Spec::Gone(departure));
+        let mut pass = pass_of(Spec::Gone(Box::new(departure)));
         let reason =
             |pass: &Pass| told(pass, &Ok(())).condition(ConditionType::Reconciling).map(|c| (c.status, c.reason));
         assert_eq!(reason(&pass), Some((Truth::True, Reason::Deleting)));

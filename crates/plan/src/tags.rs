@@ -17,8 +17,11 @@ pub const GENERATION: &str = "fargateer:generation";
 pub const DIGEST: &str = "fargateer:digest";
 /// On a task definition: the digest of the canonical form AWS made of it, where that differs.
 pub const ECHO: &str = "fargateer:echo";
-/// On a service: what a spec once set, to be cleared when the spec drops it: `capacity`, `schedule`, `tag/<key>`, in words.
+/// On a service: what a spec once set, to be cleared when the spec drops it: `capacity`, `schedule`, `scaling`, `tag/<key>`,
+/// in words.
 pub const SETS: &str = "fargateer:sets";
+/// The word of `SETS` for scaling whose policies have names that another tool gave them.
+pub const SCALING: &str = "scaling";
 /// On a service: the task count kept when autoscaling was turned off, `<count>/<spec.desiredCount at that time>`.
 pub const FROZEN_COUNT: &str = "fargateer:frozen-count";
 
@@ -77,6 +80,11 @@ pub fn differences(have: &Tags, want: &Tags) -> Vec<Difference> {
         effect: Effect::InPlace,
     };
     keys.map(difference).collect()
+}
+
+/// The keys of our own tags.
+pub fn bookkeeping(tags: &Tags) -> Vec<String> {
+    tags.keys().filter(|key| key.starts_with("fargateer:")).cloned().collect()
 }
 
 /// The words of the `sets` tag.

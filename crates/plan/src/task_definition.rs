@@ -132,6 +132,13 @@ pub enum Change {
         /// The tags to set.
         tags: Tags,
     },
+    /// UntagResource on a revision that is not to be ours any more.
+    Untag {
+        /// The revision.
+        arn: String,
+        /// Keys to remove.
+        keys: Vec<String>,
+    },
     /// DeregisterTaskDefinition of an old revision of ours.
     Deregister(String),
 }

@@ -17,8 +17,8 @@ use crate::observed::{Look, Observed};
 use crate::revision::Revision;
 use crate::rollout::{self, Rollout};
 use crate::seen::Seen;
-use crate::tags::{self, Tags};
-use crate::{log_group, look, scaling, service, task_definition};
+use crate::tags::{self, Ownership, Tags};
+use crate::{log_group, look, prune, scaling, service, task_definition};
 
 /// Revisions of ours that stay registered, the running ones included: what a rollback can return to.
 pub const KEPT_REVISIONS: usize = 10;
@@ -156,17 +156,23 @@ fn away(departure: &Departure, circumstances: &Circumstances, observed: &Observe
     if let Some((reason, message)) = &departure.held {
         return gated(Gate::Kept(*reason, message.clone()));
     }
+    let draining = observed.service.present().is_some_and(|live| !live.is_active() && !live.is_inactive());
+    if inventory.release.is_some() && !draining {
+        return release(departure, circumstances, observed);
+    }
     let looks = look::needed_to_leave(departure, observed);
     if !looks.is_empty() {
         return Plan { looks, ..Plan::default() };
     }
     if let Some(gate) = leaving_refusal(departure, circumstances, observed) {
-        return gated(gate);
+        let late = draining && prune::is_late(inventory, circumstances.now);
+        let explaining = look::stopping(departure, observed).filter(|_| late).into_iter().collect();
+        return Plan { explaining, ..gated(gate) };
     }
     let mut waves = Waves(Vec::new());
     if let Some(live) = observed.active_service() {
         let resource = scaling::resource_id(&crate::normal::last_segment(&inventory.cluster), &inventory.service);
-        let scaled = observed.scaling.present().filter(|scaling| scaling.is_ours());
+        let scaled = observed.scaling.present().filter(|scaling| scaling_is_ours(scaling, live));
         waves.add("end scaling", scaled.map(|_| Action::Scaling(scaling::deregister(&resource))));
         let delete = service::Change::Delete {
             cluster: inventory.cluster.clone(),
@@ -190,6 +196,40 @@ fn away(departure: &Departure, circumstances: &Circumstances, observed: &Observe
     let delete =
         group.zip(inventory.log_group.clone()).map(|(_, name)| Action::LogGroup(log_group::Change::Delete { name }));
     waves.add("log group", delete);
+    Plan { gone: waves.0.is_empty(), waves: waves.0, ..Plan::default() }
+}
+
+/// Handing back: everything goes on running, and nothing of it says that it is ours. The service last: as long as it is
+/// ours, a pass that was cut short is gone on with.
+fn release(departure: &Departure, circumstances: &Circumstances, observed: &Observed) -> Plan {
+    let looks = look::needed_to_release(departure, observed);
+    if !looks.is_empty() {
+        return Plan { looks, ..Plan::default() };
+    }
+    if let Some(failure) = observed.gap() {
+        return gated(Gate::Unknown(failure.clone()));
+    }
+    let ours = tags::owned(&circumstances.owner, departure.key.as_str(), &Tags::new());
+    let is_ours = |tags: &Tags| tags::ownership(tags, &circumstances.owner, departure.key.as_str()) == Ownership::Ours;
+    let mut waves = Waves(Vec::new());
+    let revisions = observed.revisions.present().into_iter().flatten().filter(|live| live.is_ours(&ours));
+    let untag = |live: &task_definition::Live| {
+        let (arn, keys) = (live.arn.clone(), tags::bookkeeping(&live.tags));
+        Action::TaskDefinition(task_definition::Change::Untag { arn, keys })
+    };
+    waves.add("revisions", revisions.map(untag));
+    let group = observed.log_group.present().filter(|live| log_group::is_ours(live, &ours));
+    let untag = group.zip(departure.inventory.log_group.clone()).map(|(live, name)| {
+        let keys = live.tags.present().map(tags::bookkeeping).unwrap_or_default();
+        Action::LogGroup(log_group::Change::Untag { name, arn: live.arn.clone(), keys })
+    });
+    waves.add("log group", untag);
+    let service = observed.active_service().filter(|live| is_ours(&live.tags()));
+    let untag = service.map(|live| {
+        let (arn, keys) = (live.arn().to_owned(), tags::bookkeeping(&live.tags()));
+        Action::Service(service::Change::Untag { arn, keys })
+    });
+    waves.add("service", untag);
     Plan { gone: waves.0.is_empty(), waves: waves.0, ..Plan::default() }
 }
 
@@ -328,7 +368,7 @@ fn scaling_differences(wanted: &Wanted, observed: &Observed) -> Vec<Difference> 
             differences
         }
         (None, Some(want)) => whole(&Value::Null, &range(want.min, want.max)),
-        (Some(have), None) if have.is_ours() => whole(&range(have.min, have.max), &Value::Null),
+        (Some(have), None) if ending_scaling(wanted, observed) => whole(&range(have.min, have.max), &Value::Null),
         (Some(_) | None, None) => Vec::new(),
     }
 }
@@ -355,7 +395,13 @@ fn end_scaling(wanted: &Wanted, observed: &Observed) -> Option<scaling::Change> 
 }
 
 fn ending_scaling(wanted: &Wanted, observed: &Observed) -> bool {
-    !wanted.agent.spec.autoscaling.enabled && observed.scaling.present().is_some_and(scaling::Live::is_ours)
+    let both = observed.scaling.present().zip(observed.active_service());
+    !wanted.agent.spec.autoscaling.enabled && both.is_some_and(|(scaling, service)| scaling_is_ours(scaling, service))
+}
+
+/// Whether we set the scaling up, or a spec took it over under the names it had.
+fn scaling_is_ours(scaling: &scaling::Live, service: &service::Live) -> bool {
+    scaling.is_ours() || tags::sets(&service.tags()).any(|word| word == tags::SCALING)
 }
 
 fn service_change(

@@ -45,6 +45,13 @@ impl Agent {
         self
     }
 
+    /// Puts it into a project.
+    #[must_use]
+    pub fn of_project(mut self, project: &str) -> Self {
+        self.0["metadata"]["project"] = json!(project);
+        self
+    }
+
     /// Removes the field `key` of `spec`.
     #[must_use]
     pub fn without(mut self, key: &str) -> Self {

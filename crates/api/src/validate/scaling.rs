@@ -17,6 +17,25 @@ pub(super) fn check(agent: &AgentDeployment, found: &mut Found) {
         scheduled(action, &path::item("spec.autoscaling.scheduled", index), found);
     }
     found.unique("spec.autoscaling.scheduled", scaling.scheduled.iter().map(|action| action.name.as_str()));
+    names(scaling, found);
+}
+
+/// What another tool called its policies and scheduled actions; AWS allows any characters but a few.
+fn names(scaling: &Autoscaling, found: &mut Found) {
+    const BASE: &str = "spec.autoscaling.names";
+    let scheduled = scaling.scheduled.iter().map(|action| action.name.as_str());
+    let known: Vec<&str> = ["cpu", "memory", "requests"].into_iter().chain(scheduled).collect();
+    for (word, name) in &scaling.names {
+        let at = path::field(BASE, word);
+        if !known.contains(&word.as_str()) {
+            let hint = format!("one of `{}`", known.join("`, `"));
+            found.add(&at, format!("`{word}` is neither a policy nor a scheduled change"), hint);
+        }
+        if !(1..=256).contains(&name.len()) || name.contains([':', '/', '|']) {
+            found.add(&at, "not a name AWS accepts", "1 to 256 characters without `:`, `/` and `|`");
+        }
+    }
+    found.unique(BASE, scaling.names.values().map(String::as_str));
 }
 
 fn range(scaling: &Autoscaling, found: &mut Found) {

@@ -1,12 +1,15 @@
 //! One file a command.
 
+pub(crate) mod adopt;
 pub(crate) mod apply;
 pub(crate) mod completion;
 pub(crate) mod convert;
+pub(crate) mod delete;
 pub(crate) mod describe;
 pub(crate) mod diff;
 pub(crate) mod get;
 pub(crate) mod iam_policy;
+pub(crate) mod import;
 pub(crate) mod plan;
 pub(crate) mod prune;
 pub(crate) mod reconcile;

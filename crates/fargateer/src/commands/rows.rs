@@ -9,7 +9,7 @@ use fargateer_store::table::{Entry, SpecTable};
 use serde_json::{Value, json};
 
 use crate::cli::{ApplyArgs, DeleteArgs};
-use crate::commands::{apply, specs};
+use crate::commands::{apply, server, specs};
 use crate::output::{self, hinted};
 use crate::{address, config, tables};
 
@@ -74,26 +74,46 @@ fn item(entry: &Entry) -> Value {
     document
 }
 
-/// `delete --from`: deletes rows; the daemon deletes their agents.
-pub(crate) async fn delete(args: DeleteArgs) -> anyhow::Result<ExitCode> {
-    let table = table(&args.from).await?;
+/// `delete --from`: deletes rows; the daemon deletes their agents, or - told so before - hands them back.
+pub(crate) async fn delete(args: &DeleteArgs, from: &str) -> anyhow::Result<ExitCode> {
+    let table = table(from).await?;
     let entries = table.entries().await.map_err(anyhow::Error::msg)?;
     for name in &args.names {
         if !entries.iter().any(|entry| entry.key.as_str() == name) {
             let hint = format!("`fargateer get --from {}` lists all", table.address());
             return Err(hinted(format!("no row {}", table.location(name)), hint));
         }
-        output::note(&format!("{}: deleted, and with it the agent", table.location(name)));
+        let agent = if args.retain { "the agent is handed back as it runs" } else { "with it the agent" };
+        output::note(&format!("{}: deleted, and {agent}", table.location(name)));
     }
     if !args.yes && !apply::confirmed("delete")? {
         output::note("nothing was changed");
         return Ok(ExitCode::from(1));
     }
     for name in &args.names {
+        if args.retain {
+            // First, and kept by the daemon: a row that is gone without a word means that the agent goes.
+            let path = format!("/api/v1/agents/{name}/delete?retain=true&from={}", table.location(name));
+            server::post(&args.server.server, &path).await?;
+        }
         table.delete(name).await.map_err(anyhow::Error::msg)?;
     }
     output::note(&format!("{} rows deleted", args.names.len()));
     Ok(ExitCode::SUCCESS)
+}
+
+/// The good specs of the rows `names` of the table at `from`.
+pub(crate) async fn specs(from: &str, names: &[String]) -> anyhow::Result<Vec<AgentDeployment>> {
+    let table = table(from).await?;
+    let entries = table.entries().await.map_err(anyhow::Error::msg)?;
+    let spec = |name: &String| {
+        let entry = entries.iter().find(|entry| entry.key.as_str() == name);
+        entry.and_then(|entry| entry.agent.as_deref().cloned()).ok_or_else(|| {
+            let hint = format!("`fargateer get --from {}` lists all", table.address());
+            hinted(format!("no row {} with a good spec", table.location(name)), hint)
+        })
+    };
+    names.iter().map(spec).collect()
 }
 
 async fn table(place: &str) -> anyhow::Result<SpecTable> {

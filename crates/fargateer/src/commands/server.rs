@@ -28,8 +28,11 @@ async fn read(answer: Response) -> anyhow::Result<Value> {
         return Ok(body);
     }
     let message = body.get("error").and_then(Value::as_str).unwrap_or("the daemon refused").to_owned();
-    let hint =
-        if status == StatusCode::NOT_FOUND { "`fargateer get` lists the agents" } else { "see the daemon's log" };
+    let hint = match status {
+        StatusCode::NOT_FOUND => "`fargateer get` lists the agents",
+        StatusCode::CONFLICT => "nothing was changed; `fargateer get -o wide` tells where the spec stands",
+        _ => "see the daemon's log",
+    };
     Err(hinted(message, hint))
 }
 

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use fargateer_api::status::SourceStatus;
 use fargateer_api::{AgentDeployment, Key, Reason};
 use fargateer_aws::Aws;
-use fargateer_controller::port::Clock as _;
+use fargateer_controller::port::{Clock as _, Cloud as _};
 use fargateer_controller::reconcile;
+use fargateer_plan::adopt;
 use fargateer_plan::desired::{Circumstances, Place, Spec};
 use fargateer_plan::failure::Failure;
 use fargateer_plan::guard::Gate;
-use fargateer_plan::pass::Pass;
+use fargateer_plan::pass::{Pass, Step};
 use futures::future::join_all;
 
 use crate::cli::{CloudArgs, PlanArgs};
@@ -73,6 +74,28 @@ pub(crate) fn refused(failure: &Failure) -> anyhow::Error {
 }
 
 async fn look(aws: &Aws, agent: AgentDeployment, owner: &str) -> Result<Surveyed, Failure> {
+    let mut pass = pass(&agent, owner);
+    reconcile::survey(aws, &mut pass).await?;
+    Ok(Surveyed { agent, pass })
+}
+
+/// Looks at `agent` as if its service carried our ownership tags already.
+pub(crate) async fn adopted(aws: &Aws, agent: AgentDeployment, owner: &str) -> Result<Surveyed, Failure> {
+    let mut pass = pass(&agent, owner);
+    let place = pass.place();
+    while let Step::Look(looks) = pass.decide()? {
+        let found = aws.look(&place, &looks).await.into_iter();
+        pass.see(found.map(|finding| adopt::pretend(finding, owner, &agent.metadata.name)).collect());
+    }
+    Ok(Surveyed { agent, pass })
+}
+
+/// Where the calls about `agent` go.
+pub(crate) fn place(agent: &AgentDeployment) -> Place {
+    pass(agent, "").place()
+}
+
+fn pass(agent: &AgentDeployment, owner: &str) -> Pass {
     let key = Key::new(&agent.metadata.name);
     let spec = Spec::Present {
         agent: fargateer_plan::prepared::Prepared::shared(agent.clone()),
@@ -80,9 +103,7 @@ async fn look(aws: &Aws, agent: AgentDeployment, owner: &str) -> Result<Surveyed
         faults: Vec::new(),
     };
     let circumstances = Circumstances { owner: owner.to_owned(), now: WallClock.now(), ..Circumstances::default() };
-    let mut pass = Pass::toward(key, spec, circumstances);
-    reconcile::survey(aws, &mut pass).await?;
-    Ok(Surveyed { agent, pass })
+    Pass::toward(key, spec, circumstances)
 }
 
 /// Why nothing would be done, in a sentence.

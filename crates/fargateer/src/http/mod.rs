@@ -1,4 +1,5 @@
-//! The daemon's HTTP: /healthz, /readyz, /metrics, and the small JSON API of `get`, `describe`, `reconcile` and `prune`.
+//! The daemon's HTTP: /healthz, /readyz, /metrics, and the small JSON API of `get`, `describe`, `reconcile`, `delete` and
+//! `prune`.
 //!
 //! It serves loopback by default and has no users: whoever reaches it may read. Writes ask for a header that a web page of
 //! another origin cannot send without being asked first (CORS), so that a browser on the same machine cannot be abused.
@@ -13,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use fargateer_api::Key;
-use fargateer_controller::controller::Force;
+use fargateer_controller::controller::{Force, Leave};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -65,6 +66,7 @@ fn router(machine: Machine, webhook: Option<Webhook>) -> Router {
         .route("/api/v1/agents", get(agents))
         .route("/api/v1/agents/{name}", get(agent))
         .route("/api/v1/agents/{name}/reconcile", post(reconcile))
+        .route("/api/v1/agents/{name}/delete", post(delete))
         .route("/api/v1/events", get(events))
         .route("/api/v1/prune/confirm", post(confirm))
         .with_state(machine)
@@ -117,6 +119,39 @@ async fn reconcile(
     }
     let error = format!("another replica works on {key}, or the lease is lost at the moment; ask the others");
     (StatusCode::CONFLICT, Json(json!({"error": error}))).into_response()
+}
+
+#[derive(Deserialize)]
+struct Parting {
+    #[serde(default)]
+    retain: bool,
+    /// The place from which whoever asks is about to remove the spec.
+    from: Option<String>,
+}
+
+/// Lets go of an agent whose spec is gone: now, and nothing else that is gone.
+async fn delete(
+    State(machine): State<Machine>,
+    Path(name): Path<String>,
+    Query(parting): Query<Parting>,
+    headers: HeaderMap,
+) -> Response {
+    let key = Key::new(name);
+    if !headers.contains_key(WRITE_HEADER) {
+        return unsent();
+    }
+    if !machine.controller.reconciler.fleet.keys().contains(&key) {
+        return unknown(&key);
+    }
+    let leave = match parting {
+        Parting { retain: false, from: _ } => Leave::Delete,
+        Parting { retain: true, from: None } => Leave::Retain,
+        Parting { retain: true, from: Some(place) } => Leave::RetainFrom(place),
+    };
+    match machine.controller.leave(&key, leave).await {
+        Ok(()) => (StatusCode::ACCEPTED, Json(json!({"agent": key}))).into_response(),
+        Err(error) => (StatusCode::CONFLICT, Json(json!({"error": error}))).into_response(),
+    }
 }
 
 async fn confirm(State(machine): State<Machine>, headers: HeaderMap) -> Response {

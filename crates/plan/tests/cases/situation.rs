@@ -114,7 +114,7 @@ impl Situation {
             }
             Some(gone) => {
                 let inventory = Wanted::new(Prepared::shared(agent), Vec::new(), circumstances.clone()).inventory();
-                Spec::Gone(Departure { key: key.clone(), inventory, held: gone.held.clone() })
+                Spec::Gone(Box::new(Departure { key: key.clone(), inventory, held: gone.held.clone() }))
             }
         };
         Self { key, spec, circumstances, observed: observed(&world), previous: world.previous }
@@ -176,6 +176,7 @@ fn observed(world: &World) -> Observed {
         revisions: seen(world.revisions.as_ref(), |list| list.as_array().unwrap().iter().map(revision).collect()),
         verdicts: seen(world.verdicts.as_ref(), plain),
         stopped: seen(world.stopped.as_ref(), plain),
+        stopping: Seen::NotLooked,
         target_group: seen(world.target_group.as_ref(), plain),
         probe: seen(world.probe.as_ref(), probe),
     }

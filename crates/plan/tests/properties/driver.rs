@@ -24,7 +24,7 @@ pub(crate) fn present(agent: &AgentDeployment) -> Spec {
 /// The spec of `agent`, gone.
 pub(crate) fn gone(agent: &AgentDeployment) -> Spec {
     let inventory = Wanted::new(Prepared::shared(agent.clone()), Vec::new(), circumstances()).inventory();
-    Spec::Gone(Departure { key: agent.key(), inventory, held: None })
+    Spec::Gone(Box::new(Departure { key: agent.key(), inventory, held: None }))
 }
 
 /// One pass; what was done, in waves.

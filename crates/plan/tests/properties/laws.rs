@@ -124,6 +124,7 @@ fn bit(look: &Look) -> u16 {
         Look::TargetGroup(_) => 9,
         Look::Probe { .. } => 10,
         Look::Gone { .. } => 11,
+        Look::Stopping { .. } => 12,
     };
     1 << kinds
 }
@@ -140,6 +141,7 @@ fn unknown(finding: &Finding) -> Finding {
         Finding::Revisions(_) => Finding::Revisions(Seen::Unknown(failure())),
         Finding::Verdicts(_) => Finding::Verdicts(Seen::Unknown(failure())),
         Finding::StoppedTasks(_) => Finding::StoppedTasks(Seen::Unknown(failure())),
+        Finding::Stopping(_) => Finding::Stopping(Seen::Unknown(failure())),
         Finding::TargetGroup(_) => Finding::TargetGroup(Seen::Unknown(failure())),
         Finding::Probe(_) => Finding::Probe(Seen::Unknown(failure())),
     }

@@ -7,6 +7,8 @@ mod driver;
 #[cfg(test)]
 mod generator;
 #[cfg(test)]
+mod handing;
+#[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod model;

@@ -93,6 +93,7 @@ impl Aws {
             }
             Look::Verdicts { .. } => Finding::Verdicts(Seen::Present(self.verdicts.clone())),
             Look::StoppedTasks { .. } => Finding::StoppedTasks(Seen::Present(Vec::new())),
+            Look::Stopping { .. } => Finding::Stopping(Seen::Absent),
             Look::TargetGroup(_) => Finding::TargetGroup(seen(self.target_group.clone())),
             Look::Probe { .. } => Finding::Probe(Seen::Present(Probe { tried: 1, failures: Vec::new() })),
         }
@@ -151,6 +152,10 @@ impl Aws {
             log_group::Change::Retention { name, days } => {
                 self.log_groups.get_mut(name).expect("a log group").retention = *days;
             }
+            log_group::Change::Untag { name, keys, arn: _ } => {
+                let live = self.log_groups.get_mut(name).expect("a log group");
+                live.tags.present_mut().expect("its tags").retain(|key, _| !keys.contains(key));
+            }
             log_group::Change::Delete { name } => assert!(self.log_groups.remove(name).is_some(), "no {name}"),
         }
     }
@@ -168,6 +173,11 @@ impl Aws {
             task_definition::Change::Tag { arn, tags } => {
                 let live = self.revisions.iter_mut().find(|live| live.arn == *arn).expect("a revision to tag");
                 live.tags.extend(tags.clone());
+                Done::Nothing
+            }
+            task_definition::Change::Untag { arn, keys } => {
+                let live = self.revisions.iter_mut().find(|live| live.arn == *arn).expect("a revision to untag");
+                live.tags.retain(|key, _| !keys.contains(key));
                 Done::Nothing
             }
             task_definition::Change::Deregister(arn) => {

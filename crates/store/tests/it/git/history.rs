@@ -20,6 +20,18 @@ async fn what_a_commit_removes_is_removed_on_purpose() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_file_that_a_commit_renames_removes_nobody() {
+    let repository = Repository::with(&[("a.yaml", &spec("a")), ("b.yaml", &spec("b"))]);
+    let mut source = repository.source("main");
+    source.next().await;
+    repository.commit(&[("b.yaml", ""), ("team/b.yml", &spec("b"))]);
+    let snapshot = source.next().await;
+    assert_sound(&snapshot, &["a", "b"]);
+    assert!(snapshot.removed.is_empty(), "{:?}", snapshot.removed);
+    assert!(only(&snapshot, "b").source.location.contains("team/b.yml"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_commit_removed_while_nobody_looked_is_not_known_to_be_removed() {
     let repository = Repository::with(&[("a.yaml", &spec("a")), ("b.yaml", &spec("b"))]);
     repository.source("main").next().await;
