@@ -33,7 +33,7 @@ fn an_agent_that_comes_up_in_a_second_source_is_told_of_both_and_stays_as_it_was
     write(&night, "copy.yaml", "bot", "  desiredCount: 7\n");
     daemon.until("word of the conflict", |daemon| condition(&daemon.agent("bot"), "SpecValid")["status"] == "False");
     let message = condition(&daemon.agent("bot"), "SpecValid")["message"].to_string();
-    assert!(message.contains("desk/bot.yaml:1") && message.contains("night/copy.yaml:1"), "{message}");
+    assert!(message.contains("desk/bot.yaml:3") && message.contains("night/copy.yaml:3"), "{message}");
     assert!(is_ready(&daemon.agent("bot")) && is_ready(&daemon.agent("owl")), "what runs goes on");
 
     // Neither of the two counts as removed while both are there, and the one that stays is followed again.
@@ -59,6 +59,6 @@ fn a_new_agent_in_two_sources_is_not_made_and_both_places_are_named() {
     assert_eq!(said.code, 1, "{}{}", said.out, said.err);
     let list = said.json();
     let message = condition(&list["items"][0], "Ready")["message"].to_string();
-    assert!(message.contains("desk/bot.yaml:1") && message.contains("night/bot.yaml:1"), "{message}");
+    assert!(message.contains("desk/bot.yaml:3") && message.contains("night/bot.yaml:3"), "{message}");
     assert_eq!(list["calls"]["ecs.CreateService"], Value::Null);
 }

@@ -100,6 +100,10 @@ impl Fleet {
         let mut state = self.lock();
         let source = snapshot.source.clone();
         state.snapshots.insert(source.clone(), snapshot);
+        // Who stands in two sources is in neither as before: of two that nobody knew, the faster one must not win.
+        if state.snapshots.len() < state.expected_sources {
+            return Changes::default();
+        }
         let specs = state.merged(&incumbents);
         let whole = state.is_whole();
         // Until every source was read whole, a spec that is not there may stand in one that was not read.
