@@ -1,7 +1,10 @@
 //! All that a spec implies, and what it means when a spec is gone: a desire like any other.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use fargateer_api::fault::Violation;
+use fargateer_api::freeze::Frozen;
 use fargateer_api::status::{Inventory, SourceStatus};
 use fargateer_api::{Generation, Key, Reason};
 use serde::{Deserialize, Serialize};
@@ -10,6 +13,7 @@ use crate::image::Reference;
 use crate::log_group;
 use crate::prepared::Prepared;
 use crate::tags::{self, Tags};
+use crate::turn::Turn;
 
 /// What the sources say about one key.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,8 +56,20 @@ pub struct Departure {
 pub struct Circumstances {
     /// This installation's id: what our owner tag says.
     pub owner: String,
+    /// What the project's policy does not allow.
+    pub breaches: Vec<Violation>,
+    /// The way from this agent over those it depends on back to itself.
+    pub cycle: Vec<Key>,
+    /// Agents this one depends on of which there is no spec.
+    pub absent: Vec<Key>,
     /// Agents this one depends on that are not Ready.
     pub unready: Vec<Key>,
+    /// The freeze that holds.
+    pub frozen: Option<Frozen>,
+    /// Whether it may roll.
+    pub turn: Turn,
+    /// When the wave began that its turn is of.
+    pub wave: jiff::Timestamp,
     /// The current time.
     pub now: jiff::Timestamp,
     /// A person asked for another try of a held revision.
@@ -69,6 +85,10 @@ pub struct Place {
     pub role: Option<String>,
     /// External id for that role.
     pub external_id: Option<String>,
+    /// Name of the session.
+    pub session_name: Option<String>,
+    /// Tags of the session.
+    pub session_tags: BTreeMap<String, String>,
 }
 
 /// What should be.
@@ -121,6 +141,8 @@ impl Desired {
                 region: departure.inventory.region.clone(),
                 role: departure.inventory.role_arn.clone(),
                 external_id: departure.inventory.external_id.clone(),
+                session_name: departure.inventory.session_name.clone(),
+                session_tags: departure.inventory.session_tags.clone(),
             },
             Self::Unclear(..) => Place::default(),
         }
@@ -144,6 +166,8 @@ impl Wanted {
             region: self.agent.spec.region.clone(),
             role: account.map(|account| account.role_arn.clone()),
             external_id: account.and_then(|account| account.external_id.clone()),
+            session_name: account.and_then(|account| account.session_name.clone()),
+            session_tags: account.map(|account| account.session_tags.clone()).unwrap_or_default(),
         }
     }
 
@@ -200,6 +224,9 @@ impl Wanted {
             region: place.region,
             role_arn: place.role,
             external_id: place.external_id,
+            session_name: place.session_name,
+            session_tags: place.session_tags,
+            project: agent.metadata.project.clone(),
             cluster: agent.spec.cluster.clone(),
             service: agent.service_name().to_owned(),
             task_family: agent.task_family().to_owned(),

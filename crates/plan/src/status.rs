@@ -10,11 +10,11 @@ use serde_json::Value;
 
 use crate::desired::{Desired, Wanted};
 use crate::failure::{Class, Failure};
-use crate::guard::Gate;
+use crate::guard::{self, Gate};
 use crate::pass::Pass;
 use crate::rollout::Rollout;
 use crate::seen::Seen;
-use crate::{cost, diagnosis, tags};
+use crate::{cost, diagnosis, tags, turn};
 
 /// How many changes the history keeps.
 const HISTORY: usize = 10;
@@ -31,10 +31,18 @@ pub fn report(
     let outcome = outcome(pass, result);
     let mut status = AgentDeploymentStatus { source: Some(pass.source.clone()), ..previous.clone() };
     status.next = None;
+    status.turn = turn::status(pass, result, previous);
+    status.frozen_until = match &pass.plan.gate {
+        Some(Gate::Frozen(until, _)) => Some(until.to_string()),
+        Some(_) | None => None,
+    };
     if let Desired::Present(wanted) = &pass.desired {
         status.observed_generation = Some(wanted.generation.clone());
         status.cost = cost::monthly(&wanted.agent, wanted.agent.spec.desired_count);
-        status.inventory = inventory(wanted, pass, &previous.inventory);
+        // Nothing was made of what is rejected: what a deletion needs is what there was before.
+        if !matches!(pass.plan.gate, Some(Gate::Rejected(_))) {
+            status.inventory = inventory(wanted, pass, &previous.inventory);
+        }
     }
     live_facts(&mut status, pass);
     status.failure = pass.observed.stopped.present().and_then(|tasks| diagnosis::failure(tasks));
@@ -157,7 +165,13 @@ fn gated(gate: &Gate, pass: &Pass) -> Outcome {
             let ready = if ready { Truth::True } else { Truth::Unknown };
             Outcome { ready, ..Outcome::rest(Reason::Suspended, message) }
         }
-        Gate::Dependency(message) => Outcome::waiting(Reason::WaitingForDependency, message),
+        Gate::Rejected(message) => Outcome::stalled(Reason::Rejected, message),
+        Gate::Dependency(Reason::WaitingForDependency, message) => {
+            Outcome::waiting(Reason::WaitingForDependency, message)
+        }
+        Gate::Dependency(reason, message) => Outcome::stalled(*reason, message),
+        Gate::Frozen(_, message) => Outcome::waiting(Reason::Frozen, message),
+        Gate::Turn(reason, message) => Outcome::waiting(*reason, message),
         Gate::Unknown(failure) => Outcome { ready: Truth::Unknown, ..failed(failure) },
         Gate::ImageNotFound(message) => Outcome::stalled(Reason::ImageNotFound, message),
         Gate::TargetGroupNotFound(message) => Outcome::stalled(Reason::TargetGroupNotFound, message),
@@ -227,7 +241,7 @@ fn conditions(pass: &Pass, outcome: &Outcome) -> Vec<Fact> {
         Fact::new(ConditionType::Ready, *ready, *reason, message),
         Fact::new(ConditionType::Reconciling, truth(*reconciling), *reason, message),
         Fact::new(ConditionType::Stalled, truth(*stalled), *reason, message),
-        spec_valid(&pass.desired),
+        spec_valid(pass),
     ];
     if let Desired::Present(wanted) = &pass.desired {
         facts.extend(parts(wanted, pass, outcome));
@@ -235,8 +249,12 @@ fn conditions(pass: &Pass, outcome: &Outcome) -> Vec<Fact> {
     facts
 }
 
-fn spec_valid(desired: &Desired) -> Fact {
-    match desired {
+fn spec_valid(pass: &Pass) -> Fact {
+    let invalid = |reason, message: &str| Fact::new(ConditionType::SpecValid, Truth::False, reason, message);
+    if let Some(Gate::Rejected(message)) = &pass.plan.gate {
+        return invalid(Reason::Rejected, message);
+    }
+    match &pass.desired {
         Desired::Unclear(reason, faults) => {
             Fact::new(ConditionType::SpecValid, Truth::False, *reason, faults.join("; "))
         }
@@ -245,7 +263,14 @@ fn spec_valid(desired: &Desired) -> Fact {
                 format!("the newest wording is not usable, the last good one is kept: {}", wanted.faults.join("; "));
             Fact::new(ConditionType::SpecValid, Truth::False, Reason::InvalidSpec, message)
         }
-        Desired::Present(_) | Desired::Absent(..) => Fact::new(ConditionType::SpecValid, Truth::True, Reason::Fine, ""),
+        Desired::Present(wanted) => match guard::dependency(&wanted.circumstances) {
+            // A dependency that can never be Ready is told also while there is nothing to change.
+            Some(Gate::Dependency(reason, message)) if reason != Reason::WaitingForDependency => {
+                invalid(reason, &message)
+            }
+            Some(_) | None => Fact::new(ConditionType::SpecValid, Truth::True, Reason::Fine, ""),
+        },
+        Desired::Absent(..) => Fact::new(ConditionType::SpecValid, Truth::True, Reason::Fine, ""),
     }
 }
 
@@ -352,6 +377,11 @@ fn was_carried_through(previous: &AgentDeploymentStatus, generation: Option<&Gen
         Reason::RollingOut,
         Reason::WaitingForHealthy,
         Reason::WaitingForDependency,
+        Reason::DependencyMissing,
+        Reason::DependencyCycle,
+        Reason::WaitingForTurn,
+        Reason::RolloutHeld,
+        Reason::Frozen,
         Reason::TasksFailing,
         Reason::FirstDeploymentFailed,
         Reason::DeploymentFailed,

@@ -18,6 +18,7 @@ use crate::revision::Revision;
 use crate::rollout::{self, Rollout};
 use crate::seen::Seen;
 use crate::tags::{self, Tags};
+use crate::turn::{self, Turn};
 use crate::{log_group, look, scaling, service, task_definition};
 
 /// Revisions of ours that stay registered, the running ones included: what a rollback can return to.
@@ -54,6 +55,8 @@ pub struct Plan {
     pub revision: Option<String>,
     /// How far the rollout is, where there is one.
     pub rollout: Option<Rollout>,
+    /// Whether the writes make tasks roll, and nobody asked yet whether it is this agent's turn.
+    pub asks: bool,
     /// Whether nothing of an absent agent is left.
     pub gone: bool,
 }
@@ -68,6 +71,9 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
 }
 
 fn toward(wanted: &Wanted, observed: &Observed) -> Plan {
+    if let Some(gate) = guard::rejected(wanted) {
+        return gated(gate);
+    }
     let looks = look::needed(wanted, observed);
     if !looks.is_empty() {
         return Plan { looks, ..Plan::default() };
@@ -99,10 +105,22 @@ fn toward(wanted: &Wanted, observed: &Observed) -> Plan {
     if plan.gate.is_none() && plan.waves.is_empty() && plan.rollout == Some(Rollout::Done) {
         plan.explaining.extend(look::verifying(wanted, observed));
     }
-    if let (Some(gate), false) = (guard::dependency(wanted), plan.waves.is_empty()) {
-        return Plan { gate: Some(gate), waves: Vec::new(), ..plan };
+    postponed(plan, &wanted.circumstances, observed)
+}
+
+/// Changes that may have to wait: for other agents, for a time, for a turn. Nothing to change never waits.
+fn postponed(plan: Plan, circumstances: &Circumstances, observed: &Observed) -> Plan {
+    if plan.waves.is_empty() {
+        return plan;
     }
-    plan
+    let rolls = turn::rolls(&plan, observed.active_service().is_some());
+    let gate = guard::dependency(circumstances).or_else(|| guard::frozen(circumstances));
+    let gate = gate.or_else(|| guard::turn(circumstances).filter(|_| rolls));
+    if gate.is_some() {
+        return Plan { gate, waves: Vec::new(), ..plan };
+    }
+    let asks = rolls && circumstances.turn == Turn::Unasked && !circumstances.force;
+    Plan { asks, ..plan }
 }
 
 /// Whether AWS once was as the spec says: the generation is on the service, and its revision exists or was taken away.
@@ -151,6 +169,9 @@ fn away(departure: &Departure, circumstances: &Circumstances, observed: &Observe
     }
     if let Some((reason, message)) = &departure.held {
         return gated(Gate::Kept(*reason, message.clone()));
+    }
+    if let Some(gate) = guard::frozen(circumstances) {
+        return gated(gate);
     }
     let looks = look::needed_to_leave(departure, observed);
     if !looks.is_empty() {
