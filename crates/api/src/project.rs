@@ -167,14 +167,15 @@ pub struct Freeze {
     pub time_zone: String,
 }
 
-/// How many agents roll at the same time.
+/// How many agents roll at the same time. With a number of its own, a project counts apart from all others; what it leaves
+/// out is the fleet's number. Without any it shares the fleet's with the others.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RolloutRules {
-    /// So many agents at most. Unset: the fleet's (`--max-rollouts`), and the project shares it with the others.
+    /// So many agents at most. The fleet's is `--max-rollouts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<u32>,
-    /// After so many failures in one wave no further rollout of it is started. Unset: the fleet's (`--stop-after-failures`).
+    /// After so many failures in one wave no further rollout of it is started. The fleet's is `--stop-after-failures`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_after_failures: Option<u32>,
 }

@@ -4,7 +4,6 @@
 //! spec it comes from. When a project may change is `fargateer_api::freeze`'s business, how fast `turn.rs`'s.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use fargateer_api::fault::Violation;
 use fargateer_api::freeze::{Frozen, Window, frozen};

@@ -107,6 +107,9 @@ fn outcome(pass: &Pass, result: &Result<(), Failure>) -> Outcome {
     if let Some(gate) = &pass.plan.gate {
         return gated(gate, pass);
     }
+    if pass.let_roll && !pass.plan.waves.is_empty() {
+        return Outcome::waiting(Reason::Applying, "it is this agent's turn to roll");
+    }
     match &pass.desired {
         Desired::Absent(..) if pass.plan.gone => Outcome::rest(Reason::Deleted, "nothing of it is left in AWS"),
         Desired::Absent(..) => Outcome::waiting(Reason::Deleting, "waits until ECS has drained the service"),
