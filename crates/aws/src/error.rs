@@ -10,6 +10,8 @@ use fargateer_api::Reason;
 use fargateer_api::seeded::{Bug, has};
 use fargateer_plan::failure::{Class, Failure};
 
+use crate::role;
+
 /// One row: a code, a piece of the message (empty: any), and what it means. The first match wins.
 type Row = (&'static str, &'static str, Class, Reason);
 
@@ -103,6 +105,9 @@ where
         let message = error.message().unwrap_or_default();
         let (class, reason) = classify(code, message, status);
         return of(operation, class, reason, (code, message));
+    }
+    if let Some(failure) = role::behind(error) {
+        return failure;
     }
     let text = DisplayErrorContext(error).to_string();
     if is_credentials(&text) {
