@@ -34,8 +34,8 @@ struct Rules {
 /// What the rules need to know beside the spec.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Standing<'a> {
-    /// Where the spec stands: `file:line`.
-    pub location: &'a str,
+    /// Where the spec stands: `file:line`; unknown when it is looked at by itself.
+    pub location: Option<&'a str>,
     /// How many agents of the project come before this one.
     pub before: usize,
 }
@@ -100,16 +100,16 @@ impl Court<'_> {
     }
 
     fn standing(&mut self, Standing { location, before }: Standing<'_>) {
-        let file = location
-            .rsplit_once(':')
-            .filter(|(_, line)| line.parse::<u32>().is_ok())
-            .map_or(location, |(file, _)| file);
-        let sources = self.project.spec.sources.as_ref();
-        self.listed(("metadata.project", "sources"), file, sources, like);
+        if let Some(location) = location {
+            let line = location.rsplit_once(':').filter(|(_, line)| line.parse::<u32>().is_ok());
+            let file = line.map_or(location, |(file, _)| file);
+            self.listed(("metadata.project", "sources"), file, self.project.spec.sources.as_ref(), like);
+        }
         if let Some(most) = self.project.spec.limits.agents
             && before >= usize::try_from(most).unwrap_or(usize::MAX)
         {
-            self.deny("metadata.project", format!("there are {before} agents already, and `limits.agents` is {most}"));
+            let there = format!("there are {before} agents already");
+            self.deny("metadata.project", &there, &format!("`limits.agents` is {most}"));
         }
     }
 
@@ -148,13 +148,13 @@ impl Court<'_> {
             self.listed((&path, "securityGroups"), group, rules.security_groups.as_ref(), like);
         }
         if groups.is_empty() && rules.security_groups.is_some() {
-            let problem = "none is given, and the VPC's default group is none of `securityGroups`";
-            self.deny("spec.network.securityGroups", problem);
+            let rule = "the VPC's default group is none of `securityGroups`";
+            self.deny("spec.network.securityGroups", "none is given", rule);
         }
         let public = network.and_then(|network| network.get("assignPublicIp"));
         if !rules.public_ip && public != Some(&Value::from("DISABLED")) {
             let path = if written.assign_public_ip { "spec.network.assignPublicIp" } else { OVERRIDES };
-            self.deny(path, "`publicIp` is false");
+            self.deny(path, "a public address is not allowed", "`publicIp` is false");
         }
     }
 
@@ -237,7 +237,7 @@ impl Court<'_> {
         // What may be a secret is not repeated, whatever it is taken for here.
         let (path, name) = at;
         let value = if is_confidential(path) { "what stands here".to_owned() } else { format!("`{value}`") };
-        self.deny(path, format!("{value} is not allowed; `{name}` allows {allowed}"));
+        self.deny(path, &format!("{value} is not allowed"), &format!("`{name}` allows {allowed}"));
     }
 
     fn role(&mut self, at: (&str, &str), role: &str, rule: Option<&Vec<String>>) {
@@ -254,11 +254,11 @@ impl Court<'_> {
     fn ceiling(&mut self, (path, name): (&str, &str), number: Option<u32>, most: Option<u32>) {
         let Some(most) = most.filter(|most| number.is_none_or(|number| number > *most)) else { return };
         let number = number.map_or_else(|| "what stands here".to_owned(), |number| number.to_string());
-        self.deny(path, format!("{number} is too much; `{name}` is {most}"));
+        self.deny(path, &format!("{number} is too much"), &format!("`{name}` is {most}"));
     }
 
-    fn deny(&mut self, path: &str, problem: impl AsRef<str>) {
-        let problem = format!("{} in project `{}`", problem.as_ref(), self.project.metadata.name);
+    fn deny(&mut self, path: &str, problem: &str, rule: &str) {
+        let problem = format!("{problem} in project `{}`: {rule}", self.project.metadata.name);
         self.found.push(Violation::new(path, problem));
     }
 }
@@ -359,7 +359,7 @@ mod tests {
         assert_eq!(found[0].path, "spec.network.subnets[0]");
         assert_eq!(
             found[0].problem,
-            "`subnet-a` is not allowed; `subnets` allows `subnet-b*`, `subnet-c` in project `support`"
+            "`subnet-a` is not allowed in project `support`: `subnets` allows `subnet-b*`, `subnet-c`"
         );
     }
 
@@ -460,7 +460,9 @@ mod tests {
     #[test]
     fn a_project_has_its_sources_and_a_number_of_agents() {
         let policy = policy(&json!({"sources": ["teams/support/*"], "limits": {"agents": 3}}));
-        let judged = |location: &str, before| policy.breaches(&agent(json!({})), Standing { location, before }).len();
+        let judged = |location: &str, before| {
+            policy.breaches(&agent(json!({})), Standing { location: Some(location), before }).len()
+        };
         assert_eq!(judged("teams/support/bot.yaml:7", 2), 0);
         assert_eq!(judged("teams/other/bot.yaml:7", 2), 1);
         assert_eq!(judged("teams/support/bot.yaml:7", 3), 1);

@@ -116,7 +116,7 @@ impl State {
         let (project, breaches) = match spec {
             Spec::Present { agent, source, faults: _ } => {
                 let before = self.relations.before.get(key).copied().unwrap_or(0);
-                let standing = Standing { location: &source.location, before };
+                let standing = Standing { location: Some(&source.location), before };
                 let policy = self.relations.policy.as_ref();
                 let breaches = policy.map(|policy| policy.breaches(agent, standing)).unwrap_or_default();
                 (agent.metadata.project.as_str(), breaches)
