@@ -10,13 +10,12 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_ecs::config::Region;
-use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use fargateer_api::seeded::{Bug, has};
 use fargateer_plan::desired::Place;
 
-use crate::role;
+use crate::role::{self, partition};
 
 /// What the factory itself calls: assuming an agent's role, and asking who we are.
 pub(crate) const PERMISSIONS: &[&str] = &["sts:AssumeRole", "sts:GetCallerIdentity", "sts:TagSession"];
@@ -105,13 +104,4 @@ impl Factory {
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Place, Arc<Clients>>> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A retry budget of its own: 100 retries (5 tokens each), half a retry a second more.
-///
-/// The SDK's default partition is one static bucket a process that hardly refills: an account-wide throttle would drain it,
-/// and the SDK would then retry nothing at all.
-pub(crate) fn partition(name: &'static str) -> RetryPartition {
-    let bucket = TokenBucket::builder().capacity(500).refill_rate(2.5).build();
-    RetryPartition::custom(name).token_bucket(bucket).build()
 }

@@ -2,6 +2,9 @@
 //!
 //! Sources of the rows: ECS API reference, "Common errors"; the retry lists of other tools for what proved transient.
 
+use std::error::Error;
+use std::fmt;
+
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::display::DisplayErrorContext;
@@ -9,8 +12,6 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use fargateer_api::Reason;
 use fargateer_api::seeded::{Bug, has};
 use fargateer_plan::failure::{Class, Failure};
-
-use crate::role;
 
 /// One row: a code, a piece of the message (empty: any), and what it means. The first match wins.
 type Row = (&'static str, &'static str, Class, Reason);
@@ -106,7 +107,7 @@ where
         let (class, reason) = classify(code, message, status);
         return of(operation, class, reason, (code, message));
     }
-    if let Some(failure) = role::behind(error) {
+    if let Some(failure) = carried(error) {
         return failure;
     }
     let text = DisplayErrorContext(error).to_string();
@@ -126,6 +127,30 @@ where
         SdkError::ConstructionFailure(_) | SdkError::ServiceError(_) | _ => "NotSent",
     };
     of(operation, Class::Transient, Reason::Unavailable, (code, &without_endpoint(&shorten(&text))))
+}
+
+/// A failure of ours on its way through the SDK, as why there are no credentials.
+#[derive(Debug)]
+pub(crate) struct Carried(pub(crate) Failure);
+
+impl fmt::Display for Carried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for Carried {}
+
+/// The failure of ours behind `error`, if there is one.
+fn carried(error: &(dyn Error + 'static)) -> Option<Failure> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(Carried(failure)) = error.downcast_ref::<Carried>() {
+            return Some(failure.clone());
+        }
+        cause = error.source();
+    }
+    None
 }
 
 /// A failure that is ours to name.

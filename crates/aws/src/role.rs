@@ -15,13 +15,13 @@ use aws_credential_types::provider::{ProvideCredentials, Result as Provided, Sha
 use aws_sdk_sts::operation::assume_role::AssumeRoleOutput;
 use aws_sdk_sts::types::Tag;
 use aws_smithy_runtime::client::identity::IdentityCache;
+use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use fargateer_api::Reason;
 use fargateer_plan::desired::Place;
 use fargateer_plan::failure::{Class, Failure};
 use tokio::time::Instant;
 
-use crate::clients::partition;
-use crate::error;
+use crate::error::{self, Carried};
 
 /// The name of a session, where the spec gives none.
 const SESSION: &str = "fargateer";
@@ -66,7 +66,7 @@ impl Role {
     async fn credentials(&self) -> Provided {
         let known = self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((_, failure)) = known.filter(|(at, _)| at.elapsed() < BELIEVED) {
-            return Err(CredentialsError::provider_error(NotAssumed(failure)));
+            return Err(CredentialsError::provider_error(Carried(failure)));
         }
         let Place { external_id, session_name, session_tags, .. } = &self.place;
         let tags = session_tags.iter().filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok());
@@ -79,7 +79,7 @@ impl Role {
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner) =
             failure.map(|failure| (Instant::now(), failure.clone()));
         let credentials = answer.and_then(|answer| taken(&answer).ok_or_else(unreadable));
-        credentials.map_err(|failure| CredentialsError::provider_error(NotAssumed(failure)))
+        credentials.map_err(|failure| CredentialsError::provider_error(Carried(failure)))
     }
 
     /// What STS said, and what to do about it. Throttling and lost answers stay what they are.
@@ -115,20 +115,11 @@ fn unreadable() -> Failure {
     )
 }
 
-/// Why a role was not assumed, on its way through the SDK.
-#[derive(Debug)]
-struct NotAssumed(Failure);
-
-impl fmt::Display for NotAssumed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::error::Error for NotAssumed {}
-
-/// The failed assumption of a role behind a failed call, if that is why.
-pub(crate) fn behind(error: &(dyn std::error::Error + 'static)) -> Option<Failure> {
-    let mut causes = std::iter::successors(Some(error), |cause| cause.source());
-    causes.find_map(|cause| cause.downcast_ref::<NotAssumed>()).map(|NotAssumed(failure)| failure.clone())
+/// A retry budget of its own: 100 retries (5 tokens each), half a retry a second more.
+///
+/// The SDK's default partition is one static bucket a process that hardly refills: an account-wide throttle would drain it,
+/// and the SDK would then retry nothing at all.
+pub(crate) fn partition(name: &'static str) -> RetryPartition {
+    let bucket = TokenBucket::builder().capacity(500).refill_rate(2.5).build();
+    RetryPartition::custom(name).token_bucket(bucket).build()
 }

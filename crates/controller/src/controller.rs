@@ -191,7 +191,7 @@ impl Controller {
             let changes = fleet.update(source.next().await);
             if fleet.is_loaded() && !std::mem::replace(&mut loaded, true) {
                 // What of it is ours, where there are replicas, is known when the shards are.
-                fleet.expect(fleet.keys().into_iter().filter(|_| self.replica.is_none()));
+                fleet.know(fleet.keys().into_iter().filter(|_| self.replica.is_none()));
             }
             let faults = self.reconciler.fleet.spec_faults();
             for fault in faults.iter().filter(|fault| !told.contains(*fault)) {

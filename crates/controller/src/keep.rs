@@ -68,7 +68,7 @@ impl Controller {
         replica.accept(&gained);
         let known = self.reconciler.board.all().into_keys().chain(self.reconciler.fleet.keys());
         let keys = known.filter(ours).collect::<BTreeSet<Key>>();
-        self.reconciler.fleet.expect(keys.iter().cloned());
+        self.reconciler.fleet.know(keys.iter().cloned());
         for key in keys {
             self.queue.wake(&key, Wake::Dependency);
         }

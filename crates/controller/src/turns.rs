@@ -46,7 +46,7 @@ struct Part {
 
 impl Turns {
     /// These agents have to be looked at before anybody begins. What `statuses` say of others is known at once.
-    pub(crate) fn expect(&self, unseen: impl IntoIterator<Item = Key>) {
+    pub(crate) fn look_first(&self, unseen: impl IntoIterator<Item = Key>) {
         let mut state = self.lock();
         state.unseen.extend(unseen);
         state.since.get_or_insert_with(Instant::now);

@@ -287,7 +287,8 @@ mod tests {
 
     #[test]
     fn what_a_deletion_needs_is_taken_down() {
-        let account = json!({"roleArn": "arn:role", "externalId": "id"});
+        let account =
+            json!({"roleArn": "arn:role", "externalId": "id", "sessionName": "bots", "sessionTags": {"team": "x"}});
         let wanted = wanted(&json!({"service": "svc", "taskFamily": "fam", "region": "eu-west-1", "account": account,
             "deletionPolicy": "Retain", "retainData": false, "autoscaling": {"enabled": true}}));
         let inventory = wanted.inventory();
@@ -295,6 +296,9 @@ mod tests {
             region: "eu-west-1".to_owned(),
             role_arn: Some("arn:role".to_owned()),
             external_id: Some("id".to_owned()),
+            session_name: Some("bots".to_owned()),
+            session_tags: [("team".to_owned(), "x".to_owned())].into(),
+            project: "default".to_owned(),
             cluster: "agents".to_owned(),
             service: "svc".to_owned(),
             task_family: "fam".to_owned(),

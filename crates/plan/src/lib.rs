@@ -25,6 +25,7 @@ pub mod policy;
 pub mod prepared;
 pub mod prune;
 pub mod revision;
+pub mod roll;
 pub mod rollout;
 pub mod scaling;
 pub mod seen;

@@ -14,7 +14,7 @@ use crate::guard::{self, Gate};
 use crate::pass::Pass;
 use crate::rollout::Rollout;
 use crate::seen::Seen;
-use crate::{cost, diagnosis, tags, turn};
+use crate::{cost, diagnosis, roll, tags};
 
 /// How many changes the history keeps.
 const HISTORY: usize = 10;
@@ -31,7 +31,7 @@ pub fn report(
     let outcome = outcome(pass, result);
     let mut status = AgentDeploymentStatus { source: Some(pass.source.clone()), ..previous.clone() };
     status.next = None;
-    status.turn = turn::status(pass, result, previous);
+    status.turn = roll::status(pass, result, previous);
     status.frozen_until = match &pass.plan.gate {
         Some(Gate::Frozen(until, _)) => Some(until.to_string()),
         Some(_) | None => None,

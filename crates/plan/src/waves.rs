@@ -18,7 +18,7 @@ use crate::revision::Revision;
 use crate::rollout::{self, Rollout};
 use crate::seen::Seen;
 use crate::tags::{self, Tags};
-use crate::turn::{self, Turn};
+use crate::turn::Turn;
 use crate::{log_group, look, scaling, service, task_definition};
 
 /// Revisions of ours that stay registered, the running ones included: what a rollback can return to.
@@ -113,14 +113,20 @@ fn postponed(plan: Plan, circumstances: &Circumstances, observed: &Observed) -> 
     if plan.waves.is_empty() {
         return plan;
     }
-    let rolls = turn::rolls(&plan, observed.active_service().is_some());
+    let rolling = rolls(&plan, observed.active_service().is_some());
     let gate = guard::dependency(circumstances).or_else(|| guard::frozen(circumstances));
-    let gate = gate.or_else(|| guard::turn(circumstances).filter(|_| rolls));
+    let gate = gate.or_else(|| guard::turn(circumstances).filter(|_| rolling));
     if gate.is_some() {
         return Plan { gate, waves: Vec::new(), ..plan };
     }
-    let asks = rolls && circumstances.turn == Turn::Unasked && !circumstances.force;
+    let asks = rolling && circumstances.turn == Turn::Unasked && !circumstances.force;
     Plan { asks, ..plan }
+}
+
+/// Whether carrying `plan` out replaces tasks, or makes the first ones.
+fn rolls(plan: &Plan, has_service: bool) -> bool {
+    !plan.waves.is_empty()
+        && (!has_service || plan.differences.iter().any(|difference| difference.effect != Effect::InPlace))
 }
 
 /// Whether AWS once was as the spec says: the generation is on the service, and its revision exists or was taken away.

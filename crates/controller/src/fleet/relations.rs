@@ -27,6 +27,8 @@ pub(super) struct Relations {
     graph: Graph,
     /// How many of the same project come before an agent, where a project counts its agents.
     before: BTreeMap<Key, usize>,
+    /// Those of which there are too many.
+    surplus: BTreeSet<Key>,
 }
 
 impl Fleet {
@@ -86,13 +88,13 @@ impl Fleet {
     }
 
     /// Nobody rolls before these were looked at; what their statuses say is known at once.
-    pub fn expect(&self, keys: impl IntoIterator<Item = Key>) {
+    pub fn know(&self, keys: impl IntoIterator<Item = Key>) {
         let (known, unseen): (Vec<Key>, Vec<Key>) =
             keys.into_iter().partition(|key| self.board.reason(key).is_some() || self.agent(key).is_none());
         for key in known {
             self.note(&key, Some(&self.board.status(&key)));
         }
-        self.turns.expect(unseen);
+        self.turns.look_first(unseen);
     }
 
     /// The agents of ours that wait for agents of `others`.
@@ -141,7 +143,8 @@ impl State {
         }
     }
 
-    /// Takes in that the specs changed. Answers those who now depend on themselves, or on nobody, or do no more.
+    /// Takes in that the specs changed. Answers those who now depend on themselves, or on nobody, or are too many, or do so no
+    /// more.
     pub(super) fn relate(&mut self, made: &BTreeSet<Key>) -> BTreeSet<Key> {
         let needs = |(key, spec): (&Key, &Spec)| {
             let needs = match spec {
@@ -151,9 +154,11 @@ impl State {
             (key.clone(), needs)
         };
         let graph = Graph::of(self.specs.iter().map(needs).collect());
-        let changed = graph.changed_since(&self.relations.graph);
+        let mut changed = graph.changed_since(&self.relations.graph);
         self.relations.graph = graph;
+        let surplus = self.relations.surplus.clone();
         self.count_agents(made);
+        changed.extend(surplus.symmetric_difference(&self.relations.surplus).cloned());
         changed
     }
 
@@ -168,12 +173,14 @@ impl State {
                 projects.entry(&agent.metadata.project).or_default().push((!made.contains(key), key));
             }
         }
-        let mut before = BTreeMap::new();
-        for mut agents in projects.into_values() {
+        let (mut before, mut surplus) = (BTreeMap::new(), BTreeSet::new());
+        for (project, mut agents) in projects {
             agents.sort();
+            let most = policy.most_agents(project).and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
+            surplus.extend(agents.iter().skip(most).map(|(_, key)| (*key).clone()));
             before.extend(agents.into_iter().enumerate().map(|(number, (_, key))| (key.clone(), number)));
         }
-        self.relations.before = before;
+        (self.relations.before, self.relations.surplus) = (before, surplus);
     }
 
     /// The line an agent stands in, and its numbers. A project that has a number of its own is a line of its own.
