@@ -23,6 +23,7 @@ mod hostile;
 mod independent;
 mod lessons;
 mod offline;
+mod policies;
 mod probes;
 mod replicas;
 mod running;

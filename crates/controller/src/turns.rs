@@ -182,3 +182,121 @@ impl State {
         self.parts.iter().filter(|(_, part)| part.waits.is_some()).map(|(key, _)| key.clone()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fargateer_api::status::{RolloutStatus, TurnStatus};
+    use serde_json::json;
+
+    const TWO: RolloutRules = RolloutRules { max: Some(2), stop_after_failures: Some(1) };
+
+    fn key(name: &str) -> Key {
+        Key::new(name)
+    }
+
+    fn begun() -> Turns {
+        let turns = Turns::default();
+        turns.look_first([]);
+        turns
+    }
+
+    fn ask(turns: &Turns, name: &str) -> Turn {
+        turns.ask(&key(name), (None, TWO), Timestamp::UNIX_EPOCH).0
+    }
+
+    fn status(stage: Option<Stage>, state: &str) -> AgentDeploymentStatus {
+        let wave = Timestamp::UNIX_EPOCH.to_string();
+        let (id, state) = (String::new(), state.to_owned());
+        AgentDeploymentStatus {
+            turn: stage.map(|stage| TurnStatus { stage, wave, position: None }),
+            rollout: Some(RolloutStatus { id, state, reason: None, started: None }),
+            ..AgentDeploymentStatus::default()
+        }
+    }
+
+    fn failed(at: &str) -> AgentDeploymentStatus {
+        let stalled = json!({"type": "Stalled", "status": "True", "reason": "RolledBack", "message": "",
+            "lastTransitionTime": at, "observedGeneration": null});
+        let conditions = vec![serde_json::from_value(stalled).unwrap()];
+        AgentDeploymentStatus { conditions, ..status(None, "COMPLETED") }
+    }
+
+    fn note(turns: &Turns, name: &str, status: &AgentDeploymentStatus) -> Vec<Key> {
+        turns.note(&key(name), (None, TWO), Some(status))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_was_let_roll_counts_from_then_on_and_the_first_that_waits_is_woken() {
+        let turns = begun();
+        assert_eq!((ask(&turns, "a"), ask(&turns, "b")), (Turn::Given, Turn::Given));
+        assert!(matches!(ask(&turns, "c"), Turn::Waits { position: 1, .. }));
+        assert!(matches!(ask(&turns, "d"), Turn::Waits { position: 2, .. }));
+        assert!(matches!(ask(&turns, "c"), Turn::Waits { position: 1, .. }), "asking again keeps the place");
+        assert_eq!(note(&turns, "c", &status(Some(Stage::Waiting), "COMPLETED")), []);
+        assert_eq!(note(&turns, "d", &status(Some(Stage::Waiting), "COMPLETED")), []);
+        assert_eq!(note(&turns, "a", &status(Some(Stage::Rolling), "IN_PROGRESS")), []);
+        assert_eq!(note(&turns, "a", &status(None, "COMPLETED")), [key("c")]);
+        assert!(matches!(ask(&turns, "d"), Turn::Waits { position: 2, .. }), "who was woken goes before");
+        assert_eq!(ask(&turns, "c"), Turn::Given);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_aws_rolls_counts_whoever_began_it() {
+        let turns = begun();
+        note(&turns, "a", &status(None, "IN_PROGRESS"));
+        note(&turns, "b", &status(Some(Stage::Rolling), "COMPLETED"));
+        assert!(matches!(ask(&turns, "c"), Turn::Waits { .. }));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_stops_the_wave_and_tells_everybody_and_a_new_spec_goes_first() {
+        let turns = begun();
+        ask(&turns, "a");
+        ask(&turns, "b");
+        for name in ["c", "d"] {
+            ask(&turns, name);
+            note(&turns, name, &status(Some(Stage::Waiting), "COMPLETED"));
+        }
+        note(&turns, "b", &status(Some(Stage::Rolling), "IN_PROGRESS"));
+        assert_eq!(note(&turns, "a", &failed("2026-07-01T12:00:00Z")), [key("c"), key("d")]);
+        assert!(matches!(ask(&turns, "c"), Turn::Held { ref failed, .. } if *failed == [key("a")]));
+        assert_eq!(ask(&turns, "a"), Turn::Given, "it is tried again before those that were never tried");
+        assert_eq!(note(&turns, "a", &status(Some(Stage::Rolling), "IN_PROGRESS")), [key("c"), key("d")]);
+        assert!(matches!(ask(&turns, "c"), Turn::Waits { .. }));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_before_the_wave_holds_nobody_up() {
+        let turns = begun();
+        note(&turns, "old", &failed("1969-07-01T12:00:00Z"));
+        assert_eq!(ask(&turns, "a"), Turn::Given);
+        assert_eq!(ask(&turns, "b"), Turn::Given);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_begins_before_everybody_was_looked_at_or_the_patience_is_over() {
+        let turns = Turns::default();
+        assert_eq!(ask(&turns, "a"), Turn::Unseen(1), "nothing is loaded yet");
+        turns.look_first([key("a"), key("b"), key("c")]);
+        assert_eq!(ask(&turns, "a"), Turn::Unseen(2));
+        note(&turns, "a", &status(Some(Stage::Waiting), "COMPLETED"));
+        note(&turns, "b", &status(None, "COMPLETED"));
+        assert_eq!(note(&turns, "c", &status(None, "COMPLETED")), [key("a")]);
+        assert_eq!(ask(&turns, "a"), Turn::Given);
+        let stuck = Turns::default();
+        stuck.look_first([key("stuck")]);
+        assert_eq!(ask(&stuck, "a"), Turn::Unseen(1));
+        tokio::time::advance(UNSEEN).await;
+        assert_eq!(ask(&stuck, "a"), Turn::Given);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_project_with_its_own_number_is_a_line_of_its_own() {
+        let turns = begun();
+        ask(&turns, "a");
+        ask(&turns, "b");
+        let own = (Some("support".to_owned()), TWO);
+        assert_eq!(turns.ask(&key("c"), own, Timestamp::UNIX_EPOCH).0, Turn::Given);
+    }
+}

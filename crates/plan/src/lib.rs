@@ -14,6 +14,7 @@ pub mod echo;
 pub mod failure;
 pub mod guard;
 pub mod image;
+mod live;
 pub mod log_group;
 pub mod look;
 mod memo;

@@ -2,11 +2,10 @@
 
 use fargateer_api::seeded::{Bug, has};
 use fargateer_api::status::{
-    AgentDeploymentStatus, Condition, ConditionType, DriftStatus, HistoryEntry, Inventory, Reason, RolloutStatus, Truth,
+    AgentDeploymentStatus, Condition, ConditionType, DriftStatus, HistoryEntry, Inventory, Reason, Truth,
 };
 use fargateer_api::{Generation, Key, visible};
 use jiff::Timestamp;
-use serde_json::Value;
 
 use crate::desired::{Desired, Wanted};
 use crate::failure::{Class, Failure};
@@ -14,7 +13,7 @@ use crate::guard::{self, Gate};
 use crate::pass::Pass;
 use crate::rollout::Rollout;
 use crate::seen::Seen;
-use crate::{cost, diagnosis, roll, tags};
+use crate::{cost, diagnosis, live, roll, tags};
 
 /// How many changes the history keeps.
 const HISTORY: usize = 10;
@@ -44,7 +43,7 @@ pub fn report(
             status.inventory = inventory(wanted, pass, &previous.inventory);
         }
     }
-    live_facts(&mut status, pass);
+    live::facts(&mut status, pass);
     status.failure = pass.observed.stopped.present().and_then(|tasks| diagnosis::failure(tasks));
     if was_carried_through(previous, status.observed_generation.as_ref()) {
         drift(&mut status, pass, &outcome, now);
@@ -327,42 +326,6 @@ fn drift_message(pass: &Pass) -> String {
     format!("differs from the spec: {}", fields.join(", "))
 }
 
-/// What the service says of itself.
-fn live_facts(status: &mut AgentDeploymentStatus, pass: &Pass) {
-    if let Some(digest) = pass.observed.image.present() {
-        status.image_digest = Some(digest.clone());
-    }
-    if pass.plan.revision.is_some() {
-        status.task_definition_arn.clone_from(&pass.plan.revision);
-    }
-    let gone = pass.observed.service.present().is_some_and(crate::service::Live::is_inactive);
-    let Some(live) = pass.observed.service.present().filter(|_| !gone) else {
-        if pass.observed.service.is_absent() || gone {
-            (status.running_count, status.pending_count, status.desired_count) = (0, 0, 0);
-        }
-        return;
-    };
-    status.service_arn = Some(live.arn().to_owned());
-    status.running_count = live.count("runningCount");
-    status.pending_count = live.count("pendingCount");
-    status.desired_count = live.count("desiredCount");
-    if let Some(primary) = live.deployments().into_iter().next() {
-        status.rollout = Some(RolloutStatus {
-            id: primary.id,
-            state: primary.rollout_state.unwrap_or_default(),
-            reason: primary.rollout_state_reason.as_deref().map(visible),
-            started: time(&primary.created_at),
-        });
-    }
-}
-
-/// AWS's timestamps are seconds since 1970 in JSON.
-fn time(value: &Value) -> Option<String> {
-    let milliseconds = value.as_f64()? * 1000.0;
-    #[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit an i64 for 290 million years")]
-    Timestamp::from_millisecond(milliseconds as i64).ok().map(|time| time.to_string())
-}
-
 fn inventory(wanted: &Wanted, pass: &Pass, previous: &Inventory) -> Inventory {
     let mut inventory = wanted.inventory();
     inventory.arns.clone_from(&previous.arns);
@@ -428,7 +391,7 @@ mod tests {
     use crate::seen::Seen;
     use crate::{log_group, service};
     use fargateer_api::status::SourceStatus;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn at(minute: u8) -> Timestamp {
         format!("2026-07-01T12:{minute:02}:00Z").parse().unwrap()

@@ -18,6 +18,9 @@ pub struct Plan {
     /// How many processes run over the same fleet, with leases in DynamoDB. None: one, without.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub replicas: usize,
+    /// How many agents roll at the same time. None: as many as there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_rollouts: Option<u32>,
     /// What people and the world do, in order of time.
     pub steps: Vec<Step>,
     /// What befalls the n-th call.

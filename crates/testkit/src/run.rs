@@ -204,6 +204,7 @@ impl Stage {
             Host {
                 number,
                 has_peers: plan.replicas > 0,
+                max_rollouts: plan.max_rollouts,
                 sim: sim.clone(),
                 records: records.clone(),
                 signals,
