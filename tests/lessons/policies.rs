@@ -76,7 +76,7 @@ async fn a_project_that_is_full_takes_no_newcomer_whatever_the_name() {
     world.apply([Agent::named("m"), Agent::named("n")]).await;
     world.apply([Agent::named("a")]).await;
     assert_eq!(world.reason("a"), Reason::Rejected, "{}", world.message("a"));
-    ["m", "n"].iter().for_each(|name| world.assert_ready(name));
+    world.assert_all_ready(["m", "n"]);
     world.delete(["m"]);
     world.settle().await;
     world.assert_ready("a");
@@ -109,8 +109,8 @@ async fn a_freeze_lets_changes_drift_and_deletions_wait_until_it_is_over() {
     pass(Duration::from_mins(5)).await;
     world.assert_ready("bot");
     assert_eq!(world.count("CreateService") + world.count("DeleteService"), 0);
-    pass(Duration::from_mins(120)).await;
-    ["bot", "new", "calm"].iter().for_each(|name| world.assert_ready(name));
+    pass(Duration::from_hours(2)).await;
+    world.assert_all_ready(["bot", "new", "calm"]);
     assert_eq!(world.count("DeleteService"), 1);
 }
 

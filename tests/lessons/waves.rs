@@ -66,21 +66,21 @@ async fn dependents_are_woken_at_once_and_not_by_the_sweep() {
     assert_eq!(world.message("web"), "waits until store is Ready");
     assert_eq!(world.count("CreateService"), 1, "only the base is made");
     let reads = world.reads().len();
-    let mut ready = None;
+    let mut since = None;
     for _ in 0..600 {
         pass(Duration::from_millis(200)).await;
-        if world.reason("base") == Reason::Converged && ready.is_none() {
-            ready = Some(Instant::now());
+        if world.reason("base") == Reason::Converged && since.is_none() {
+            since = Some(Instant::now());
         }
         if world.count("CreateService") == 2 {
             break;
         }
     }
-    let waited = ready.expect("the base is ready").elapsed();
+    let waited = since.expect("the base is ready").elapsed();
     assert!(waited <= Duration::from_secs(1), "{waited:?} from one to the next");
     assert!(world.reads().len() - reads < 60, "who waits does not look");
     world.settle().await;
-    ["web", "store", "base"].iter().for_each(|name| world.assert_ready(name));
+    world.assert_all_ready(["web", "store", "base"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -93,7 +93,7 @@ async fn a_dependency_counts_with_its_newest_spec() {
     let updates = world.requests("UpdateService");
     let order: Vec<&str> = updates.iter().filter_map(|request| request["service"].as_str()).collect();
     assert_eq!(order, ["store", "web"]);
-    ["web", "store"].iter().for_each(|name| world.assert_ready(name));
+    world.assert_all_ready(["web", "store"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,7 +132,7 @@ async fn a_cycle_is_told_to_every_member_and_ends_at_once_when_it_is_broken() {
     pass(Duration::from_secs(5)).await;
     assert_eq!(world.reason("a"), Reason::WaitingForDependency);
     world.settle().await;
-    ["a", "b", "c", "user"].iter().for_each(|name| world.assert_ready(name));
+    world.assert_all_ready(["a", "b", "c", "user"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -159,11 +159,11 @@ async fn no_more_than_so_many_roll_at_once_first_deployments_included() {
     let turn = world.status(waiting[3]).turn.expect("its place is told");
     assert!(turn.stage == Stage::Waiting && turn.position.is_some(), "{turn:?}");
     assert!(most_rolling(&world, &names).await <= 2);
-    names.iter().for_each(|name| world.assert_ready(name));
+    world.assert_all_ready(&names);
     world.forget_calls();
     world.write((0..9).map(|number| bot(number).with_env("A", "1")));
     assert_eq!(most_rolling(&world, &names).await, 2, "two, and not one");
-    names.iter().for_each(|name| world.assert_ready(name));
+    world.assert_all_ready(&names);
     assert!(names.iter().all(|name| world.status(name).turn.is_none()));
 }
 
@@ -209,7 +209,7 @@ async fn a_wave_stops_after_so_many_failures_and_goes_on_when_their_specs_change
     assert_eq!(world.count("UpdateService"), 0, "held is held");
     world.write((0..6).map(|number| bot(number).with_image("public.example.com/good:1")));
     assert!(most_rolling(&world, &names).await <= 1);
-    names.iter().for_each(|name| world.assert_ready(name));
+    world.assert_all_ready(&names);
 }
 
 #[tokio::test(start_paused = true)]
@@ -252,7 +252,7 @@ async fn a_restart_forgets_neither_who_rolls_nor_who_failed() {
         world.controller.reconciler.fleet.limit_rollouts(RolloutRules { max: Some(2), stop_after_failures: Some(2) });
         let most = most_rolling(&world, &names).await;
         assert!(most <= 2, "{most} after {seconds} s, with statuses: {keeps}");
-        names.iter().for_each(|name| world.assert_ready(name));
+        world.assert_all_ready(&names);
     }
     let mut world = limited(Some(1), Some(1)).await;
     world.apply((0..4).map(bot)).await;

@@ -86,9 +86,9 @@ fn part_of(part: &str, (first, last): (u8, u8), names: &[&str]) -> Result<u64, S
 }
 
 fn number(text: &str, first: u8, names: &[&str]) -> Option<u8> {
-    let named = names.iter().position(|name| name.eq_ignore_ascii_case(text));
-    let named = named.and_then(|index| u8::try_from(index).ok()).map(|index| index + first);
-    named.or_else(|| text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit())))
+    let by_name = names.iter().position(|name| name.eq_ignore_ascii_case(text));
+    let by_name = by_name.and_then(|index| u8::try_from(index).ok()).map(|index| index + first);
+    by_name.or_else(|| text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit())))
 }
 
 #[cfg(test)]

@@ -349,12 +349,9 @@ pub struct Inventory {
     /// External id used with that role.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
-    /// Name of the session of that role.
+    /// The session of that role, where the spec says something of it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub session_name: Option<String>,
-    /// Tags of the session of that role.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub session_tags: BTreeMap<String, String>,
+    pub session: Option<Box<Session>>,
     /// Project, whose policy says when it may be deleted.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub project: String,
@@ -376,6 +373,18 @@ pub struct Inventory {
     /// ARNs seen, by kind of resource.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub arns: BTreeMap<String, String>,
+}
+
+/// How a role is assumed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Session {
+    /// Name of the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Tags of the session.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
 }
 
 impl Inventory {

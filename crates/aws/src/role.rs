@@ -17,6 +17,7 @@ use aws_sdk_sts::types::Tag;
 use aws_smithy_runtime::client::identity::IdentityCache;
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use fargateer_api::Reason;
+use fargateer_api::status::Session;
 use fargateer_plan::desired::Place;
 use fargateer_plan::failure::{Class, Failure};
 use tokio::time::Instant;
@@ -68,11 +69,12 @@ impl Role {
         if let Some((_, failure)) = known.filter(|(at, _)| at.elapsed() < BELIEVED) {
             return Err(CredentialsError::provider_error(Carried(failure)));
         }
-        let Place { external_id, session_name, session_tags, .. } = &self.place;
-        let tags = session_tags.iter().filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok());
+        let Place { external_id, session, .. } = &self.place;
+        let Session { name, tags } = session.as_deref().cloned().unwrap_or_default();
+        let tags = tags.iter().filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok());
         let tags: Vec<Tag> = tags.collect();
         let request = self.client.assume_role().role_arn(&self.arn).set_external_id(external_id.clone());
-        let request = request.role_session_name(session_name.as_deref().unwrap_or(SESSION));
+        let request = request.role_session_name(name.as_deref().unwrap_or(SESSION));
         let answer = request.set_tags((!tags.is_empty()).then_some(tags)).send().await;
         let answer = answer.map_err(|error| self.refusal(error::failure("sts.AssumeRole", &error)));
         let failure = answer.as_ref().err().filter(|failure| failure.reason == Reason::RoleRefused);
@@ -87,7 +89,8 @@ impl Role {
         if !matches!(failure.class, Class::Denied | Class::Invalid) || failure.reason == Reason::NoCredentials {
             return failure;
         }
-        let tags = if self.place.session_tags.is_empty() { "" } else { " and sts:TagSession" };
+        let tagged = self.place.session.as_ref().is_some_and(|session| !session.tags.is_empty());
+        let tags = if tagged { " and sts:TagSession" } else { "" };
         let id = if self.place.external_id.is_some() { " and the spec's external id" } else { "" };
         let Failure { code, message, .. } = &failure;
         let message = format!(

@@ -68,8 +68,13 @@ impl Board {
         made.map(|(key, _)| key.clone()).collect()
     }
 
+    /// Whether `key` is Ready, with whichever spec.
+    pub fn is_ready(&self, key: &Key) -> bool {
+        self.read().get(key).is_some_and(|status| status.is(ConditionType::Ready))
+    }
+
     /// Whether `key` is Ready with `generation` of its spec.
-    pub fn is_ready(&self, key: &Key, generation: &Generation) -> bool {
+    pub fn is_ready_with(&self, key: &Key, generation: &Generation) -> bool {
         let ready = |status: &AgentDeploymentStatus| {
             status.is(ConditionType::Ready) && status.observed_generation.as_ref() == Some(generation)
         };

@@ -68,7 +68,7 @@ impl Fleet {
 
     /// Takes a snapshot in and says whom to wake.
     pub fn update(&self, snapshot: Snapshot) -> Changes {
-        let (known_before, made) = (self.board.known(), self.board.made());
+        let (known_before, made) = (self.board.known(), self.made());
         let incumbents = known_before.iter().filter(|(_, has_service)| **has_service);
         let incumbents: BTreeSet<Key> = incumbents.map(|(key, _)| key.clone()).collect();
         let mut state = self.lock();

@@ -83,6 +83,11 @@ impl Turns {
     ) -> Vec<Key> {
         let mut state = self.lock();
         let last_unseen = state.unseen.remove(key) && state.unseen.is_empty();
+        if rules == RolloutRules::default() {
+            // Nobody counts here, and a fleet may be large.
+            state.parts.remove(key);
+            return if last_unseen { state.everybody() } else { Vec::new() };
+        }
         let before = state.parts.get(key).cloned();
         let stopped = state.is_stopped(&name, rules);
         state.take_in(key, name.clone(), status);
@@ -90,9 +95,12 @@ impl Turns {
         if last_unseen || stopped != state.is_stopped(&name, rules) {
             return if last_unseen { state.everybody() } else { state.waiting(&name) };
         }
-        let first = rules.max.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX));
-        let free = first.saturating_sub(state.rolling(&name, key).len());
-        if moved && !stopped { state.waiting(&name).into_iter().take(free).collect() } else { Vec::new() }
+        if stopped || !moved {
+            return Vec::new();
+        }
+        let most = rules.max.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX));
+        let free = most.saturating_sub(state.rolling(&name, key).len());
+        state.waiting(&name).into_iter().take(free).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -205,12 +213,12 @@ mod tests {
         turns.ask(&key(name), (None, TWO), Timestamp::UNIX_EPOCH).0
     }
 
-    fn status(stage: Option<Stage>, state: &str) -> AgentDeploymentStatus {
+    fn status(stage: Option<Stage>, rollout: &str) -> AgentDeploymentStatus {
         let wave = Timestamp::UNIX_EPOCH.to_string();
-        let (id, state) = (String::new(), state.to_owned());
+        let rollout = RolloutStatus { id: String::new(), state: rollout.to_owned(), reason: None, started: None };
         AgentDeploymentStatus {
             turn: stage.map(|stage| TurnStatus { stage, wave, position: None }),
-            rollout: Some(RolloutStatus { id, state, reason: None, started: None }),
+            rollout: Some(rollout),
             ..AgentDeploymentStatus::default()
         }
     }

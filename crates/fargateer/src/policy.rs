@@ -37,7 +37,9 @@ fn read(args: &PolicyArgs) -> anyhow::Result<Option<(Policy, String)>> {
     match parse(file, &text) {
         Ok(policy) => Ok(Some((policy, text))),
         Err(faults) => {
-            faults.iter().for_each(|fault| output::note(fault));
+            for fault in &faults {
+                output::note(fault);
+            }
             let hint = "`fargateer schema project` says what a Project may hold";
             Err(hinted(format!("{} faults in the policy", faults.len()), hint))
         }

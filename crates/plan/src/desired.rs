@@ -1,11 +1,11 @@
 //! All that a spec implies, and what it means when a spec is gone: a desire like any other.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fargateer_api::fault::Violation;
 use fargateer_api::freeze::Frozen;
-use fargateer_api::status::{Inventory, SourceStatus};
+use fargateer_api::spec::Account;
+use fargateer_api::status::{Inventory, Session, SourceStatus};
 use fargateer_api::{Generation, Key, Reason};
 use serde::{Deserialize, Serialize};
 
@@ -85,10 +85,8 @@ pub struct Place {
     pub role: Option<String>,
     /// External id for that role.
     pub external_id: Option<String>,
-    /// Name of the session.
-    pub session_name: Option<String>,
-    /// Tags of the session.
-    pub session_tags: BTreeMap<String, String>,
+    /// How that role is assumed, where the spec says something of it.
+    pub session: Option<Box<Session>>,
 }
 
 /// What should be.
@@ -97,7 +95,7 @@ pub enum Desired {
     /// An agent runs as its spec says.
     Present(Box<Wanted>),
     /// Nothing of the agent is left.
-    Absent(Box<Departure>, Circumstances),
+    Absent(Box<Departure>, Box<Circumstances>),
     /// Cannot be told: the spec is not usable.
     Unclear(Reason, Vec<String>),
 }
@@ -129,7 +127,7 @@ impl Desired {
                 Self::Present(Box::new(Wanted::new(agent, faults, circumstances)))
             }
             Spec::Broken { reason, faults, source: _ } => Self::Unclear(reason, faults),
-            Spec::Gone(departure) => Self::Absent(Box::new(departure), circumstances),
+            Spec::Gone(departure) => Self::Absent(Box::new(departure), Box::new(circumstances)),
         }
     }
 
@@ -141,8 +139,7 @@ impl Desired {
                 region: departure.inventory.region.clone(),
                 role: departure.inventory.role_arn.clone(),
                 external_id: departure.inventory.external_id.clone(),
-                session_name: departure.inventory.session_name.clone(),
-                session_tags: departure.inventory.session_tags.clone(),
+                session: departure.inventory.session.clone(),
             },
             Self::Unclear(..) => Place::default(),
         }
@@ -166,8 +163,7 @@ impl Wanted {
             region: self.agent.spec.region.clone(),
             role: account.map(|account| account.role_arn.clone()),
             external_id: account.and_then(|account| account.external_id.clone()),
-            session_name: account.and_then(|account| account.session_name.clone()),
-            session_tags: account.map(|account| account.session_tags.clone()).unwrap_or_default(),
+            session: account.and_then(session),
         }
     }
 
@@ -224,8 +220,7 @@ impl Wanted {
             region: place.region,
             role_arn: place.role,
             external_id: place.external_id,
-            session_name: place.session_name,
-            session_tags: place.session_tags,
+            session: place.session,
             project: agent.metadata.project.clone(),
             cluster: agent.spec.cluster.clone(),
             service: agent.service_name().to_owned(),
@@ -237,6 +232,11 @@ impl Wanted {
             arns: std::collections::BTreeMap::new(),
         }
     }
+}
+
+fn session(account: &Account) -> Option<Box<Session>> {
+    let session = Session { name: account.session_name.clone(), tags: account.session_tags.clone() };
+    (session != Session::default()).then(|| Box::new(session))
 }
 
 #[cfg(test)]
@@ -296,8 +296,10 @@ mod tests {
             region: "eu-west-1".to_owned(),
             role_arn: Some("arn:role".to_owned()),
             external_id: Some("id".to_owned()),
-            session_name: Some("bots".to_owned()),
-            session_tags: [("team".to_owned(), "x".to_owned())].into(),
+            session: Some(Box::new(Session {
+                name: Some("bots".to_owned()),
+                tags: [("team".to_owned(), "x".to_owned())].into(),
+            })),
             project: "default".to_owned(),
             cluster: "agents".to_owned(),
             service: "svc".to_owned(),

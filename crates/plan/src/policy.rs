@@ -217,9 +217,10 @@ impl Court<'_> {
     fn count(&mut self) {
         let (spec, most) = (&self.agent.spec, self.project.spec.limits.tasks);
         let scaling = &spec.autoscaling;
-        let (path, count) = match scaling.enabled {
-            true => ("spec.autoscaling.max", scaling.max),
-            false => ("spec.desiredCount", spec.desired_count),
+        let (path, count) = if scaling.enabled {
+            ("spec.autoscaling.max", scaling.max)
+        } else {
+            ("spec.desiredCount", spec.desired_count)
         };
         self.ceiling((path, "limits.tasks"), Some(count), most);
         let scheduled = scaling.scheduled.iter().enumerate().filter(|_| scaling.enabled);
@@ -240,12 +241,12 @@ impl Court<'_> {
         self.deny(path, &format!("{value} is not allowed"), &format!("`{name}` allows {allowed}"));
     }
 
-    fn role(&mut self, at: (&str, &str), role: &str, rule: Option<&Vec<String>>) {
+    fn role(&mut self, at: (&str, &str), role: &str, patterns: Option<&Vec<String>>) {
         let name = role.split_once(":role/").map_or(role, |(_, name)| name);
         self.listed(
             at,
             role,
-            rule,
+            patterns,
             |rule, text| if rule.starts_with("arn:") { like(rule, text) } else { like(rule, name) },
         );
     }
@@ -473,6 +474,6 @@ mod tests {
         let mut stranger = agent(json!({}));
         stranger.metadata.project = "other".to_owned();
         let found = policy(&json!({})).breaches(&stranger, Standing::default());
-        assert_eq!(found[0].to_owned().problem, "the policy has no project `other`, but `support`");
+        assert_eq!(found[0].problem, "the policy has no project `other`, but `support`");
     }
 }

@@ -161,7 +161,6 @@ fn failed(failure: &Failure) -> Outcome {
 
 fn gated(gate: &Gate, pass: &Pass) -> Outcome {
     match gate {
-        Gate::Unclear(reason, message) | Gate::NotOurs(reason, message) => Outcome::stalled(*reason, message),
         Gate::Suspended(message) => {
             let ready = pass.plan.rollout == Some(Rollout::Done) && pass.differences.is_empty();
             let ready = if ready { Truth::True } else { Truth::Unknown };
@@ -171,7 +170,9 @@ fn gated(gate: &Gate, pass: &Pass) -> Outcome {
         Gate::Dependency(Reason::WaitingForDependency, message) => {
             Outcome::waiting(Reason::WaitingForDependency, message)
         }
-        Gate::Dependency(reason, message) => Outcome::stalled(*reason, message),
+        Gate::Unclear(reason, message) | Gate::NotOurs(reason, message) | Gate::Dependency(reason, message) => {
+            Outcome::stalled(*reason, message)
+        }
         Gate::Frozen(_, message) => Outcome::waiting(Reason::Frozen, message),
         Gate::Turn(reason, message) => Outcome::waiting(*reason, message),
         Gate::Unknown(failure) => Outcome { ready: Truth::Unknown, ..failed(failure) },

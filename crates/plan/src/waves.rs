@@ -549,7 +549,7 @@ mod tests {
     #[test]
     fn of_an_agent_that_never_made_anything_nothing_is_left_and_nothing_looked_for() {
         let departure = Departure { key: Key::new("bot"), inventory: Inventory::default(), held: None };
-        let plan = plan(&Desired::Absent(Box::new(departure), Circumstances::default()), &Observed::default());
+        let plan = plan(&Desired::Absent(Box::new(departure), Box::default()), &Observed::default());
         assert_eq!(plan, Plan { gone: true, ..Plan::default() });
     }
 }

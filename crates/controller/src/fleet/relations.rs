@@ -46,6 +46,12 @@ impl Fleet {
         state.count_agents(&made);
     }
 
+    /// The agents something was made of, where it matters who was there first.
+    pub(super) fn made(&self) -> BTreeSet<Key> {
+        let counts = self.lock().relations.policy.is_some();
+        if counts { self.board.made() } else { BTreeSet::new() }
+    }
+
     /// A newer policy cannot be used; the last good one stays.
     pub fn keep_policy(&self, faults: Vec<String>) {
         self.lock().relations.faults = faults;
@@ -153,7 +159,8 @@ impl State {
             };
             (key.clone(), needs)
         };
-        let graph = Graph::of(self.specs.iter().map(needs).collect());
+        let needs: BTreeMap<Key, Vec<Key>> = self.specs.iter().map(needs).collect();
+        let graph = if needs.values().all(Vec::is_empty) { Graph::default() } else { Graph::of(needs) };
         let mut changed = graph.changed_since(&self.relations.graph);
         self.relations.graph = graph;
         let surplus = self.relations.surplus.clone();
@@ -211,7 +218,7 @@ impl State {
     /// A status that speaks of an older spec says nothing about the newest.
     fn is_ready(&self, key: &Key, board: &Board) -> bool {
         match self.specs.get(key) {
-            Some(Spec::Present { agent, .. }) => board.is_ready(key, agent.generation()),
+            Some(Spec::Present { agent, .. }) => board.is_ready_with(key, agent.generation()),
             Some(Spec::Broken { .. } | Spec::Gone(_)) | None => false,
         }
     }
