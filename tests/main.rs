@@ -25,6 +25,7 @@ mod imports;
 mod independent;
 mod lessons;
 mod offline;
+mod policies;
 mod probes;
 mod replicas;
 mod running;

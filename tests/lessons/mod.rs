@@ -1,5 +1,6 @@
 //! What other tools get wrong, each as a scenario.
 
+mod accounts;
 mod counts;
 mod crashes;
 mod deletion;
@@ -9,6 +10,8 @@ mod idempotence;
 mod images;
 mod ownership;
 mod paging;
+mod policies;
 mod rollouts;
 mod secrets;
 mod verification;
+mod waves;

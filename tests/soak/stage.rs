@@ -155,6 +155,7 @@ fn plant(sim: &Simulation, region: &str, document: &Document) {
                     pass.did(action, done);
                 }
             }
+            Step::Ask => panic!("nobody limits rollouts here"),
             Step::Rest => return,
         }
     }

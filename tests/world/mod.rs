@@ -213,6 +213,14 @@ impl World {
         );
     }
 
+    /// Whether all of them are.
+    #[track_caller]
+    pub fn assert_all_ready<T: AsRef<str>>(&self, names: impl IntoIterator<Item = T>) {
+        for name in names {
+            self.assert_ready(name.as_ref());
+        }
+    }
+
     /// The mutating calls since the last `forget_calls`, as `service.Operation`.
     pub fn writes(&self) -> Vec<String> {
         self.calls(|call| call.mutating)

@@ -44,6 +44,11 @@ pub const MAXIMUM_PERCENT: u32 = 200;
 /// `spec.verify.http.path`.
 pub const VERIFY_PATH: &str = "/health";
 
+/// `spec.freezes[].timeZone` of a project.
+pub const TIME_ZONE: &str = "UTC";
+/// `spec.weight` of a project.
+pub const WEIGHT: u32 = 1;
+
 macro_rules! serde_default {
     ($($(#[$doc:meta])* $name:ident: $type:ty = $value:expr;)*) => {
         $($(#[$doc])* pub(crate) fn $name() -> $type { $value.into() })*
@@ -72,5 +77,7 @@ serde_default! {
     minimum_healthy_percent: u32 = MINIMUM_HEALTHY_PERCENT;
     maximum_percent: u32 = MAXIMUM_PERCENT;
     verify_path: String = VERIFY_PATH;
+    time_zone: String = TIME_ZONE;
+    weight: u32 = WEIGHT;
     yes: bool = true;
 }

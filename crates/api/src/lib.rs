@@ -4,14 +4,18 @@
 
 mod brief;
 mod container;
+mod cron;
 pub mod default;
 pub mod fargate;
 pub mod fault;
+pub mod freeze;
 pub mod key;
 mod meaning;
 mod nearest;
 mod outline;
 mod path;
+pub mod pattern;
+pub mod project;
 pub mod request;
 pub mod schema;
 pub mod seeded;
@@ -29,6 +33,7 @@ pub use brief::brief;
 pub use fault::{Fault, Violation};
 pub use key::{Generation, Key};
 pub use path::is_confidential;
+pub use project::Project;
 pub use spec::{AgentDeployment, AgentDeploymentSpec, Metadata};
 pub use status::{AgentDeploymentStatus, Condition, ConditionType, Reason};
 pub use visible::{visible, visible_json, visible_lines};

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     fault::{ENOUGH, Violation},
     path,
+    project::Project,
     request::{self, FlatRequest},
     shape::Shape,
     spec::AgentDeployment,
@@ -16,13 +17,13 @@ use crate::{
 };
 
 static AGENT: LazyLock<Shape> = LazyLock::new(Shape::of::<AgentDeployment>);
+static PROJECT: LazyLock<Shape> = LazyLock::new(Shape::of::<Project>);
 static REQUEST: LazyLock<Shape> = LazyLock::new(Shape::of::<FlatRequest>);
 
-/// An agent, or what is wrong.
-#[derive(Default)]
-pub(crate) struct Meaning {
-    /// The agent, when nothing is wrong.
-    pub(crate) agent: Option<AgentDeployment>,
+/// What a document is about, or what is wrong.
+pub(crate) struct Meaning<T = AgentDeployment> {
+    /// The agent (or project), when nothing is wrong.
+    pub(crate) subject: Option<T>,
     /// Violations whose place is that of their key: unknown fields.
     pub(crate) at_key: Vec<Violation>,
     /// Violations whose place is that of the value.
@@ -34,13 +35,24 @@ pub(crate) fn of_agent(mut value: Value) -> Meaning {
     if let Some(fields) = value.as_object_mut() {
         fields.remove("status");
     }
-    if let Some(violation) = other_kind(&value) {
-        return Meaning { at_value: vec![violation], ..Meaning::default() };
+    if let Some(violation) = other_kind(&value, "AgentDeployment") {
+        return Meaning { subject: None, at_key: Vec::new(), at_value: vec![violation] };
     }
     let controls = controls(&value);
     let typed = structure::read::<AgentDeployment>(&AGENT, value);
     let broken = typed.value.as_ref().map(validate::check).unwrap_or_default();
     conclude(typed, broken, controls, |agent| agent)
+}
+
+/// Reads a `Project`.
+pub(crate) fn of_project(value: Value) -> Meaning<Project> {
+    if let Some(violation) = other_kind(&value, "Project") {
+        return Meaning { subject: None, at_key: Vec::new(), at_value: vec![violation] };
+    }
+    let controls = controls(&value);
+    let typed = structure::read::<Project>(&PROJECT, value);
+    let broken = typed.value.as_ref().map(validate::check_project).unwrap_or_default();
+    conclude(typed, broken, controls, |project| project)
 }
 
 /// Reads a flat request.
@@ -51,19 +63,19 @@ pub(crate) fn of_request(value: Value) -> Meaning {
     conclude(typed, broken, controls, AgentDeployment::from)
 }
 
-fn conclude<T>(
+fn conclude<T, U>(
     typed: Typed<T>,
     broken: Vec<Violation>,
     controls: Vec<Violation>,
-    into: impl FnOnce(T) -> AgentDeployment,
-) -> Meaning {
+    into: impl FnOnce(T) -> U,
+) -> Meaning<U> {
     let Typed { value, unknown, wrong, mut spoiled } = typed;
     spoiled.extend(controls.iter().map(|violation| violation.path.clone()));
     let consequence = |violation: &Violation| spoiled.iter().any(|spoiled| explains(spoiled, &violation.path));
     let broken = broken.into_iter().filter(|violation| !consequence(violation));
     let at_value = wrong.into_iter().chain(controls).chain(broken).collect::<Vec<_>>();
     let sound = at_value.is_empty() && unknown.is_empty();
-    Meaning { agent: value.filter(|_| sound).map(into), at_key: unknown, at_value }
+    Meaning { subject: value.filter(|_| sound).map(into), at_key: unknown, at_value }
 }
 
 /// A field and those whose rules look at it: a fault in the first makes a rule broken at the others worthless.
@@ -91,10 +103,14 @@ fn explains(spoiled: &str, path: &str) -> bool {
 }
 
 /// A document of another kind altogether: one fault says it better than one for each of its fields.
-fn other_kind(value: &Value) -> Option<Violation> {
+fn other_kind(value: &Value, here: &str) -> Option<Violation> {
     let kind = value.get("kind")?.as_str()?;
-    let far = strsim::jaro_winkler(kind, "AgentDeployment") < 0.85;
-    far.then(|| Violation::new("kind", format!("`{kind}` is no kind of document here")).hint("`AgentDeployment`"))
+    let far = strsim::jaro_winkler(kind, here) < 0.85;
+    let hint = match kind {
+        "Project" => format!("`{here}`; a Project stands in the file given by --policy"),
+        _ => format!("`{here}`"),
+    };
+    far.then(|| Violation::new("kind", format!("`{kind}` is no kind of document here")).hint(hint))
 }
 
 fn controls(value: &Value) -> Vec<Violation> {

@@ -3,10 +3,14 @@
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
+use crate::project::Project;
 use crate::spec::AgentDeployment;
 
 /// The schema's `$id`.
 pub const ID: &str = "https://fargateer.dev/schema/v1/agentdeployment.json";
+
+/// The same of a project's.
+pub const PROJECT_ID: &str = "https://fargateer.dev/schema/v1/project.json";
 
 /// The JSON Schema (draft 2020-12) of an `AgentDeployment`.
 pub fn json_schema() -> Value {
@@ -24,6 +28,22 @@ pub fn json_schema() -> Value {
         properties.insert("status".to_owned(), status);
     }
     schema
+}
+
+/// The JSON Schema (draft 2020-12) of a `Project`.
+pub fn project_schema() -> Value {
+    let generator = SchemaSettings::draft2020_12().into_generator();
+    let mut schema = generator.into_root_schema_for::<Project>().to_value();
+    if let Some(schema) = schema.as_object_mut() {
+        schema.insert("$id".to_owned(), PROJECT_ID.into());
+        schema.insert("title".to_owned(), "Project".into());
+    }
+    schema
+}
+
+/// The text of the schema file `manifests/project.schema.json`.
+pub fn project_file() -> String {
+    format!("{:#}\n", project_schema())
 }
 
 /// The text of the schema file `manifests/agentdeployment.schema.json`.

@@ -142,7 +142,7 @@ pub struct AgentDeploymentSpec {
 }
 
 /// The account an agent runs in.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Account {
     /// Role to assume for every call made for this agent.
@@ -150,6 +150,12 @@ pub struct Account {
     /// External id the role's trust policy asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
+    /// Name of the session, as CloudTrail shows it. Default `fargateer`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_name: Option<String>,
+    /// Tags of the session, for policies on `aws:PrincipalTag`. The role's trust policy must then allow `sts:TagSession`, too.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub session_tags: BTreeMap<String, String>,
 }
 
 /// Where the image comes from: exactly one of `uri` and `build`.

@@ -46,6 +46,12 @@ pub struct AgentDeploymentStatus {
     /// The last ten changes, newest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<HistoryEntry>,
+    /// Its place among the agents that roll or wait to, where their number is limited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turn: Option<TurnStatus>,
+    /// Until when the project's policy lets nothing be changed (RFC 3339), where something waits for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frozen_until: Option<String>,
     /// When this agent is looked at again, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<NextLook>,
@@ -137,6 +143,20 @@ pub enum Reason {
     WaitingForHealthy,
     /// Another agent must be Ready first.
     WaitingForDependency,
+    /// The spec depends on an agent that has no spec.
+    DependencyMissing,
+    /// The spec depends, by way of others, on itself.
+    DependencyCycle,
+    /// As many agents roll as may at the same time.
+    WaitingForTurn,
+    /// Too many rollouts of the same wave failed.
+    RolloutHeld,
+    /// The project's policy lets nothing be changed at this time.
+    Frozen,
+    /// The project's policy does not allow what the spec says.
+    Rejected,
+    /// The role of the agent's account cannot be assumed.
+    RoleRefused,
     /// Our share of an AWS rate is used up.
     WaitingForQuota,
     /// An older deployment, a draining service or the like stands in the way.
@@ -199,6 +219,30 @@ pub enum Reason {
     DeletionBlocked,
     /// The AWS resources were left running on purpose.
     Retained,
+}
+
+/// An agent's place among those that roll or wait to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TurnStatus {
+    /// Whether it rolls or waits.
+    pub stage: Stage,
+    /// When the wave it belongs to began (RFC 3339).
+    pub wave: String,
+    /// Its place among those that wait, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<usize>,
+}
+
+/// How far an agent is in its wave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Stage {
+    /// It was let roll, and has not ended yet.
+    Rolling,
+    /// It waits for its turn.
+    Waiting,
+    /// It is held because others failed.
+    Held,
 }
 
 /// The rollout under way, or the last one.
@@ -299,9 +343,6 @@ pub struct SourceStatus {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Inventory {
-    /// Project, where it is not the default one: how many may vanish at once depends on how many of it there are.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub project: Option<String>,
     /// Region.
     pub region: String,
     /// Role assumed for this agent's account.
@@ -310,6 +351,12 @@ pub struct Inventory {
     /// External id used with that role.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
+    /// The session of that role, where the spec says something of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<Box<Session>>,
+    /// Project, whose policy says when it may be deleted; how many may vanish at once depends on how many of it there are.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub project: String,
     /// Cluster, as the spec named it.
     pub cluster: String,
     /// Service name.
@@ -334,6 +381,18 @@ pub struct Inventory {
     /// ARNs seen, by kind of resource.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub arns: BTreeMap<String, String>,
+}
+
+/// How a role is assumed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Session {
+    /// Name of the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Tags of the session.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
 }
 
 impl Inventory {

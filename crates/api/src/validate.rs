@@ -7,12 +7,14 @@ mod capacity;
 mod container;
 mod form;
 mod overrides;
+mod project;
 mod scaling;
 mod service;
 mod sidecars;
 mod task;
 
 pub use crate::fault::Violation;
+use crate::project::Project;
 use crate::spec::AgentDeployment;
 
 /// Every rule `agent` breaks; none for a spec that may be deployed.
@@ -31,6 +33,13 @@ pub fn check(agent: &AgentDeployment) -> Vec<Violation> {
     for rule in rules {
         rule(agent, &mut found);
     }
+    found.violations
+}
+
+/// Every rule `project` breaks.
+pub fn check_project(project: &Project) -> Vec<Violation> {
+    let mut found = Found::default();
+    project::check(project, &mut found);
     found.violations
 }
 

@@ -17,7 +17,9 @@ use crate::{
     key::Key,
     meaning::{self, Meaning},
     outline::{self, Finding, Outline, Place},
-    path, request,
+    path,
+    project::Project,
+    request,
     spec::AgentDeployment,
     structure, text,
     visible::{shorten, visible},
@@ -57,8 +59,42 @@ pub struct Located {
     pub column: usize,
 }
 
+/// What a policy file says.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Projects {
+    /// The projects of the documents without a fault.
+    pub projects: Vec<Project>,
+    /// Every fault, in the order of the file.
+    pub faults: Vec<Fault>,
+}
+
 /// Reads a file of `AgentDeployment`s and flat requests, in YAML or JSON. `file` only names it in faults.
 pub fn parse(file: &str, text: &str) -> Parsed {
+    read(file, text, Reading::document).parsed
+}
+
+/// Reads a file of `Project`s, in YAML or JSON.
+pub fn parse_projects(file: &str, text: &str) -> Projects {
+    let Reading { parsed, projects, .. } = read(file, text, Reading::project);
+    Projects { projects, faults: parsed.faults }
+}
+
+/// Where the field `path` of agent `name` stands in a file: line and column.
+pub fn locate(text: &str, name: &str, path: &str) -> Option<(usize, usize)> {
+    let outlines = text::split(text).into_iter().map(|(first_line, document)| outline::read(document, first_line));
+    let outline = outlines.into_iter().find(|outline| outline.text("metadata.name") == Some(name))?;
+    // What a spec leaves out has its place where it would stand.
+    let mut path = path;
+    loop {
+        match outline.place(path) {
+            Some(Place { line, column }) => return Some((line, column)),
+            None if path.is_empty() => return None,
+            None => path = path::parent(path),
+        }
+    }
+}
+
+fn read(file: &str, text: &str, document: impl Fn(&mut Reading, &str, usize)) -> Reading {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reading = Reading::new(file, text::end(text));
     if text.len() > MAX_BYTES {
@@ -70,8 +106,8 @@ pub fn parse(file: &str, text: &str) -> Parsed {
         let violation = Violation::new("", format!("file of {} documents is too long", documents.len()));
         return reading.refuse(START, violation.hint(format!("at most {MAX_DOCUMENTS} documents; split it")));
     }
-    for (first_line, document) in documents {
-        reading.document(document, first_line);
+    for (first_line, part) in documents {
+        document(&mut reading, part, first_line);
     }
     reading.finish()
 }
@@ -84,7 +120,7 @@ pub fn parse_bytes(file: &str, bytes: &[u8]) -> Parsed {
             let sound = String::from_utf8_lossy(bytes.get(..error.valid_up_to()).unwrap_or_default());
             let violation = Violation::new("", "not valid UTF-8").hint("save the file as UTF-8");
             let end = text::end(&sound);
-            Reading::new(file, end).refuse(end, violation)
+            Reading::new(file, end).refuse(end, violation).parsed
         }
     }
 }
@@ -119,6 +155,7 @@ fn quote_ambiguous(printed: &str) -> String {
 struct Reading {
     file: String,
     parsed: Parsed,
+    projects: Vec<Project>,
     /// Where the file ends: a parser that wants more looks for it beyond.
     end: Place,
     /// Faults found beyond those worth finding the place of.
@@ -130,7 +167,7 @@ const START: Place = Place { line: 1, column: 1 };
 impl Reading {
     fn new(file: &str, end: Place) -> Self {
         // Who names files may not be who reads their faults.
-        Self { file: visible(file), parsed: Parsed::default(), end, more: 0 }
+        Self { file: visible(file), parsed: Parsed::default(), projects: Vec::new(), end, more: 0 }
     }
 
     fn document(&mut self, document: &str, first_line: usize) {
@@ -146,8 +183,13 @@ impl Reading {
         let mut findings = found_in_text(controls);
         if outline.readable && findings.is_empty() {
             match values(document, first_line) {
-                Ok(value) if flat => self.conclude(meaning::of_request(value), &outline, named.as_ref()),
-                Ok(value) => self.conclude(meaning::of_agent(value), &outline, named.as_ref()),
+                Ok(value) => {
+                    let meaning = if flat { meaning::of_request(value) } else { meaning::of_agent(value) };
+                    if let Some(agent) = self.conclude(meaning, &outline, named.as_ref()) {
+                        let Place { line, column } = outline.place("").unwrap_or(START);
+                        self.parsed.agents.push(Located { agent, line, column });
+                    }
+                }
                 Err(finding) => findings.push(finding),
             }
         }
@@ -155,9 +197,41 @@ impl Reading {
         self.report(named.as_ref(), findings);
     }
 
-    /// Keeps the agent or reports what is wrong with it; keys given twice are reported with the outline.
-    fn conclude(&mut self, meaning: Meaning, outline: &Outline, named: Option<&Key>) {
-        let Meaning { agent, mut at_key, mut at_value } = meaning;
+    fn project(&mut self, document: &str, first_line: usize) {
+        let controls = text::controls(document, first_line);
+        let outline = outline::read(document, first_line);
+        if outline.is_empty() && controls.is_empty() {
+            return;
+        }
+        let mut findings = found_in_text(controls);
+        if outline.readable && findings.is_empty() {
+            match values(document, first_line) {
+                Ok(value) => {
+                    let project = self.conclude(meaning::of_project(value), &outline, None);
+                    findings.extend(project.and_then(|project| self.keep(project, &outline)));
+                }
+                Err(finding) => findings.push(finding),
+            }
+        }
+        findings.extend(outline.findings);
+        self.report(None, findings);
+    }
+
+    /// Keeps a project; two of one name would contradict each other.
+    fn keep(&mut self, project: Project, outline: &Outline) -> Option<Finding> {
+        let name = &project.metadata.name;
+        if self.projects.iter().all(|known| known.metadata.name != *name) {
+            self.projects.push(project);
+            return None;
+        }
+        let place = outline.place("metadata.name").unwrap_or(START);
+        let violation = Violation::new("metadata.name", format!("there is a project `{name}` already"));
+        Some(Finding { place, violation: violation.hint("one document a project") })
+    }
+
+    /// Hands the agent (or project) out or reports what is wrong with it; keys given twice are reported with the outline.
+    fn conclude<T>(&mut self, meaning: Meaning<T>, outline: &Outline, named: Option<&Key>) -> Option<T> {
+        let Meaning { subject, mut at_key, mut at_value } = meaning;
         for violations in [&mut at_key, &mut at_value] {
             self.more += violations.len().saturating_sub(ENOUGH);
             violations.truncate(ENOUGH);
@@ -171,15 +245,12 @@ impl Reading {
         }
         let ambiguous = ambiguous(outline, &at_value);
         let sound = outline.findings.is_empty() && ambiguous.is_empty();
-        if let Some(agent) = agent.filter(|_| sound) {
-            let Place { line, column } = outline.place("").unwrap_or(START);
-            self.parsed.agents.push(Located { agent, line, column });
-        }
         let at = |place: Option<Place>, violation| Finding { place: place.unwrap_or(START), violation };
         let keys = at_key.into_iter().map(|violation| at(outline.key_place(&violation.path), violation));
         let values = at_value.into_iter().chain(ambiguous);
         let values = values.map(|violation| at(outline.place(&violation.path), violation));
         self.report(named, keys.chain(values));
+        subject.filter(|_| sound)
     }
 
     fn report(&mut self, agent: Option<&Key>, findings: impl IntoIterator<Item = Finding>) {
@@ -192,12 +263,12 @@ impl Reading {
         }
     }
 
-    fn refuse(mut self, place: Place, violation: Violation) -> Parsed {
+    fn refuse(mut self, place: Place, violation: Violation) -> Self {
         self.report(None, [Finding { place, violation }]);
-        self.parsed
+        self
     }
 
-    fn finish(mut self) -> Parsed {
+    fn finish(mut self) -> Self {
         let faults = &mut self.parsed.faults;
         faults.sort_by_key(|fault| (fault.line, fault.column));
         let more = self.more + faults.len().saturating_sub(MAX_FAULTS);
@@ -205,7 +276,7 @@ impl Reading {
         if let Some(last) = faults.last_mut().filter(|_| more > 0) {
             last.hint = Some(format!("{more} more faults follow"));
         }
-        self.parsed
+        self
     }
 }
 

@@ -9,18 +9,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_config::sts::AssumeRoleProvider;
 use aws_sdk_ecs::config::Region;
-use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use fargateer_api::seeded::{Bug, has};
 use fargateer_plan::desired::Place;
 
+use crate::role::{self, partition};
 use crate::whole::Whole;
 
 /// What the factory itself calls: assuming an agent's role, and asking who we are.
-pub(crate) const PERMISSIONS: &[&str] = &["sts:AssumeRole", "sts:GetCallerIdentity"];
+pub(crate) const PERMISSIONS: &[&str] = &["sts:AssumeRole", "sts:GetCallerIdentity", "sts:TagSession"];
 
 /// Attempts of one read, the first included. Longer waits, and writes, are the queue's business.
 const ATTEMPTS: u32 = 3;
@@ -73,28 +72,18 @@ impl Factory {
     }
 
     /// The clients for `place`.
-    pub async fn clients(&self, place: &Place) -> Arc<Clients> {
-        if let Some(clients) = self.lock().get(place) {
+    pub fn clients(&self, place: &Place) -> Arc<Clients> {
+        let mut made = self.lock();
+        if let Some(clients) = made.get(place) {
             return Arc::clone(clients);
         }
-        let clients = Arc::new(self.make(place).await);
-        Arc::clone(self.lock().entry(place.clone()).or_insert(clients))
+        let clients = Arc::new(self.make(place));
+        Arc::clone(made.entry(place.clone()).or_insert(clients))
     }
 
-    async fn make(&self, place: &Place) -> Clients {
+    fn make(&self, place: &Place) -> Clients {
         let region = Region::new(place.region.clone());
-        let mut config = self.base.to_builder().region(region.clone());
-        if let Some(role) = &place.role {
-            let mut provider =
-                AssumeRoleProvider::builder(role).session_name("fargateer").region(region).configure(&self.base);
-            if let Some(id) = &place.external_id {
-                provider = provider.external_id(id);
-            }
-            let provider = provider.build().await;
-            config =
-                config.credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(provider));
-        }
-        let config = config.build();
+        let config = role::assumed(self.base.to_builder().region(region).build(), place);
         let retry = if has(Bug::RetriesBlindly) { RetryConfig::standard() } else { RetryConfig::disabled() };
         let once = config.to_builder().retry_config(retry).build();
         let reads = partition("fargateer-reads");
@@ -120,13 +109,4 @@ impl Factory {
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Place, Arc<Clients>>> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A retry budget of its own: 100 retries (5 tokens each), half a retry a second more.
-///
-/// The SDK's default partition is one static bucket a process that hardly refills: an account-wide throttle would drain it,
-/// and the SDK would then retry nothing at all.
-fn partition(name: &'static str) -> RetryPartition {
-    let bucket = TokenBucket::builder().capacity(500).refill_rate(2.5).build();
-    RetryPartition::custom(name).token_bucket(bucket).build()
 }

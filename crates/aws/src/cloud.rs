@@ -80,15 +80,15 @@ impl Aws {
 
     /// Who the calls in `place` are made as: account id and ARN. For people, before something is changed.
     pub async fn identity(&self, place: &Place) -> Result<(String, String), Failure> {
-        let caller = self.caller(place).await;
+        let caller = self.caller(place);
         let who = caller.typed(WHO, caller.clients.sts.get_caller_identity().send()).await?;
         Ok((who.account().unwrap_or_default().to_owned(), who.arn().unwrap_or_default().to_owned()))
     }
 
-    async fn caller<'a>(&'a self, place: &'a Place) -> Caller<'a> {
+    fn caller<'a>(&'a self, place: &'a Place) -> Caller<'a> {
         Caller {
             place,
-            clients: self.factory.clients(place).await,
+            clients: self.factory.clients(place),
             quota: &self.quota,
             counts: &self.counts,
             rereads: &self.rereads,
@@ -128,7 +128,7 @@ impl Aws {
 #[async_trait]
 impl Cloud for Aws {
     async fn look(&self, place: &Place, looks: &[Look]) -> Vec<Finding> {
-        let caller = self.caller(place).await;
+        let caller = self.caller(place);
         // Collected first: a lazy iterator of borrowing futures is not `Send` enough for the compiler. Boxed: each is thousands of
         // bytes, which would be moved twice.
         let finds: Vec<_> = looks.iter().map(|look| Box::pin(self.find(&caller, look))).collect();
@@ -142,7 +142,7 @@ impl Cloud for Aws {
     }
 
     async fn act(&self, place: &Place, action: &Action) -> Result<Done, Failure> {
-        let caller = self.caller(place).await;
+        let caller = self.caller(place);
         let result = match action {
             Action::LogGroup(change) => self.log_groups.apply(&caller, change).await.map(|()| Done::Nothing),
             Action::TaskDefinition(change) => self.revisions.apply(&caller, change).await,

@@ -2,6 +2,9 @@
 //!
 //! Sources of the rows: ECS API reference, "Common errors"; the retry lists of other tools for what proved transient.
 
+use std::error::Error;
+use std::fmt;
+
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::display::DisplayErrorContext;
@@ -104,6 +107,9 @@ where
         let (class, reason) = classify(code, message, status);
         return of(operation, class, reason, (code, message));
     }
+    if let Some(failure) = carried(error) {
+        return failure;
+    }
     let text = DisplayErrorContext(error).to_string();
     if is_credentials(&text) {
         let hint = "set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run with a role";
@@ -121,6 +127,30 @@ where
         SdkError::ConstructionFailure(_) | SdkError::ServiceError(_) | _ => "NotSent",
     };
     of(operation, Class::Transient, Reason::Unavailable, (code, &without_endpoint(&shorten(&text))))
+}
+
+/// A failure of ours on its way through the SDK, as why there are no credentials.
+#[derive(Debug)]
+pub(crate) struct Carried(pub(crate) Failure);
+
+impl fmt::Display for Carried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for Carried {}
+
+/// The failure of ours behind `error`, if there is one.
+fn carried(error: &(dyn Error + 'static)) -> Option<Failure> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(Carried(failure)) = error.downcast_ref::<Carried>() {
+            return Some(failure.clone());
+        }
+        cause = error.source();
+    }
+    None
 }
 
 /// A failure that is ours to name.

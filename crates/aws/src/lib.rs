@@ -15,6 +15,7 @@ mod log_group;
 mod memory;
 mod probe;
 pub mod quota;
+mod role;
 mod rollout;
 mod scaling;
 mod service;

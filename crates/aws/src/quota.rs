@@ -1,4 +1,4 @@
-//! Our share of AWS's rates: one token bucket per place and API group, with the published numbers.
+//! Our share of AWS's rates: one token bucket per account, region and API group, with the published numbers.
 //!
 //! AWS counts per account and region over all callers (ECS developer guide, "Request throttling"), so we take a share and
 //! leave the rest to people and other tools. Waiting is first come, first served; a throttle halves the rate for a while.
@@ -104,7 +104,16 @@ impl Bucket {
 #[derive(Debug)]
 pub struct Quota {
     share: f64,
-    buckets: Mutex<BTreeMap<(Place, Group), Bucket>>,
+    buckets: Mutex<BTreeMap<(Account, Group), Bucket>>,
+}
+
+/// Whose rate a call counts to: the account of the role (none: our own) and the region. Roles of one account share it. Our own
+/// account by way of a role is taken for another one: who we are is not asked for this.
+type Account = (Option<String>, String);
+
+fn account(place: &Place) -> Account {
+    let number = place.role.as_deref().and_then(|role| role.split(':').nth(4));
+    (number.map(str::to_owned), place.region.clone())
 }
 
 impl Quota {
@@ -142,7 +151,7 @@ impl Quota {
 
     fn with<T>(&self, place: &Place, group: Group, act: impl FnOnce(&mut Bucket) -> T) -> T {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        act(buckets.entry((place.clone(), group)).or_insert_with(|| Bucket::new(group, self.share)))
+        act(buckets.entry((account(place), group)).or_insert_with(|| Bucket::new(group, self.share)))
     }
 }
 
@@ -163,6 +172,23 @@ mod tests {
         let quota = Quota::new(1.0);
         assert_eq!(seconds_for(&quota, 19).await, 0);
         assert_eq!(seconds_for(&quota, 10).await, 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn roles_of_one_account_share_its_rate_and_another_account_is_not_slowed() {
+        let quota = Quota::new(1.0);
+        let place = |role: &str, region: &str| Place {
+            role: Some(format!("arn:aws:iam::{role}")),
+            region: region.to_owned(),
+            ..Place::default()
+        };
+        let backlog = |place: &Place| quota.backlog(place, Group::TaskDefinitionModify);
+        for _ in 0..20 {
+            quota.throttled(&place("1:role/a", "us-east-1"), Group::TaskDefinitionModify);
+        }
+        assert!(backlog(&place("1:role/b", "us-east-1")) > Duration::ZERO);
+        let others = [place("2:role/a", "us-east-1"), place("1:role/a", "eu-west-1"), Place::default()];
+        assert!(others.iter().all(|other| backlog(other) == Duration::ZERO));
     }
 
     #[tokio::test(start_paused = true)]

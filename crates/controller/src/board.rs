@@ -1,11 +1,11 @@
 //! The board: the newest status of every agent, in memory for everybody who asks, saved for the next start.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use fargateer_api::seeded::{Bug, has};
 use fargateer_api::status::ConditionType;
-use fargateer_api::{AgentDeploymentStatus, Key};
+use fargateer_api::{AgentDeploymentStatus, Generation, Key, Reason};
 use tokio::sync::watch;
 
 use crate::event::{self, Events};
@@ -61,9 +61,29 @@ impl Board {
         self.read().iter().map(|(key, status)| (key.clone(), has_service(status))).collect()
     }
 
-    /// Whether `key` is Ready.
+    /// All agents of which something was made, or may have been.
+    pub fn made(&self) -> BTreeSet<Key> {
+        let statuses = self.read();
+        let made = statuses.iter().filter(|(_, status)| !status.inventory.is_empty());
+        made.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Whether `key` is Ready, with whichever spec.
     pub fn is_ready(&self, key: &Key) -> bool {
         self.read().get(key).is_some_and(|status| status.is(ConditionType::Ready))
+    }
+
+    /// Whether `key` is Ready with `generation` of its spec.
+    pub fn is_ready_with(&self, key: &Key, generation: &Generation) -> bool {
+        let ready = |status: &AgentDeploymentStatus| {
+            status.is(ConditionType::Ready) && status.observed_generation.as_ref() == Some(generation)
+        };
+        self.read().get(key).is_some_and(ready)
+    }
+
+    /// Why `key` is (not) Ready, if it was ever looked at.
+    pub fn reason(&self, key: &Key) -> Option<Reason> {
+        self.read().get(key)?.condition(ConditionType::Ready).map(|ready| ready.reason)
     }
 
     /// Saves a status before it is shown: without what stands in it nothing may go on.

@@ -194,7 +194,18 @@ impl Controller {
             Spec::Present { agent, .. } => status.observed_generation == Some(agent.generation().clone()),
             Spec::Broken { .. } | Spec::Gone(_) => status.condition(ConditionType::Ready).is_some(),
         };
-        current && (is_at_rest(&status) || self.gave_up(key, &status))
+        current && (is_at_rest(&status) || self.gave_up(key, &status) || self.waits_in_vain(key, &status))
+    }
+
+    /// Whether everything an agent waits for stays as it is.
+    fn waits_in_vain(&self, key: &Key, status: &AgentDeploymentStatus) -> bool {
+        let reason = status.condition(ConditionType::Ready).map(|ready| ready.reason);
+        let fleet = &self.reconciler.fleet;
+        if reason != Some(Reason::WaitingForDependency) || fleet.is_in_cycle(key) {
+            return false;
+        }
+        let unready = fleet.unready(key);
+        !unready.is_empty() && unready.iter().all(|other| self.is_agent_settled(other))
     }
 
     /// A one-shot run does not wait for ever for an AWS that cannot be reached.
@@ -206,10 +217,15 @@ impl Controller {
     }
 
     async fn feed(self: Arc<Self>, mut source: Box<dyn Source>) {
-        let mut told = Vec::new();
+        let (mut told, mut loaded) = (Vec::new(), false);
         loop {
-            let changes = self.reconciler.fleet.update(source.next().await);
-            let faults = self.reconciler.fleet.faults();
+            let fleet = &self.reconciler.fleet;
+            let changes = fleet.update(source.next().await);
+            if fleet.is_loaded() && !std::mem::replace(&mut loaded, true) {
+                // What of it is ours, where there are replicas, is known when the shards are.
+                fleet.know(fleet.keys().into_iter().filter(|_| self.replica.is_none()));
+            }
+            let faults = self.reconciler.fleet.spec_faults();
             for fault in faults.iter().filter(|fault| !told.contains(*fault)) {
                 tracing::warn!(fault, "fault in a spec; nothing is deleted while there is one");
             }
@@ -220,6 +236,9 @@ impl Controller {
             }
             for key in &changes.missing {
                 self.queue.wake(key, Wake::Resync);
+            }
+            for key in &changes.related {
+                self.queue.wake(key, Wake::Dependency);
             }
         }
     }
@@ -278,6 +297,7 @@ impl Controller {
         if next == Next::Forget {
             self.queue.forget(key);
         }
+        self.tell_others(key, next);
     }
 
     /// How long until `key` is due; none: with the next sweep.
@@ -294,6 +314,10 @@ impl Controller {
         let waited = self.waited(key, next);
         match next {
             Next::Wait(period) => Some(self.aligned(period, patience(waited))),
+            Next::At(at) => {
+                let left = Duration::try_from(at - self.reconciler.clock.now()).unwrap_or_default();
+                Some(left.clamp(Duration::from_secs(1), self.settings.resync))
+            }
             Next::Slow => Some(jitter(Duration::from_hours(1), 0.2)),
             Next::Resync | Next::Forget | Next::Yield | Next::Retry(_) => None,
         }
@@ -365,7 +389,14 @@ pub struct Force;
 /// Whether an agent stays as it is until something changes outside.
 pub fn is_at_rest(status: &AgentDeploymentStatus) -> bool {
     let reason = status.condition(ConditionType::Ready).map(|ready| ready.reason);
-    let left = [Reason::Suspended, Reason::Retained, Reason::PruneBlocked, Reason::Deleted];
+    let left = [
+        Reason::Suspended,
+        Reason::Retained,
+        Reason::PruneBlocked,
+        Reason::Deleted,
+        Reason::Frozen,
+        Reason::RolloutHeld,
+    ];
     status.is(ConditionType::Ready)
         || status.is(ConditionType::Stalled)
         || reason.is_some_and(|reason| left.contains(&reason))

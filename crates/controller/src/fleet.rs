@@ -1,26 +1,31 @@
 //! The fleet: the last good spec of every agent, over all sources, and what may happen to agents whose spec is gone.
 
+mod relations;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fargateer_api::seeded::{Bug, has};
 use fargateer_api::status::{Reason, SourceStatus};
 use fargateer_api::{AgentDeployment, Key};
-use fargateer_plan::desired::{Circumstances, Departure, Desired, Spec};
+use fargateer_plan::desired::{Departure, Desired, Spec};
 use fargateer_plan::pass::Pass;
 use fargateer_plan::prepared::Prepared;
 use fargateer_plan::prune::{self, Missing, Policy};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use self::relations::Relations;
 use crate::board::Board;
 use crate::port::{Document, Snapshot};
+use crate::turns::Turns;
 
 /// The desired state of all agents.
 #[derive(Debug)]
 pub struct Fleet {
     board: Arc<Board>,
     owner: String,
+    turns: Turns,
     state: Mutex<State>,
 }
 
@@ -34,6 +39,7 @@ struct State {
     released: BTreeMap<Key, String>,
     forced: BTreeSet<Key>,
     expected_sources: usize,
+    relations: Relations,
 }
 
 #[derive(Debug)]
@@ -68,6 +74,8 @@ pub struct Changes {
     pub changed: Vec<Key>,
     /// Agents whose spec is missing, still or again.
     pub missing: Vec<Key>,
+    /// Agents whose dependencies came, went or became a cycle, or do so no more.
+    pub related: Vec<Key>,
 }
 
 impl Objection {
@@ -89,12 +97,12 @@ impl Fleet {
     /// A fleet fed by `sources` sources, owned by installation `owner`.
     pub fn new(board: Arc<Board>, owner: &str, policy: Policy, sources: usize) -> Self {
         let state = State { policy, expected_sources: sources, ..State::default() };
-        Self { board, owner: owner.to_owned(), state: Mutex::new(state) }
+        Self { board, owner: owner.to_owned(), turns: Turns::default(), state: Mutex::new(state) }
     }
 
     /// Takes a snapshot in and says whom to wake.
     pub fn update(&self, snapshot: Snapshot) -> Changes {
-        let known_before = self.board.known();
+        let (known_before, made) = (self.board.known(), self.made());
         let incumbents = known_before.iter().filter(|(_, has_service)| **has_service);
         let incumbents: BTreeSet<Key> = incumbents.map(|(key, _)| key.clone()).collect();
         let mut state = self.lock();
@@ -126,20 +134,15 @@ impl Fleet {
         }
         let missing: Vec<Key> = state.missing.keys().cloned().collect();
         changed.retain(|key| !state.missing.contains_key(key));
-        Changes { changed: changed.into_iter().collect(), missing }
+        let related = state.relate(&made).into_iter().collect();
+        Changes { changed: changed.into_iter().collect(), missing, related }
     }
 
     /// A pass for `key` at `now`.
     pub fn pass(&self, key: &Key, now: Timestamp) -> Pass {
         let spec = self.spec(key);
-        let unready = match &spec {
-            Spec::Present { agent, .. } => {
-                agent.spec.depends_on.iter().map(Key::new).filter(|key| !self.board.is_ready(key)).collect()
-            }
-            Spec::Broken { .. } | Spec::Gone(_) => Vec::new(),
-        };
-        let force = self.lock().forced.remove(key);
-        Pass::toward(key.clone(), spec, Circumstances { owner: self.owner.clone(), unready, now, force })
+        let circumstances = self.lock().circumstances(key, &spec, now, (&self.owner, &self.board));
+        Pass::toward(key.clone(), spec, circumstances)
     }
 
     /// Whether what `pass` brings about is still what the sources say.
@@ -195,7 +198,8 @@ impl Fleet {
 
     /// The project an agent whose spec is gone counted to.
     fn past_project(&self, key: &Key) -> String {
-        self.board.status(key).inventory.project.unwrap_or_else(|| fargateer_api::default::PROJECT.to_owned())
+        let project = self.board.status(key).inventory.project;
+        if project.is_empty() { fargateer_api::default::PROJECT.to_owned() } else { project }
     }
 
     /// Whether every source was read at least once.
@@ -204,8 +208,14 @@ impl Fleet {
         state.snapshots.len() >= state.expected_sources
     }
 
-    /// Every fault of the specs, over all sources.
+    /// Every fault of the specs, over all sources, and of the policy.
     pub fn faults(&self) -> Vec<String> {
+        let policy = self.lock().relations.faults.clone();
+        policy.into_iter().chain(self.spec_faults()).collect()
+    }
+
+    /// Every fault of the specs, over all sources.
+    pub fn spec_faults(&self) -> Vec<String> {
         let state = self.lock();
         let of_documents = |snapshot: &Snapshot| {
             let documents = snapshot.documents.values().flatten();

@@ -13,6 +13,9 @@ use crate::lease::Shard;
 use crate::queue::Wake;
 use crate::replica::Replica;
 
+/// How often the statuses of the other replicas are read while an agent of ours waits for one of theirs.
+const SOON: Duration = Duration::from_secs(15);
+
 /// A lease table that does not answer for so long is given up for this turn.
 const PATIENCE: Duration = Duration::from_secs(4);
 
@@ -32,11 +35,14 @@ impl Controller {
             }
             told = error;
             // What the other replicas tell is read now and then: who depends on their agents waits for it.
-            if refreshed.elapsed() >= self.settings().resync {
+            let others = |key: &Key| !replica.may_work_on(key);
+            let period = if self.reconciler.fleet.waits_for(others) { SOON } else { self.settings().resync };
+            if refreshed.elapsed() >= period.min(self.settings().resync) {
                 refreshed = Instant::now();
-                if let Err(error) = self.reconciler.board.refresh(|key| !replica.may_work_on(key)).await {
+                if let Err(error) = self.reconciler.board.refresh(others).await {
                     tracing::warn!(error, "statuses of the other replicas not read");
                 }
+                self.wake_dependents(others);
             }
             self.show_lease(replica.is_alive(), replica.owned());
             pause(self.settings().look).await;
@@ -61,7 +67,9 @@ impl Controller {
         self.reconciler.cloud.distrust();
         replica.accept(&gained);
         let known = self.reconciler.board.all().into_keys().chain(self.reconciler.fleet.keys());
-        for key in known.filter(ours).collect::<BTreeSet<Key>>() {
+        let keys = known.filter(ours).collect::<BTreeSet<Key>>();
+        self.reconciler.fleet.know(keys.iter().cloned());
+        for key in keys {
             self.queue.wake(&key, Wake::Dependency);
         }
         Ok(())

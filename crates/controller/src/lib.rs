@@ -16,6 +16,8 @@ pub mod port;
 pub mod queue;
 pub mod reconcile;
 pub mod replica;
+mod turns;
+mod wake;
 
 pub use controller::{Controller, Settings};
 pub use reconcile::Reconciler;

@@ -80,7 +80,7 @@ impl Metrics {
     pub fn passed(&self, next: Next, waited: Duration, took: Duration) {
         let result = match next {
             Next::Resync | Next::Forget | Next::Yield => "success",
-            Next::Wait(_) => "requeue_after",
+            Next::Wait(_) | Next::At(_) => "requeue_after",
             Next::Retry(_) => "error",
             Next::Slow => "stalled",
         };

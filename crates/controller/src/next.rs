@@ -5,12 +5,13 @@ use std::time::Duration;
 use fargateer_api::seeded::{Bug, has};
 use fargateer_api::status::{AgentDeploymentStatus, ConditionType, Reason};
 use fargateer_plan::failure::Class;
+use jiff::Timestamp;
 
 /// How often a rollout is looked at. Reads of all rolling agents coincide and share calls.
 pub const POLL: Duration = Duration::from_secs(5);
 /// How often tasks that fail again and again, outside of any rollout, are looked at.
 pub const PULSE: Duration = Duration::from_secs(30);
-/// How often something that waits for other agents or for time is looked at (no AWS call is spent on it).
+/// How often something that waits for time is looked at (no AWS call is spent on it).
 pub const PAUSE: Duration = Duration::from_secs(2);
 
 /// When to look again.
@@ -20,6 +21,8 @@ pub enum Next {
     Resync,
     /// After so long; no failure is counted.
     Wait(Duration),
+    /// At this time.
+    At(Timestamp),
     /// By the backoff of this class.
     Retry(Class),
     /// Slowly: only a person or another spec helps.
@@ -33,6 +36,9 @@ pub enum Next {
 impl Next {
     /// What `status` means for when to look again.
     pub fn after(status: &AgentDeploymentStatus) -> Self {
+        if let Some(until) = status.frozen_until.as_ref().and_then(|until| until.parse().ok()) {
+            return Self::At(until);
+        }
         status.condition(ConditionType::Ready).map_or(Self::Resync, |ready| Self::for_reason(ready.reason))
     }
 
@@ -44,17 +50,25 @@ impl Next {
             | Reason::NotObserved
             | Reason::Drifted
             | Reason::DriftLeftAlone
-            | Reason::Suspended => Self::Resync,
+            | Reason::Suspended
+            // Whoever waits for others is woken by them.
+            | Reason::WaitingForDependency
+            | Reason::DependencyMissing
+            | Reason::DependencyCycle
+            | Reason::WaitingForTurn
+            | Reason::RolloutHeld
+            | Reason::Frozen => Self::Resync,
             Reason::Applying | Reason::RollingOut | Reason::WaitingForHealthy => Self::Wait(POLL),
             Reason::TasksFailing if has(Bug::PollsForEver) => Self::Wait(POLL),
             Reason::TasksFailing | Reason::DeletionBlocked => Self::Wait(PULSE),
-            Reason::WaitingForDependency | Reason::PruneGrace | Reason::PruneBlocked => Self::Wait(PAUSE),
+            Reason::PruneGrace | Reason::PruneBlocked => Self::Wait(PAUSE),
             Reason::WaitingForQuota | Reason::Throttled => Self::Retry(Class::Throttled),
             Reason::WaitingForConflict | Reason::Deleting => Self::Retry(Class::Conflict),
             Reason::NotYetVisible => Self::Retry(Class::NotYetVisible),
             Reason::Unavailable | Reason::InternalError => Self::Retry(Class::Transient),
             Reason::AccessDenied
             | Reason::NoCredentials
+            | Reason::RoleRefused
             | Reason::QuotaExceeded
             | Reason::ClusterNotFound
             | Reason::TargetGroupNotFound
@@ -64,6 +78,7 @@ impl Next {
             | Reason::DeploymentFailed
             | Reason::RolledBack
             | Reason::InvalidSpec
+            | Reason::Rejected
             | Reason::InvalidRequest
             | Reason::Conflict
             | Reason::NotOurs
@@ -78,6 +93,7 @@ impl Next {
         match self {
             Self::Resync => "resync",
             Self::Wait(_) => "progress",
+            Self::At(_) => "end of the freeze",
             Self::Retry(_) => "retry",
             Self::Slow => "slow re-probe",
             Self::Forget => "never",

@@ -17,6 +17,9 @@ use tokio::time::Instant;
 /// A waiting key gains one priority in this time: nothing starves.
 const AGING: Duration = Duration::from_secs(30);
 
+/// What a turn costs a project of weight one.
+const TURN: u64 = 10_000;
+
 /// Why a key is woken: decides its turn and whether a backoff counts, never what is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wake {
@@ -60,6 +63,7 @@ struct State {
     running: Line,
     projects: BTreeMap<Key, Arc<str>>,
     shares: BTreeMap<Arc<str>, Share>,
+    weights: BTreeMap<String, u32>,
     closed: bool,
 }
 
@@ -119,6 +123,11 @@ impl Queue {
     /// Whose share of the workers a key counts to.
     pub fn assign(&self, key: &Key, project: &str) {
         self.lock().assign(key, Some(project));
+    }
+
+    /// Projects' shares of the workers beside those of others; 1 for those that are not named.
+    pub fn weigh(&self, weights: BTreeMap<String, u32>) {
+        self.lock().weights = weights;
     }
 
     /// The key is gone for good: it counts to nobody's share any more.
@@ -306,8 +315,9 @@ impl State {
         };
         self.put(&key, Some(Entry::Running { since: now, again: None }));
         let project = self.project(&key);
+        let weight = self.weights.get(&*project).copied().unwrap_or(1).max(1);
         if let Some(share) = self.shares.get_mut(&project) {
-            share.served += 1;
+            share.served += TURN / u64::from(weight);
         }
         Some(Turn { key, waited })
     }
@@ -373,6 +383,24 @@ mod tests {
         }
         popped(&queue).await;
         assert_eq!(popped(&queue).await, "small-1");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_project_of_weight_three_is_served_three_times_as_often() {
+        let queue = Queue::default();
+        queue.weigh(BTreeMap::from([("heavy".to_owned(), 3)]));
+        for number in 0..20 {
+            for project in ["heavy", "light"] {
+                let key = key(&format!("{project}-{number:02}"));
+                queue.assign(&key, project);
+                queue.wake(&key, Wake::Resync);
+            }
+        }
+        let mut served = Vec::new();
+        for _ in 0..20 {
+            served.push(popped(&queue).await);
+        }
+        assert_eq!(served.iter().filter(|name| name.starts_with("heavy")).count(), 15, "{served:?}");
     }
 
     #[tokio::test(start_paused = true)]

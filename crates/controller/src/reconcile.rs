@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use fargateer_api::seeded::{Bug, has};
+use fargateer_api::status::Stage;
 use fargateer_api::{Key, Reason};
-use fargateer_plan::desired::Desired;
+use fargateer_plan::action::Action;
+use fargateer_plan::desired::{Desired, Place};
 use fargateer_plan::failure::{Class, Failure};
 use fargateer_plan::pass::{Pass, Step};
 use fargateer_plan::status;
@@ -59,21 +61,30 @@ impl Reconciler {
                 Step::Act(actions) => {
                     self.write_down(pass).await?;
                     for action in actions {
-                        self.may_write(pass)?;
-                        let done = self.cloud.act(&place, &action).await?;
-                        pass.did(action, done);
+                        self.carry_out(pass, &place, action).await?;
                     }
                 }
+                Step::Ask => self.fleet.give_turn(pass, self.clock.now()),
                 Step::Rest => return Ok(()),
             }
         }
     }
 
+    async fn carry_out(&self, pass: &mut Pass, place: &Place, action: Action) -> Result<(), Failure> {
+        self.may_write(pass)?;
+        let done = self.cloud.act(place, &action).await?;
+        pass.did(action, done);
+        Ok(())
+    }
+
     /// Before anything of an agent is made, what its deletion will need is kept: were this process to die in between and
-    /// the spec to vanish, nobody would know of what was made, and its tasks would run for ever.
+    /// the spec to vanish, nobody would know of what was made, and its tasks would run for ever. Nor would whoever comes after
+    /// us know that it was let roll.
     async fn write_down(&self, pass: &Pass) -> Result<(), Failure> {
         let known = self.board.status(&pass.key);
-        if !known.inventory.is_empty() || !matches!(pass.desired, Desired::Present(_)) || has(Bug::MakesBeforeItNotes) {
+        let rolls = known.turn.as_ref().is_some_and(|turn| turn.stage == Stage::Rolling);
+        let noted = !known.inventory.is_empty() && (rolls || !pass.let_roll);
+        if noted || !matches!(pass.desired, Desired::Present(_)) || has(Bug::MakesBeforeItNotes) {
             return Ok(());
         }
         self.may_write(pass)?;

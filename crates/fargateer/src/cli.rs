@@ -105,8 +105,12 @@ pub(crate) enum Command {
     Reconcile(ReconcileArgs),
     /// Show deletions a running daemon holds back, or confirm them
     Prune(PruneArgs),
-    /// Print the JSON Schema of an AgentDeployment
-    Schema,
+    /// Print the JSON Schema of an AgentDeployment, or of a Project
+    Schema {
+        /// Of which kind of document.
+        #[arg(value_enum, default_value_t = SchemaKind::Agentdeployment)]
+        kind: SchemaKind,
+    },
     /// Print the IAM policy Fargateer needs: exactly the actions it calls
     IamPolicy,
     /// Serve the simulated AWS alone
@@ -124,6 +128,15 @@ pub(crate) enum Command {
     },
     /// Print the version
     Version,
+}
+
+/// The kind of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaKind {
+    /// A spec.
+    Agentdeployment,
+    /// A project's rules, for --policy.
+    Project,
 }
 
 /// What to do with a table.
@@ -167,6 +180,15 @@ pub(crate) struct CloudArgs {
     pub(crate) quota_share: f64,
 }
 
+/// The operator's rules.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct PolicyArgs {
+    /// File of Projects: what the agents of each project may be, and when they may change. Agents outside of it are rejected,
+    /// those of a project it does not name, too. Default: everything is allowed.
+    #[arg(long, value_name = "FILE", env = "FARGATEER_POLICY", hide_env_values = true)]
+    pub(crate) policy: Option<PathBuf>,
+}
+
 /// Options of `run`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RunArgs {
@@ -202,6 +224,13 @@ pub(crate) struct RunArgs {
     /// Delete agents even when many specs vanished at once.
     #[arg(long)]
     pub(crate) confirm_prune: bool,
+    /// So many agents roll (replace their tasks, or make the first ones) at the same time, 1 or more; a Project may say otherwise.
+    /// Each replica counts its own agents. Default: as many as there are.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), env = "FARGATEER_MAX_ROLLOUTS", hide_env_values = true)]
+    pub(crate) max_rollouts: Option<u32>,
+    /// Start no more rollouts of a wave after so many of it failed, until their specs change; a Project may say otherwise.
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..), env = "FARGATEER_STOP_AFTER_FAILURES", hide_env_values = true)]
+    pub(crate) stop_after_failures: Option<u32>,
     /// With --once: give up after this time. Not-ready agents are then told as such.
     #[arg(long, value_parser = period, default_value = "30m", requires = "once")]
     pub(crate) timeout: Duration,
@@ -216,6 +245,8 @@ pub(crate) struct RunArgs {
     pub(crate) output: Format,
     #[command(flatten)]
     pub(crate) cloud: CloudArgs,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
     #[command(flatten)]
     pub(crate) git: GitArgs,
 }
@@ -260,8 +291,10 @@ pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:8372";
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ValidateArgs {
     /// Folders or files of YAML.
-    #[arg(required_unless_present = "schema")]
+    #[arg(required_unless_present_any = ["schema", "policy"])]
     pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
     /// Print the JSON Schema instead.
     #[arg(long)]
     pub(crate) schema: bool,
@@ -303,6 +336,8 @@ pub(crate) struct PlanArgs {
     pub(crate) format: PlanFormat,
     #[command(flatten)]
     pub(crate) cloud: CloudArgs,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
 }
 
 /// Options of `apply`.
@@ -325,6 +360,8 @@ pub(crate) struct ApplyArgs {
     pub(crate) output: Format,
     #[command(flatten)]
     pub(crate) cloud: CloudArgs,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
 }
 
 /// Options of `import`.
@@ -424,7 +461,7 @@ pub(crate) struct NameArgs {
 pub(crate) struct ReconcileArgs {
     /// The agent.
     pub(crate) name: String,
-    /// Try a revision again that ECS rolled back.
+    /// Try a revision again that ECS rolled back; go ahead in a freeze, and without a turn or in spite of failures of others.
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]

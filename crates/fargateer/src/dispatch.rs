@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use clap::error::{ContextKind, ContextValue};
 
-use crate::cli::{Cli, Command, LogFormat, WRONG};
+use crate::cli::{Cli, Command, LogFormat, SchemaKind, WRONG};
 use crate::{address, commands, output, telemetry};
 
 /// Parses the command line, runs the command and turns its result into an exit code.
@@ -37,7 +37,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Validate(args) => commands::validate::run(&args),
         Command::Render(args) => commands::render::run(&args),
         Command::Convert(args) => commands::convert::run(&args),
-        Command::Schema => output::data(&fargateer_api::schema::file()),
+        Command::Schema { kind: SchemaKind::Agentdeployment } => output::data(&fargateer_api::schema::file()),
+        Command::Schema { kind: SchemaKind::Project } => output::data(&fargateer_api::schema::project_file()),
         Command::IamPolicy => commands::iam_policy::run(),
         Command::Completion { shell } => commands::completion::run(shell),
         Command::Version => output::data(&format!("fargateer {}", env!("CARGO_PKG_VERSION"))),

@@ -11,6 +11,7 @@ mod document;
 mod http;
 mod local;
 mod output;
+mod policy;
 mod progress;
 mod sources;
 mod tables;

@@ -42,7 +42,7 @@ pub fn arn(data: &[u8]) {
         agent.spec.container.secrets.insert("KEY".to_owned(), Secret { value_from: text.clone() });
     });
     let role = with(&|agent| agent.spec.roles.task = Some(text.clone()));
-    let account = with(&|agent| agent.spec.account = Some(Account { role_arn: text.clone(), external_id: None }));
+    let account = with(&|agent| agent.spec.account = Some(Account { role_arn: text.clone(), ..Account::default() }));
     let group = with(&|agent| {
         agent.spec.load_balancer =
             Some(LoadBalancer { target_group_arn: Some(text.clone()), ..LoadBalancer::default() });

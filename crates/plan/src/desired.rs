@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use fargateer_api::status::{Inventory, SourceStatus};
+use fargateer_api::fault::Violation;
+use fargateer_api::freeze::Frozen;
+use fargateer_api::spec::Account;
+use fargateer_api::status::{Inventory, Session, SourceStatus};
 use fargateer_api::{Generation, Key, Reason};
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +13,7 @@ use crate::image::Reference;
 use crate::log_group;
 use crate::prepared::Prepared;
 use crate::tags::{self, Tags};
+use crate::turn::Turn;
 
 /// What the sources say about one key.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,8 +56,20 @@ pub struct Departure {
 pub struct Circumstances {
     /// This installation's id: what our owner tag says.
     pub owner: String,
+    /// What the project's policy does not allow.
+    pub breaches: Vec<Violation>,
+    /// The way from this agent over those it depends on back to itself.
+    pub cycle: Vec<Key>,
+    /// Agents this one depends on of which there is no spec.
+    pub absent: Vec<Key>,
     /// Agents this one depends on that are not Ready.
     pub unready: Vec<Key>,
+    /// The freeze that holds.
+    pub frozen: Option<Frozen>,
+    /// Whether it may roll.
+    pub turn: Turn,
+    /// When the wave began that its turn is of.
+    pub wave: jiff::Timestamp,
     /// The current time.
     pub now: jiff::Timestamp,
     /// A person asked for another try of a held revision.
@@ -69,6 +85,8 @@ pub struct Place {
     pub role: Option<String>,
     /// External id for that role.
     pub external_id: Option<String>,
+    /// How that role is assumed, where the spec says something of it.
+    pub session: Option<Box<Session>>,
 }
 
 /// What should be.
@@ -77,7 +95,7 @@ pub enum Desired {
     /// An agent runs as its spec says.
     Present(Box<Wanted>),
     /// Nothing of the agent is left.
-    Absent(Box<Departure>, Circumstances),
+    Absent(Box<Departure>, Box<Circumstances>),
     /// Cannot be told: the spec is not usable.
     Unclear(Reason, Vec<String>),
 }
@@ -109,7 +127,7 @@ impl Desired {
                 Self::Present(Box::new(Wanted::new(agent, faults, circumstances)))
             }
             Spec::Broken { reason, faults, source: _ } => Self::Unclear(reason, faults),
-            Spec::Gone(departure) => Self::Absent(departure, circumstances),
+            Spec::Gone(departure) => Self::Absent(departure, Box::new(circumstances)),
         }
     }
 
@@ -121,6 +139,7 @@ impl Desired {
                 region: departure.inventory.region.clone(),
                 role: departure.inventory.role_arn.clone(),
                 external_id: departure.inventory.external_id.clone(),
+                session: departure.inventory.session.clone(),
             },
             Self::Unclear(..) => Place::default(),
         }
@@ -145,6 +164,7 @@ impl Wanted {
             region: self.agent.spec.region.clone(),
             role: account.map(|account| account.role_arn.clone()),
             external_id: account.and_then(|account| account.external_id.clone()),
+            session: account.and_then(session),
         }
     }
 
@@ -200,10 +220,11 @@ impl Wanted {
         let agent = &self.agent;
         let place = self.place();
         Inventory {
-            project: Some(agent.metadata.project.clone()).filter(|name| name != fargateer_api::default::PROJECT),
             region: place.region,
             role_arn: place.role,
             external_id: place.external_id,
+            session: place.session,
+            project: agent.metadata.project.clone(),
             cluster: agent.spec.cluster.clone(),
             service: agent.service_name().to_owned(),
             task_family: agent.task_family().to_owned(),
@@ -216,6 +237,11 @@ impl Wanted {
             arns: std::collections::BTreeMap::new(),
         }
     }
+}
+
+fn session(account: &Account) -> Option<Box<Session>> {
+    let session = Session { name: account.session_name.clone(), tags: account.session_tags.clone() };
+    (session != Session::default()).then(|| Box::new(session))
 }
 
 #[cfg(test)]
@@ -266,15 +292,20 @@ mod tests {
 
     #[test]
     fn what_a_deletion_needs_is_taken_down() {
-        let account = json!({"roleArn": "arn:role", "externalId": "id"});
+        let account =
+            json!({"roleArn": "arn:role", "externalId": "id", "sessionName": "bots", "sessionTags": {"team": "x"}});
         let wanted = wanted(&json!({"service": "svc", "taskFamily": "fam", "region": "eu-west-1", "account": account,
             "deletionPolicy": "Retain", "retainData": false, "autoscaling": {"enabled": true}}));
         let inventory = wanted.inventory();
         let expected = Inventory {
-            project: None,
             region: "eu-west-1".to_owned(),
             role_arn: Some("arn:role".to_owned()),
             external_id: Some("id".to_owned()),
+            session: Some(Box::new(Session {
+                name: Some("bots".to_owned()),
+                tags: [("team".to_owned(), "x".to_owned())].into(),
+            })),
+            project: "default".to_owned(),
             cluster: "agents".to_owned(),
             service: "svc".to_owned(),
             task_family: "fam".to_owned(),

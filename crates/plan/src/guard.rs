@@ -1,11 +1,13 @@
 //! What we refuse: things that are not ours, managed elsewhere, suspended, or not to be corrected.
 
-use fargateer_api::Reason;
+use fargateer_api::fault::Violation;
+use fargateer_api::freeze::Frozen;
 use fargateer_api::seeded::{Bug, has};
+use fargateer_api::{Key, Reason};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::desired::Wanted;
+use crate::desired::{Circumstances, Wanted};
 use crate::failure::Failure;
 use crate::service;
 use crate::tags::{self, Ownership};
@@ -17,8 +19,14 @@ pub enum Gate {
     Unclear(Reason, String),
     /// Hands off was asked for.
     Suspended(String),
-    /// Other agents must be Ready first.
-    Dependency(String),
+    /// Outside of its project's policy.
+    Rejected(String),
+    /// Other agents must be Ready first; or there are none such, or they wait for this one.
+    Dependency(Reason, String),
+    /// The project's policy lets nothing be changed now.
+    Frozen(Timestamp, String),
+    /// Others roll, or failed.
+    Turn(Reason, String),
     /// Something that must be known could not be seen.
     Unknown(Failure),
     /// The image's tag is not in ECR.
@@ -49,10 +57,43 @@ pub fn suspended(wanted: &Wanted) -> Option<Gate> {
     Some(Gate::Suspended(format!("suspended{by}{until}: {}", suspend.reason)))
 }
 
-/// Whether agents this one depends on are not Ready.
-pub fn dependency(wanted: &Wanted) -> Option<Gate> {
-    let names: Vec<&str> = wanted.circumstances.unready.iter().map(fargateer_api::Key::as_str).collect();
-    (!names.is_empty()).then(|| Gate::Dependency(format!("waits until {} is Ready", names.join(", "))))
+/// Whether the project's policy does not allow the agent. Stands before any look at AWS.
+pub fn rejected(wanted: &Wanted) -> Option<Gate> {
+    let told = |violation: &Violation| format!("{}: {}", violation.path, violation.problem);
+    let breaches: Vec<String> = wanted.circumstances.breaches.iter().map(told).collect();
+    (!breaches.is_empty()).then(|| Gate::Rejected(breaches.join("; ")))
+}
+
+/// Whether agents this one depends on are not Ready, and perhaps never will be.
+pub fn dependency(circumstances: &Circumstances) -> Option<Gate> {
+    let names = |keys: &[Key], between: &str| keys.iter().map(Key::as_str).collect::<Vec<_>>().join(between);
+    let Circumstances { cycle, absent, unready, .. } = circumstances;
+    if !cycle.is_empty() {
+        let message =
+            format!("depends on itself: {}; one of these has to go from spec.dependsOn", names(cycle, " -> "));
+        return Some(Gate::Dependency(Reason::DependencyCycle, message));
+    }
+    if !absent.is_empty() {
+        let message = format!("depends on {}, of which there is no spec (spec.dependsOn)", names(absent, ", "));
+        return Some(Gate::Dependency(Reason::DependencyMissing, message));
+    }
+    let message = || format!("waits until {} is Ready", names(unready, ", "));
+    (!unready.is_empty()).then(|| Gate::Dependency(Reason::WaitingForDependency, message()))
+}
+
+/// Whether the project's policy lets nothing be changed now. What a person forces goes through.
+pub fn frozen(circumstances: &Circumstances) -> Option<Gate> {
+    let frozen = circumstances.frozen.as_ref().filter(|_| !circumstances.force)?;
+    let Frozen { until, window } = frozen;
+    let message =
+        format!("the project is frozen until {until} ({window}); `fargateer reconcile NAME --force` goes ahead");
+    Some(Gate::Frozen(*until, message))
+}
+
+/// Whether it is not this agent's turn to roll. What a person forces goes through.
+pub fn turn(circumstances: &Circumstances) -> Option<Gate> {
+    let (reason, message) = circumstances.turn.refusal().filter(|_| !circumstances.force)?;
+    Some(Gate::Turn(reason, message))
 }
 
 /// Whether the live service is somebody else's.

@@ -3,6 +3,7 @@
 
 use fargateer_api::status::SourceStatus;
 use fargateer_api::{Key, Reason};
+use jiff::Timestamp;
 
 use crate::action::Action;
 use crate::desired::{Circumstances, Desired, Place, Spec};
@@ -10,6 +11,7 @@ use crate::difference::Difference;
 use crate::echo::{self, Done};
 use crate::failure::{Class, Failure};
 use crate::observed::{Finding, Look, Observed};
+use crate::turn::Turn;
 use crate::waves::{self, Plan};
 
 /// A pass that needs more steps than this is going round in circles: a fault of ours, told as such.
@@ -20,6 +22,8 @@ const MOST_STEPS: usize = 40;
 pub enum Step {
     /// Read these.
     Look(Vec<Look>),
+    /// Ask whether it is this agent's turn to roll.
+    Ask,
     /// Carry these out, in order.
     Act(Vec<Action>),
     /// Nothing more can be done right now.
@@ -45,6 +49,8 @@ pub struct Pass {
     pub drift: bool,
     /// What was done.
     pub done: Vec<Action>,
+    /// Whether it asked, and was let roll.
+    pub let_roll: bool,
     steps: usize,
 }
 
@@ -64,6 +70,7 @@ impl Pass {
             differences: Vec::new(),
             drift: false,
             done: Vec::new(),
+            let_roll: false,
             steps: 0,
         }
     }
@@ -87,6 +94,9 @@ impl Pass {
             self.differences = self.plan.differences.clone();
             self.drift = self.plan.drift;
         }
+        if self.plan.asks {
+            return Ok(Step::Ask);
+        }
         if let Some(wave) = self.plan.waves.first() {
             return Ok(Step::Act(wave.actions.clone()));
         }
@@ -98,6 +108,14 @@ impl Pass {
     pub fn see(&mut self, findings: Vec<Finding>) {
         for finding in findings {
             self.observed.note(finding);
+        }
+    }
+
+    /// Takes in whether it is this agent's turn, in a wave that began then.
+    pub fn take(&mut self, turn: Turn, wave: Timestamp) {
+        self.let_roll = turn == Turn::Given;
+        if let Desired::Present(wanted) = &mut self.desired {
+            (wanted.circumstances.turn, wanted.circumstances.wave) = (turn, wave);
         }
     }
 

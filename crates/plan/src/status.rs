@@ -2,19 +2,18 @@
 
 use fargateer_api::seeded::{Bug, has};
 use fargateer_api::status::{
-    AgentDeploymentStatus, Condition, ConditionType, DriftStatus, HistoryEntry, Reason, RolloutStatus, Truth,
+    AgentDeploymentStatus, Condition, ConditionType, DriftStatus, HistoryEntry, Reason, Truth,
 };
 use fargateer_api::{Generation, Key, visible};
 use jiff::Timestamp;
-use serde_json::Value;
 
 use crate::desired::{Desired, Wanted};
 use crate::failure::{Class, Failure};
-use crate::guard::Gate;
+use crate::guard::{self, Gate};
 use crate::pass::Pass;
 use crate::rollout::Rollout;
 use crate::seen::Seen;
-use crate::{cost, diagnosis, inventory, overdue};
+use crate::{cost, diagnosis, inventory, live, overdue, roll};
 
 /// How many changes the history keeps.
 const HISTORY: usize = 10;
@@ -35,12 +34,20 @@ pub fn report(
     let outcome = blocked.map_or(outcome, |why| Outcome::stalled(Reason::DeletionBlocked, why));
     let mut status = AgentDeploymentStatus { source: Some(pass.source.clone()), ..previous.clone() };
     status.next = None;
+    status.turn = roll::status(pass, result, previous);
+    status.frozen_until = match &pass.plan.gate {
+        Some(Gate::Frozen(until, _)) => Some(until.to_string()),
+        Some(_) | None => None,
+    };
     if let Desired::Present(wanted) = &pass.desired {
         status.observed_generation = Some(wanted.generation.clone());
         status.cost = cost::monthly(&wanted.agent, wanted.agent.spec.desired_count);
     }
-    status.inventory = inventory::after(pass, previous, now);
-    live_facts(&mut status, pass);
+    // Nothing was made of what is rejected: what a deletion needs is what there was before.
+    if !matches!(pass.plan.gate, Some(Gate::Rejected(_))) {
+        status.inventory = inventory::after(pass, previous, now);
+    }
+    live::facts(&mut status, pass);
     status.failure = pass.observed.stopped.present().and_then(|tasks| diagnosis::failure(tasks));
     if was_carried_through(previous, status.observed_generation.as_ref()) {
         drift(&mut status, pass, &outcome, now);
@@ -103,6 +110,9 @@ fn outcome(pass: &Pass, result: &Result<(), Failure>) -> Outcome {
     if let Some(gate) = &pass.plan.gate {
         return gated(gate, pass);
     }
+    if pass.let_roll && !pass.plan.waves.is_empty() {
+        return Outcome::waiting(Reason::Applying, "it is this agent's turn to roll");
+    }
     match &pass.desired {
         Desired::Absent(departure, _) if pass.plan.gone && departure.inventory.release.is_some() => {
             Outcome::rest(Reason::Retained, "handed back: its resources go on running, and none carries our tags")
@@ -158,13 +168,20 @@ fn failed(failure: &Failure) -> Outcome {
 
 fn gated(gate: &Gate, pass: &Pass) -> Outcome {
     match gate {
-        Gate::Unclear(reason, message) | Gate::NotOurs(reason, message) => Outcome::stalled(*reason, message),
         Gate::Suspended(message) => {
             let ready = pass.plan.rollout == Some(Rollout::Done) && pass.differences.is_empty();
             let ready = if ready { Truth::True } else { Truth::Unknown };
             Outcome { ready, ..Outcome::rest(Reason::Suspended, message) }
         }
-        Gate::Dependency(message) => Outcome::waiting(Reason::WaitingForDependency, message),
+        Gate::Rejected(message) => Outcome::stalled(Reason::Rejected, message),
+        Gate::Dependency(Reason::WaitingForDependency, message) => {
+            Outcome::waiting(Reason::WaitingForDependency, message)
+        }
+        Gate::Unclear(reason, message) | Gate::NotOurs(reason, message) | Gate::Dependency(reason, message) => {
+            Outcome::stalled(*reason, message)
+        }
+        Gate::Frozen(_, message) => Outcome::waiting(Reason::Frozen, message),
+        Gate::Turn(reason, message) => Outcome::waiting(*reason, message),
         Gate::Unknown(failure) => Outcome { ready: Truth::Unknown, ..failed(failure) },
         Gate::ImageNotFound(message) => Outcome::stalled(Reason::ImageNotFound, message),
         Gate::TargetGroupNotFound(message) => Outcome::stalled(Reason::TargetGroupNotFound, message),
@@ -234,7 +251,7 @@ fn conditions(pass: &Pass, outcome: &Outcome) -> Vec<Fact> {
         Fact::new(ConditionType::Ready, *ready, *reason, message),
         Fact::new(ConditionType::Reconciling, truth(*reconciling), *reason, message),
         Fact::new(ConditionType::Stalled, truth(*stalled), *reason, message),
-        spec_valid(&pass.desired),
+        spec_valid(pass),
     ];
     if let Desired::Present(wanted) = &pass.desired {
         facts.extend(parts(wanted, pass, outcome));
@@ -242,8 +259,12 @@ fn conditions(pass: &Pass, outcome: &Outcome) -> Vec<Fact> {
     facts
 }
 
-fn spec_valid(desired: &Desired) -> Fact {
-    match desired {
+fn spec_valid(pass: &Pass) -> Fact {
+    let invalid = |reason, message: &str| Fact::new(ConditionType::SpecValid, Truth::False, reason, message);
+    if let Some(Gate::Rejected(message)) = &pass.plan.gate {
+        return invalid(Reason::Rejected, message);
+    }
+    match &pass.desired {
         Desired::Unclear(reason, faults) => {
             Fact::new(ConditionType::SpecValid, Truth::False, *reason, faults.join("; "))
         }
@@ -252,7 +273,14 @@ fn spec_valid(desired: &Desired) -> Fact {
                 format!("the newest wording is not usable, the last good one is kept: {}", wanted.faults.join("; "));
             Fact::new(ConditionType::SpecValid, Truth::False, Reason::InvalidSpec, message)
         }
-        Desired::Present(_) | Desired::Absent(..) => Fact::new(ConditionType::SpecValid, Truth::True, Reason::Fine, ""),
+        Desired::Present(wanted) => match guard::dependency(&wanted.circumstances) {
+            // A dependency that can never be Ready is told also while there is nothing to change.
+            Some(Gate::Dependency(reason, message)) if reason != Reason::WaitingForDependency => {
+                invalid(reason, &message)
+            }
+            Some(_) | None => Fact::new(ConditionType::SpecValid, Truth::True, Reason::Fine, ""),
+        },
+        Desired::Absent(..) => Fact::new(ConditionType::SpecValid, Truth::True, Reason::Fine, ""),
     }
 }
 
@@ -306,42 +334,6 @@ fn drift_message(pass: &Pass) -> String {
     format!("differs from the spec: {}", fields.join(", "))
 }
 
-/// What the service says of itself.
-fn live_facts(status: &mut AgentDeploymentStatus, pass: &Pass) {
-    if let Some(digest) = pass.observed.image.present() {
-        status.image_digest = Some(digest.clone());
-    }
-    if pass.plan.revision.is_some() {
-        status.task_definition_arn.clone_from(&pass.plan.revision);
-    }
-    let gone = pass.observed.service.present().is_some_and(crate::service::Live::is_inactive);
-    let Some(live) = pass.observed.service.present().filter(|_| !gone) else {
-        if pass.observed.service.is_absent() || gone {
-            (status.running_count, status.pending_count, status.desired_count) = (0, 0, 0);
-        }
-        return;
-    };
-    status.service_arn = Some(live.arn().to_owned());
-    status.running_count = live.count("runningCount");
-    status.pending_count = live.count("pendingCount");
-    status.desired_count = live.count("desiredCount");
-    if let Some(primary) = live.deployments().into_iter().next() {
-        status.rollout = Some(RolloutStatus {
-            id: primary.id,
-            state: primary.rollout_state.unwrap_or_default(),
-            reason: primary.rollout_state_reason.as_deref().map(visible),
-            started: time(&primary.created_at),
-        });
-    }
-}
-
-/// AWS's timestamps are seconds since 1970 in JSON.
-fn time(value: &Value) -> Option<String> {
-    let milliseconds = value.as_f64()? * 1000.0;
-    #[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit an i64 for 290 million years")]
-    Timestamp::from_millisecond(milliseconds as i64).ok().map(|time| time.to_string())
-}
-
 /// Whether the pass before ended well for this generation. What one that did not left undone is no drift, though the
 /// service has carried the generation since its create.
 fn was_carried_through(previous: &AgentDeploymentStatus, generation: Option<&Generation>) -> bool {
@@ -350,6 +342,11 @@ fn was_carried_through(previous: &AgentDeploymentStatus, generation: Option<&Gen
         Reason::RollingOut,
         Reason::WaitingForHealthy,
         Reason::WaitingForDependency,
+        Reason::DependencyMissing,
+        Reason::DependencyCycle,
+        Reason::WaitingForTurn,
+        Reason::RolloutHeld,
+        Reason::Frozen,
         Reason::TasksFailing,
         Reason::FirstDeploymentFailed,
         Reason::DeploymentFailed,
@@ -393,7 +390,7 @@ mod tests {
     use crate::seen::Seen;
     use crate::{log_group, service};
     use fargateer_api::status::{Inventory, SourceStatus};
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn at(minute: u8) -> Timestamp {
         format!("2026-07-01T12:{minute:02}:00Z").parse().unwrap()

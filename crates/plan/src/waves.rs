@@ -18,6 +18,7 @@ use crate::revision::Revision;
 use crate::rollout::{self, Rollout};
 use crate::seen::Seen;
 use crate::tags::{self, Ownership, Tags};
+use crate::turn::Turn;
 use crate::{log_group, look, prune, scaling, service, task_definition};
 
 /// Revisions of ours that stay registered, the running ones included: what a rollback can return to.
@@ -54,6 +55,8 @@ pub struct Plan {
     pub revision: Option<String>,
     /// How far the rollout is, where there is one.
     pub rollout: Option<Rollout>,
+    /// Whether the writes make tasks roll, and nobody asked yet whether it is this agent's turn.
+    pub asks: bool,
     /// Whether nothing of an absent agent is left.
     pub gone: bool,
 }
@@ -68,6 +71,9 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
 }
 
 fn toward(wanted: &Wanted, observed: &Observed) -> Plan {
+    if let Some(gate) = guard::rejected(wanted) {
+        return gated(gate);
+    }
     let looks = look::needed(wanted, observed);
     if !looks.is_empty() {
         return Plan { looks, ..Plan::default() };
@@ -103,10 +109,28 @@ fn toward(wanted: &Wanted, observed: &Observed) -> Plan {
     if plan.gate.is_none() && plan.waves.is_empty() && plan.rollout == Some(Rollout::Done) {
         plan.explaining.extend(look::verifying(wanted, observed));
     }
-    if let (Some(gate), false) = (guard::dependency(wanted), plan.waves.is_empty()) {
-        return Plan { gate: Some(gate), waves: Vec::new(), ..plan };
+    postponed(plan, &wanted.circumstances, observed)
+}
+
+/// Changes that may have to wait: for other agents, for a time, for a turn. Nothing to change never waits.
+fn postponed(plan: Plan, circumstances: &Circumstances, observed: &Observed) -> Plan {
+    if plan.waves.is_empty() {
+        return plan;
     }
-    plan
+    let rolling = rolls(&plan, observed.active_service().is_some());
+    let gate = guard::dependency(circumstances).or_else(|| guard::frozen(circumstances));
+    let gate = gate.or_else(|| guard::turn(circumstances).filter(|_| rolling));
+    if gate.is_some() {
+        return Plan { gate, waves: Vec::new(), ..plan };
+    }
+    let asks = rolling && circumstances.turn == Turn::Unasked && !circumstances.force;
+    Plan { asks, ..plan }
+}
+
+/// Whether carrying `plan` out replaces tasks, or makes the first ones.
+fn rolls(plan: &Plan, has_service: bool) -> bool {
+    !plan.waves.is_empty()
+        && (!has_service || plan.differences.iter().any(|difference| difference.effect != Effect::InPlace))
 }
 
 /// Whether AWS once was as the spec says: the generation is on the service, and its revision exists or was taken away.
@@ -155,6 +179,9 @@ fn away(departure: &Departure, circumstances: &Circumstances, observed: &Observe
     }
     if let Some((reason, message)) = &departure.held {
         return gated(Gate::Kept(*reason, message.clone()));
+    }
+    if let Some(gate) = guard::frozen(circumstances) {
+        return gated(gate);
     }
     let draining = observed.service.present().is_some_and(|live| !live.is_active() && !live.is_inactive());
     if inventory.release.is_some() && !draining {
@@ -603,7 +630,7 @@ mod tests {
     #[test]
     fn of_an_agent_that_never_made_anything_nothing_is_left_and_nothing_looked_for() {
         let departure = Departure { key: Key::new("bot"), inventory: Inventory::default(), held: None };
-        let plan = plan(&Desired::Absent(Box::new(departure), Circumstances::default()), &Observed::default());
+        let plan = plan(&Desired::Absent(Box::new(departure), Box::default()), &Observed::default());
         assert_eq!(plan, Plan { gone: true, ..Plan::default() });
     }
 }

@@ -88,6 +88,26 @@ pub(crate) fn after_a_write(record: &mut Record, call: &Meeting<'_>, world: &mut
     if let Some(what) = broken {
         record.violate(call.at, "I2 nothing twice", &what);
     }
+    let rolls = ["CreateService", "UpdateService"].contains(&call.operation);
+    if let Some(most) = record.max_rollouts.filter(|_| rolls) {
+        let rolling = rolling(&mut world);
+        if rolling.len() > usize::try_from(most).unwrap_or(usize::MAX) {
+            record.violate(call.at, "I17 so many roll at once", &format!("{rolling:?}, {most} may"));
+        }
+    }
+}
+
+/// The services of which a deployment is under way.
+fn rolling(world: &mut dyn Ask) -> Vec<String> {
+    let names = world.ask("ecs", "ListServices", &json!({"cluster": "agents", "maxResults": 100}));
+    let names = names["serviceArns"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let names: Vec<String> = names.map(str::to_owned).collect();
+    let mut rolls = |name: &String| {
+        let live = state::service(world, "agents", name);
+        let mut deployments = live["deployments"].as_array().into_iter().flatten();
+        deployments.any(|deployment| deployment["rolloutState"] == "IN_PROGRESS")
+    };
+    names.into_iter().filter(|name| rolls(name)).collect()
 }
 
 type Broken = Option<(&'static str, String)>;

@@ -12,6 +12,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::shared::IntoShared as _;
+use fargateer_api::project::RolloutRules;
 use fargateer_api::status::{ConditionType, Truth as Known};
 use fargateer_api::{AgentDeploymentStatus, Key};
 use fargateer_aws::Aws;
@@ -73,6 +74,8 @@ pub(crate) struct Host {
     pub(crate) has_peers: bool,
     /// Whether specs are rows of a table.
     pub(crate) rows: bool,
+    /// How many agents roll at the same time.
+    pub(crate) max_rollouts: Option<u32>,
     pub(crate) sim: Simulation,
     pub(crate) records: Records,
     pub(crate) signals: Signals,
@@ -156,6 +159,7 @@ impl Host {
         let board = Arc::new(board);
         let policy = Policy { grace: Duration::from_mins(2), reads: 2, ..Policy::default() };
         let fleet = Arc::new(Fleet::new(Arc::clone(&board), OWNER, policy, 1));
+        fleet.limit_rollouts(RolloutRules { max: self.max_rollouts, stop_after_failures: None });
         let settings = fargateer_aws::Settings { http: Arc::new(Healthy), ..fargateer_aws::Settings::default() };
         let aws = Arc::new(Aws::new(config, &settings));
         let cloud = Arc::new(Poisonable { aws: Arc::clone(&aws), records: self.records.clone() });

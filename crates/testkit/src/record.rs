@@ -60,6 +60,8 @@ pub(crate) struct Record {
     pub(crate) lease_writes: u64,
     spells: Vec<Spell>,
     slips: Vec<Slip>,
+    /// How many services may roll at the same time (I17).
+    pub(crate) max_rollouts: Option<u32>,
     alike: BTreeMap<String, VecDeque<Duration>>,
     /// How many reads each process has made, by its access key and the number of its start.
     looks: BTreeMap<(String, u32), u64>,
@@ -196,6 +198,7 @@ impl Records {
     pub(crate) fn of(plan: &Plan) -> Self {
         let record = Record {
             strikes: by_number(&plan.strikes),
+            max_rollouts: plan.max_rollouts,
             lease_strikes: by_number(&plan.lease_strikes),
             spells: plan.spells.clone(),
             slips: plan.slips.clone(),

@@ -210,6 +210,7 @@ impl Stage {
                 number,
                 has_peers: plan.replicas > 0,
                 rows: plan.rows,
+                max_rollouts: plan.max_rollouts,
                 sim: sim.clone(),
                 records: records.clone(),
                 signals,

@@ -17,6 +17,7 @@ pub struct Workload {
     steps: Vec<Step>,
     replicas: usize,
     rows: bool,
+    max_rollouts: Option<u32>,
     /// Calls before this second are of no interest: they belong to what is there at first.
     pub change: u64,
     /// So large that only its deaths are enumerated, and only in singles.
@@ -34,6 +35,7 @@ impl Workload {
             seed: 1,
             replicas: self.replicas,
             rows: self.rows,
+            max_rollouts: self.max_rollouts,
             steps: self.steps.clone(),
             ..Plan::default()
         }
@@ -51,7 +53,7 @@ fn write(agent: &Agent) -> Act {
 /// Something made from nothing.
 fn first(name: &'static str, agents: &[Agent]) -> Workload {
     let steps = agents.iter().map(|agent| at(0, write(agent))).collect();
-    Workload { name, steps, replicas: 0, rows: false, change: 0, is_large: false }
+    Workload { name, steps, replicas: 0, rows: false, max_rollouts: None, change: 0, is_large: false }
 }
 
 /// Something that is there, and what then happens, with the seconds since the change.
@@ -59,7 +61,7 @@ fn then(name: &'static str, before: &[Agent], acts: Vec<(u64, Act)>) -> Workload
     let steps = before.iter().map(|agent| at(0, write(agent)));
     let change = acts.into_iter().map(|(after, act)| at(CHANGE + after, act));
     let steps = steps.chain(change).collect();
-    Workload { name, steps, replicas: 0, rows: false, change: CHANGE, is_large: false }
+    Workload { name, steps, replicas: 0, rows: false, max_rollouts: None, change: CHANGE, is_large: false }
 }
 
 /// The same after one more word about behaviours.
@@ -79,10 +81,20 @@ fn full(name: &str) -> Agent {
 
 /// All workloads.
 pub fn all() -> Vec<Workload> {
-    let mut all =
-        [making(), changing(), rescaling(), rearranging(), ending(), failing(), drifting(), learning(), sharing()]
-            .concat();
-    all.extend(tabling());
+    let mut all = [
+        making(),
+        changing(),
+        rescaling(),
+        rearranging(),
+        ending(),
+        failing(),
+        drifting(),
+        learning(),
+        sharing(),
+        queueing(),
+        tabling(),
+    ]
+    .concat();
     // Replicas beat and look all the time: they are struck by deaths alone, and by the swarm.
     let large = |workload: &Workload| workload.replicas > 0 || workload.name == "many revisions (21)";
     all.iter_mut().filter(|workload| large(workload)).for_each(|workload| workload.is_large = true);
@@ -112,6 +124,23 @@ fn tabling() -> Vec<Workload> {
         )),
         rows(then("a table that can't be read (24)", &two, lost(Outage::Unreadable))),
         rows(then("a table without rows (24)", &two, lost(Outage::Empty))),
+    ]
+}
+
+/// Agents that wait for one another: for those they depend on, and for their turn (I17).
+fn queueing() -> Vec<Workload> {
+    let needing = |name: &str, others: &[&str]| bot(name).with("dependsOn", json!(others));
+    let chain = [needing("web", &["store"]), needing("store", &["base"]), bot("base")];
+    let edit = |agents: &[Agent]| -> Vec<(u64, Act)> {
+        agents.iter().map(|agent| (0, write(&agent.clone().with_env("A", "1")))).collect()
+    };
+    let three: Vec<Agent> = (0..3).map(|number| bot(&format!("bot-{number}"))).collect();
+    let one_at_a_time = |workload| Workload { max_rollouts: Some(1), ..workload };
+    vec![
+        first("a chain of three", &chain),
+        then("a chain of three changes", &chain, edit(&chain)),
+        one_at_a_time(first("three made, one at a time", &three)),
+        one_at_a_time(then("three change, one at a time", &three, edit(&three))),
     ]
 }
 

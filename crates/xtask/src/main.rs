@@ -14,8 +14,11 @@ const CARGO_DENY: &str = "0.20.2";
 /// Asks `simulate` for the build that plays fastest.
 const CAMPAIGN: &str = "--campaign";
 /// Files that are written by `generate` and compared by a test: path, and the arguments that print them.
-const GENERATED: &[(&str, &[&str])] =
-    &[("manifests/agentdeployment.schema.json", &["schema"]), ("deploy/iam-policy.json", &["iam-policy"])];
+const GENERATED: &[(&str, &[&str])] = &[
+    ("manifests/agentdeployment.schema.json", &["schema"]),
+    ("manifests/project.schema.json", &["schema", "project"]),
+    ("deploy/iam-policy.json", &["iam-policy"]),
+];
 
 fn main() -> ExitCode {
     let tasks: Vec<String> = env::args().skip(1).collect();

@@ -1,12 +1,17 @@
 //! Who the agent is and what may be done with it: name, account, cluster, roles, tags, drift, suspension, dependencies.
 
 use super::{Found, form};
-use crate::{path, spec::AgentDeployment};
+use crate::{
+    path,
+    spec::{Account, AgentDeployment},
+};
 
 const LABEL: &str = "lower-case letters, digits and inner hyphens, 1 to 63 characters";
 const NAME: &str = "letters, digits, `_` and `-`, 1 to 255 characters";
 /// 50 tags a resource, less those Fargateer sets.
 const MAX_TAGS: usize = 45;
+/// STS takes so many.
+const MAX_SESSION_TAGS: usize = 50;
 
 pub(super) fn check(agent: &AgentDeployment, found: &mut Found) {
     names(agent, found);
@@ -78,6 +83,30 @@ fn roles(agent: &AgentDeployment, found: &mut Found) {
     if account.external_id.as_ref().is_some_and(|id| !sound(id)) {
         let hint = "2 to 1224 letters, digits or `+=,.@:/_-`";
         found.add("spec.account.externalId", "not an external id", hint);
+    }
+    session(account, found);
+}
+
+/// As STS has it: a name that CloudTrail can show, and tags like those of resources.
+fn session(account: &Account, found: &mut Found) {
+    let named = |name: &String| (2..=64).contains(&name.len()) && form::is_of(name, "_=,.@-");
+    if let Some(name) = account.session_name.as_ref().filter(|name| !named(name)) {
+        let hint = "2 to 64 letters, digits or `_=,.@-`";
+        found.add("spec.account.sessionName", format!("`{name}` is not the name of a session"), hint);
+    }
+    let sound = |text: &str, least: usize, most: usize| {
+        let count = text.chars().count();
+        let known = |c: char| c.is_alphanumeric() || " _.:/=+-@".contains(c);
+        (least..=most).contains(&count) && text.chars().all(known)
+    };
+    for (key, value) in &account.session_tags {
+        if !sound(key, 1, 128) || !sound(value, 0, 256) || key.to_lowercase().starts_with("aws:") {
+            let hint = "a key of 1 to 128 and a value of up to 256 letters, digits, spaces or `_.:/=+-@`, not `aws:*`";
+            found.add(path::field("spec.account.sessionTags", key), "not a session tag", hint);
+        }
+    }
+    if account.session_tags.len() > MAX_SESSION_TAGS {
+        found.add("spec.account.sessionTags", "too many tags", format!("at most {MAX_SESSION_TAGS}"));
     }
 }
 

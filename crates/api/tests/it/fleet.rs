@@ -21,7 +21,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         let kind = path.extension().map(|kind| kind.to_string_lossy().into_owned());
         if path.is_dir() {
             found.extend(files(&path));
-        } else if ["yaml", "json"].map(Some).contains(&kind.as_deref()) && name != "agentdeployment.schema.json" {
+        } else if ["yaml", "json"].map(Some).contains(&kind.as_deref()) && !name.ends_with(".schema.json") {
             found.push(path);
         }
     }

@@ -7,4 +7,6 @@ mod cases;
 #[cfg(test)]
 mod fleet;
 #[cfg(test)]
+mod projects;
+#[cfg(test)]
 mod properties;

@@ -14,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::{ApplyArgs, Format, PlanArgs, PlanFormat};
 use crate::commands::{plan, rows, run, survey};
-use crate::config;
 use crate::output::{self, hinted};
 use crate::progress::Progress;
 use crate::wire::{self, Machine, Partial, Parts};
+use crate::{config, policy};
 
 /// Runs the command.
 pub(crate) async fn run(args: ApplyArgs, json_logs: bool) -> anyhow::Result<ExitCode> {
@@ -26,7 +26,8 @@ pub(crate) async fn run(args: ApplyArgs, json_logs: bool) -> anyhow::Result<Exit
     }
     if !args.yes {
         let paths = args.paths.iter().map(PathBuf::from).collect();
-        let plan = PlanArgs { paths, format: PlanFormat::Text, cloud: args.cloud.clone() };
+        let (cloud, policy) = (args.cloud.clone(), args.policy.clone());
+        let plan = PlanArgs { paths, format: PlanFormat::Text, cloud, policy };
         let surveyed = survey::run(&plan).await?;
         output::note(&plan::text(&surveyed));
         for line in survey::identities(&surveyed, &args.cloud).await {
@@ -40,6 +41,7 @@ pub(crate) async fn run(args: ApplyArgs, json_logs: bool) -> anyhow::Result<Exit
     let stop = CancellationToken::new();
     run::stop_on_signal(stop.clone())?;
     let machine = Machine::build(parts(&args).await).await?;
+    policy::rule(&machine.controller, &args.policy, stop.clone())?;
     let sources = sources(&args)?;
     let progress =
         Progress::start(Arc::clone(&machine.controller), json_logs || args.output != Format::Text, stop.clone());

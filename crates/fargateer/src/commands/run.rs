@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use fargateer_api::Reason;
+use fargateer_api::project::RolloutRules;
 use fargateer_api::status::ConditionType;
 use fargateer_controller::{Settings, controller};
 use fargateer_plan::prune::Policy;
@@ -20,7 +21,7 @@ use crate::progress::Progress;
 use crate::sources::Sources;
 use crate::tables;
 use crate::wire::{self, Machine, Parts};
-use crate::{config, document, http, local, output};
+use crate::{config, document, http, local, output, policy};
 
 /// Address of the simulated AWS, when it is free.
 const LOCAL_ENDPOINT: &str = "127.0.0.1:8373";
@@ -40,6 +41,9 @@ pub(crate) async fn run(args: RunArgs, json_logs: bool) -> anyhow::Result<ExitCo
         StateTable::new(&parts.config, name, "").create().await.map_err(anyhow::Error::msg)?;
     }
     let machine = Machine::build(parts).await?;
+    policy::rule(&machine.controller, &args.policy, stop.clone())?;
+    let rules = RolloutRules { max: args.max_rollouts, stop_after_failures: args.stop_after_failures };
+    machine.controller.reconciler.fleet.limit_rollouts(rules);
     if args.local {
         machine.tables.create().await?;
     }

@@ -15,13 +15,15 @@ use crate::wire;
 pub(crate) struct Specs {
     /// The good specs, sorted by name.
     pub(crate) agents: Vec<AgentDeployment>,
+    /// Where each of them begins: `file:line`.
+    pub(crate) places: BTreeMap<String, String>,
     /// Every fault, `file:line:column: path: problem`.
     pub(crate) faults: Vec<String>,
 }
 
 /// Reads every spec under `paths`.
 pub(crate) async fn read(paths: &[PathBuf]) -> anyhow::Result<Specs> {
-    let mut specs = Specs { agents: Vec::new(), faults: Vec::new() };
+    let mut specs = Specs { agents: Vec::new(), places: BTreeMap::new(), faults: Vec::new() };
     for path in paths {
         exists(path)?;
         let mut source = wire::source(&path.to_string_lossy(), Duration::from_hours(1))?;
@@ -92,6 +94,7 @@ fn take(specs: &mut Specs, snapshot: Snapshot) {
         }
         for document in documents {
             specs.faults.extend(document.faults);
+            specs.places.insert(key.to_string(), document.source.location);
             specs.agents.extend(document.agent.map(std::sync::Arc::unwrap_or_clone));
         }
     }

@@ -12,13 +12,14 @@ use fargateer_plan::desired::{Circumstances, Place, Spec};
 use fargateer_plan::failure::Failure;
 use fargateer_plan::guard::Gate;
 use fargateer_plan::pass::{Pass, Step};
+use fargateer_plan::policy::{Policy, Standing};
 use futures::future::join_all;
 
 use crate::cli::{CloudArgs, PlanArgs};
 use crate::commands::specs;
-use crate::config;
 use crate::output::hinted;
 use crate::wire::{WallClock, cloud_settings};
+use crate::{config, policy};
 
 /// One agent, looked at.
 pub(crate) struct Surveyed {
@@ -30,9 +31,11 @@ pub(crate) struct Surveyed {
 
 /// Looks at every agent under the paths of `args`. When AWS cannot be asked at all, that is an error.
 pub(crate) async fn run(args: &PlanArgs) -> anyhow::Result<Vec<Surveyed>> {
+    let policy = policy::open(&args.policy)?;
     let agents = specs::read_good(&args.paths).await?;
     let aws = Aws::new(config::aws().await, &cloud_settings(&args.cloud));
-    let looks: Vec<_> = agents.into_iter().map(|agent| look(&aws, agent, &args.cloud.owner)).collect();
+    let looks: Vec<_> =
+        agents.into_iter().map(|agent| look(&aws, agent, (&args.cloud.owner, policy.as_ref()))).collect();
     let surveyed: Vec<Surveyed> = join_all(looks).await.into_iter().collect::<Result<_, _>>()?;
     let failures: Vec<&Failure> = surveyed.iter().filter_map(|one| one.pass.plan.unknown()).collect();
     match failures.first() {
@@ -73,15 +76,19 @@ pub(crate) fn refused(failure: &Failure) -> anyhow::Error {
     hinted(failure.to_string(), hint.map_or("the AWS error above says what is wrong", |(_, hint)| hint))
 }
 
-async fn look(aws: &Aws, agent: AgentDeployment, owner: &str) -> Result<Surveyed, Failure> {
-    let mut pass = pass(&agent, owner);
+async fn look(
+    aws: &Aws,
+    agent: AgentDeployment,
+    (owner, policy): (&str, Option<&Policy>),
+) -> Result<Surveyed, Failure> {
+    let mut pass = pass(&agent, owner, policy);
     reconcile::survey(aws, &mut pass).await?;
     Ok(Surveyed { agent, pass })
 }
 
 /// Looks at `agent` as if its service carried our ownership tags already.
 pub(crate) async fn adopted(aws: &Aws, agent: AgentDeployment, owner: &str) -> Result<Surveyed, Failure> {
-    let mut pass = pass(&agent, owner);
+    let mut pass = pass(&agent, owner, None);
     let place = pass.place();
     while let Step::Look(looks) = pass.decide()? {
         let found = aws.look(&place, &looks).await.into_iter();
@@ -92,17 +99,24 @@ pub(crate) async fn adopted(aws: &Aws, agent: AgentDeployment, owner: &str) -> R
 
 /// Where the calls about `agent` go.
 pub(crate) fn place(agent: &AgentDeployment) -> Place {
-    pass(agent, "").place()
+    pass(agent, "", None).place()
 }
 
-fn pass(agent: &AgentDeployment, owner: &str) -> Pass {
+fn pass(agent: &AgentDeployment, owner: &str, policy: Option<&Policy>) -> Pass {
     let key = Key::new(&agent.metadata.name);
     let spec = Spec::Present {
         agent: fargateer_plan::prepared::Prepared::shared(agent.clone()),
         source: SourceStatus::default(),
         faults: Vec::new(),
     };
-    let circumstances = Circumstances { owner: owner.to_owned(), now: WallClock.now(), ..Circumstances::default() };
+    let (project, now) = (&agent.metadata.project, WallClock.now());
+    let circumstances = Circumstances {
+        owner: owner.to_owned(),
+        breaches: policy.map(|policy| policy.breaches(agent, Standing::default())).unwrap_or_default(),
+        frozen: policy.and_then(|policy| policy.frozen(project, now)),
+        now,
+        ..Circumstances::default()
+    };
     Pass::toward(key, spec, circumstances)
 }
 
@@ -111,7 +125,10 @@ pub(crate) fn gate_words(gate: &Gate) -> String {
     match gate {
         Gate::Unclear(_, message)
         | Gate::Suspended(message)
-        | Gate::Dependency(message)
+        | Gate::Rejected(message)
+        | Gate::Dependency(_, message)
+        | Gate::Frozen(_, message)
+        | Gate::Turn(_, message)
         | Gate::ImageNotFound(message)
         | Gate::TargetGroupNotFound(message)
         | Gate::NotOurs(_, message)

@@ -1,19 +1,26 @@
 //! `fargateer validate`: every fault with file:line:column, offline.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
+use fargateer_api::{Violation, yaml};
+use fargateer_plan::policy::{Policy, Standing};
 use serde_json::json;
 
 use crate::cli::{Format, ValidateArgs, WRONG};
-use crate::commands::specs;
-use crate::output;
+use crate::commands::specs::{self, Specs};
+use crate::{output, policy};
 
 /// Runs the command.
 pub(crate) fn run(args: &ValidateArgs) -> anyhow::Result<ExitCode> {
     if args.schema {
         return output::data(&fargateer_api::schema::file());
     }
-    let found = specs::read_now(&args.paths)?;
+    let policy = policy::open(&args.policy)?;
+    let mut found = specs::read_now(&args.paths)?;
+    let breaches = policy.map(|policy| breaches(&found, &policy)).unwrap_or_default();
+    found.agents.retain(|agent| !breaches.contains_key(&agent.metadata.name));
+    found.faults.extend(breaches.into_values().flatten());
     let (agents, faults) = (found.agents.len(), found.faults.len());
     if matches!(args.output, Format::Json | Format::Yaml) {
         let names: Vec<&str> = found.agents.iter().map(|agent| agent.metadata.name.as_str()).collect();
@@ -24,8 +31,38 @@ pub(crate) fn run(args: &ValidateArgs) -> anyhow::Result<ExitCode> {
         }
         output::note(&format!("{agents} valid, {faults} faults"));
     }
-    if agents == 0 && faults == 0 {
+    if agents == 0 && faults == 0 && !args.paths.is_empty() {
         return Err(output::hinted("no AgentDeployment found", "a spec is a .yaml, .yml or .json file"));
     }
     Ok(ExitCode::from(if faults == 0 { 0 } else { WRONG }))
+}
+
+/// What the policy does not allow, by agent, each with its place in the agent's file. Where a spec may stand is left to the
+/// daemon: offline, a file may be named in another way.
+fn breaches(found: &Specs, policy: &Policy) -> BTreeMap<String, Vec<String>> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut told = BTreeMap::new();
+    for agent in &found.agents {
+        let before = counts.entry(&agent.metadata.project).or_default();
+        let standing = Standing { location: None, before: *before };
+        *before += 1;
+        let breaches = policy.breaches(agent, standing);
+        if !breaches.is_empty() {
+            let place = found.places.get(&agent.metadata.name).map(String::as_str).unwrap_or_default();
+            let lines = breaches.iter().map(|breach| line(&agent.metadata.name, place, breach));
+            told.insert(agent.metadata.name.clone(), lines.collect());
+        }
+    }
+    told
+}
+
+/// `file:line:column: path: problem`.
+fn line(name: &str, place: &str, breach: &Violation) -> String {
+    let Violation { path, problem, .. } = breach;
+    let file = place.rsplit_once(':').map_or(place, |(file, _)| file);
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    match yaml::locate(&text, name, path) {
+        Some((line, column)) => format!("{file}:{line}:{column}: {path}: {problem}"),
+        None => format!("{place}: {path}: {problem}"),
+    }
 }

@@ -1,7 +1,7 @@
 //! Planning cases: `cases/<name>/{spec.yaml, observed.json, plan.txt}`, one folder a situation, walked by one test.
 //!
 //! `observed.json` says what AWS shows; a key that is missing was not looked at, `"absent"` is not there, and
-//! `{"unknown": ...}` is a look that failed. `plan.txt` is what the planner makes of it; where a folder has a `status.yaml`
+//! `{"unknown": ...}` is a look that failed. `project.yaml`, where there is one, is the policy. `plan.txt` is what the planner makes of it; where a folder has a `status.yaml`
 //! (an empty one will do to begin with), that is the whole status. After a change that is meant, write the new answers with `FARGATEER_UPDATE_CASES=1 cargo test -p fargateer-plan --test cases` and read the diff.
 
 #[cfg(test)]

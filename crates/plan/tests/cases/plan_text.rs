@@ -39,6 +39,9 @@ pub(crate) fn of(situation: &Situation) -> String {
     for look in &plan.explaining {
         line(format!("explain {}", serde_json::to_string(look).unwrap()));
     }
+    if plan.asks {
+        line("asks whether it may roll".to_owned());
+    }
     if plan.gone {
         line("gone".to_owned());
     }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use fargateer_api::project::RolloutRules;
 use fargateer_api::status::SourceStatus;
 use fargateer_api::{AgentDeployment, AgentDeploymentStatus, Generation, Key, Reason, yaml};
 use fargateer_plan::desired::{Circumstances, Departure, Desired, Spec, Wanted};
@@ -10,11 +11,13 @@ use fargateer_plan::failure::Failure;
 use fargateer_plan::log_group;
 use fargateer_plan::observed::Observed;
 use fargateer_plan::pass::Pass;
+use fargateer_plan::policy::{Policy, Standing};
 use fargateer_plan::prepared::Prepared;
 use fargateer_plan::scaling;
 use fargateer_plan::seen::Seen;
 use fargateer_plan::service;
 use fargateer_plan::task_definition;
+use fargateer_plan::turn::Turn;
 use fargateer_plan::verify::Probe;
 use serde::Deserialize;
 use serde_json::Value;
@@ -35,6 +38,9 @@ pub(crate) struct Situation {
 struct World {
     now: Option<String>,
     unready: Vec<String>,
+    absent: Vec<String>,
+    cycle: Vec<String>,
+    turn: Option<Line>,
     force: bool,
     gone: Option<Gone>,
     service: Option<Value>,
@@ -58,6 +64,19 @@ struct World {
 struct Checks {
     tried: usize,
     failures: Vec<String>,
+}
+
+/// The line the agent stands in.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Line {
+    max: u32,
+    stop_after_failures: u32,
+    rolling: Vec<String>,
+    failed: Vec<String>,
+    /// Whether nobody asked yet.
+    #[serde(default)]
+    unasked: bool,
 }
 
 /// The spec was removed.
@@ -101,10 +120,18 @@ impl Situation {
         let agent = agent(folder);
         let text = fill_in(&fs::read_to_string(folder.join("observed.json")).unwrap(), &agent);
         let world: World = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        let now = world.now.as_deref().unwrap_or("2026-07-01T12:00:00Z").parse().unwrap();
+        let policy = policy(folder);
         let circumstances = Circumstances {
             owner: "prod".to_owned(),
-            unready: world.unready.iter().map(Key::new).collect(),
-            now: world.now.as_deref().unwrap_or("2026-07-01T12:00:00Z").parse().unwrap(),
+            breaches: policy.as_ref().map(|policy| policy.breaches(&agent, Standing::default())).unwrap_or_default(),
+            cycle: keys(&world.cycle),
+            absent: keys(&world.absent),
+            unready: keys(&world.unready),
+            frozen: policy.as_ref().and_then(|policy| policy.frozen(&agent.metadata.project, now)),
+            turn: turn(world.turn.as_ref()),
+            wave: now,
+            now,
             force: world.force,
         };
         let key = agent.key();
@@ -145,6 +172,29 @@ pub(crate) fn folders() -> Vec<PathBuf> {
 /// The name of the case in `folder`.
 pub(crate) fn name(folder: &Path) -> String {
     folder.file_name().unwrap().to_string_lossy().into_owned()
+}
+
+fn keys(names: &[String]) -> Vec<Key> {
+    names.iter().map(Key::new).collect()
+}
+
+/// `project.yaml`, where a folder has one.
+fn policy(folder: &Path) -> Option<Policy> {
+    let file = folder.join("project.yaml");
+    let text = fs::read_to_string(&file).ok()?;
+    let parsed = yaml::parse_projects(&file.display().to_string(), &text);
+    assert!(parsed.faults.is_empty(), "{:?}", parsed.faults);
+    Some(Policy::of(parsed.projects))
+}
+
+fn turn(line: Option<&Line>) -> Turn {
+    let Some(Line { max, stop_after_failures, rolling, failed, unasked }) = line else { return Turn::Given };
+    if *unasked {
+        return Turn::Unasked;
+    }
+    let rules = RolloutRules { max: Some(*max), stop_after_failures: Some(*stop_after_failures) };
+    let (rolling, failed) = (keys(rolling), keys(failed));
+    fargateer_plan::turn::Line { rules, rolling, failed, ..fargateer_plan::turn::Line::default() }.turn()
 }
 
 fn agent(folder: &Path) -> AgentDeployment {

@@ -41,6 +41,7 @@ pub(crate) fn pass(aws: &mut Aws, spec: &Spec, key: &AgentDeployment) -> (Pass, 
                 }
                 done.push(actions);
             }
+            Step::Ask => panic!("nobody limits rollouts here"),
             Step::Rest => return (pass, done),
         }
     }

@@ -253,6 +253,7 @@ proptest! {
                     let done = broken.act(&action);
                     pass.did(action, done);
                 },
+                Step::Ask => panic!("nobody limits rollouts here"),
                 Step::Rest => break,
             }
         }
