@@ -47,8 +47,8 @@ use crate::overseer::Signals;
 use crate::plan::Slipping;
 use crate::record::Records;
 use crate::source::Fed;
-use crate::wiring::{self, REGION, SPECS, TABLE};
-use crate::{rows, state};
+use crate::state;
+use crate::wiring::{self, REGION, SPECS, SPECS_POLL, TABLE};
 
 /// Time between two sweeps.
 const RESYNC: Duration = Duration::from_mins(10);
@@ -152,7 +152,7 @@ impl Host {
         if self.rows {
             let table = SpecTable::new(&config, SPECS);
             let told = Arc::new(RowStatuses::new(statuses, Arc::clone(&lease), vec![table.clone()]));
-            source = Box::new(TableSource::new(table, rows::POLL).telling(Arc::clone(&told)));
+            source = Box::new(TableSource::new(table, SPECS_POLL).telling(Arc::clone(&told)));
             statuses = told;
         }
         let Ok(board) = Board::load(statuses, clock.clone()).await else { return };

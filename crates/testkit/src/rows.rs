@@ -11,8 +11,6 @@ use crate::state::Ask as _;
 use crate::truth::{Truth, Want};
 use crate::{operator::asking, wiring::SPECS};
 
-/// The table is read so often, give or take a tenth.
-pub(crate) const POLL: Duration = Duration::from_mins(1);
 /// A table is there after so long.
 const MADE: Duration = Duration::from_secs(30);
 /// After so long a process either knows what stands in the rows or knows that it does not: a read may try three times.

@@ -1,5 +1,7 @@
 //! How SDK clients reach the simulated AWS in the same process.
 
+use std::time::Duration;
+
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -17,6 +19,8 @@ pub(crate) const TABLE: &str = "fargateer-state";
 
 /// The table of specs, where specs are rows.
 pub(crate) const SPECS: &str = "fargateer-specs";
+/// It is read so often, give or take a tenth.
+pub(crate) const SPECS_POLL: Duration = Duration::from_mins(1);
 
 /// The configuration of clients that call `sim` with `access_key`, at the time of `clock`.
 pub fn config(sim: &Simulation, access_key: &str, clock: &VirtualClock) -> SdkConfig {
