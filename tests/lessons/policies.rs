@@ -65,8 +65,8 @@ async fn what_runs_keeps_running_when_the_policy_or_the_spec_leaves_it_outside()
     world.controller.govern(policy(&json!({"limits": {"tasks": 1}})));
     world.settle().await;
     world.delete(["one"]);
-    // An agent that is stalled is looked at once an hour.
-    pass(Duration::from_mins(90)).await;
+    // An agent that is stalled hears of it at once.
+    pass(Duration::from_mins(20)).await;
     assert_eq!(world.count("DeleteService"), 1, "{}", world.message("one"));
 }
 

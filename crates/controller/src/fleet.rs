@@ -129,11 +129,13 @@ impl Fleet {
             self.board.withdraw_release(&key);
         }
         state.specs = specs;
+        let gone: BTreeSet<Key> = state.missing.keys().cloned().collect();
         if whole {
             state.count_missing(&source, known_before.keys().map(|key| (key, self.past_project(key))));
         }
         let missing: Vec<Key> = state.missing.keys().cloned().collect();
-        changed.retain(|key| !state.missing.contains_key(key));
+        // That a spec is gone is news once; who is stalled would hear of it in an hour otherwise.
+        changed.retain(|key| !gone.contains(key));
         let related = state.relate(&made).into_iter().collect();
         Changes { changed: changed.into_iter().collect(), missing, related }
     }
