@@ -2,6 +2,7 @@
 //! right after it. The numbers are those of the project's list of invariants.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use fargateer_api::Key;
 use fargateer_controller::lease::Shard;
@@ -29,6 +30,15 @@ impl Ask for Looking<'_, '_> {
 pub(crate) fn before_a_write(record: &mut Record, call: &Meeting<'_>, world: &mut View<'_>) {
     if !is_permitted(call) {
         record.violate(call.at, "T10 least privilege", &format!("{} is not in the IAM policy", call.operation));
+    }
+    // A pass that had begun goes on to its end.
+    let settled = |since: Duration| call.at.saturating_sub(since) > Duration::from_secs(30);
+    if record.frozen.is_some_and(settled) {
+        record.violate(call.at, "a freeze is kept", &format!("{} {}", call.operation, call.request));
+    }
+    let handed = subject(record, call).and_then(|name| record.truth.handed(&name));
+    if call.operation != "UntagResource" && handed.is_some_and(settled) {
+        record.violate(call.at, "what is handed back is left", &format!("{} {}", call.operation, call.request));
     }
     let mut world = Looking(world);
     let broken = match call.operation {
@@ -156,6 +166,9 @@ fn deletion(record: &Record, call: &Meeting<'_>, world: &mut dyn Ask) -> Broken 
         return Some((OURS, broken));
     }
     match record.truth.of_service(&cluster, &name) {
+        Some((agent, Want::Absent(_))) if record.truth.handed(agent).is_some() => {
+            Some((DELETES, format!("{agent} was handed back")))
+        }
         Some((agent, Want::Present(_))) if record.truth.is_news(agent, call.at) => None,
         Some((agent, Want::Present(_))) => Some((DELETES, format!("{agent} is wanted"))),
         None => Some((DELETES, format!("{name} is nobody's"))),

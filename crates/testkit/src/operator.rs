@@ -29,6 +29,7 @@ use fargateer_plan::desired::Place;
 use fargateer_plan::echo::Done;
 use fargateer_plan::failure::Failure;
 use fargateer_plan::observed::{Finding, Look};
+use fargateer_plan::policy::Policy as Rules;
 use fargateer_plan::prune::Policy;
 use fargateer_sim::Simulation;
 use fargateer_store::source::table::TableSource;
@@ -82,6 +83,8 @@ pub(crate) struct Host {
     pub(crate) clock: VirtualClock,
     pub(crate) snapshots: watch::Receiver<Option<Snapshot>>,
     pub(crate) statuses: Arc<Disk>,
+    /// The policy that rules, for those that start.
+    pub(crate) policy: Arc<Mutex<Option<Rules>>>,
     pub(crate) gate: Gate,
     /// The one on its way to the lease table.
     pub(crate) table_gate: Gate,
@@ -172,6 +175,9 @@ impl Host {
             Some(replica) => controller.among(replica),
             None => controller,
         });
+        if let Some(rules) = self.policy.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+            controller.govern(rules);
+        }
         let running = Running { controller: Arc::clone(&controller), aws, registry: Arc::new(registry), lease };
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
         controller.run(vec![source], stop).await;

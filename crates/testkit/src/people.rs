@@ -1,21 +1,32 @@
 //! What people and the world do in a scenario, carried out: specs are edited, AWS is changed by hand, agents misbehave.
 
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
+use std::time::Duration;
 
-use fargateer_api::Key;
-use fargateer_controller::controller::Force;
+use fargateer_api::{Key, yaml};
+use fargateer_controller::controller::{Force, Leave};
 use fargateer_controller::port::{Document, Snapshot};
 use fargateer_plan::normal::SERVER_OWNED;
+use fargateer_plan::policy::Policy;
 use fargateer_sim::Simulation;
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
+use crate::clock::pass;
+use crate::invariants::OWNER;
 use crate::operator::{Host, asking};
 use crate::plan::{Act, Meddling, Outage};
 use crate::rows::Rows;
 use crate::source::{self, showing};
 use crate::state::{self, Ask as _};
 use crate::wiring::REGION;
+
+/// A person waits so long for an answer, and before they ask again.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// So often.
+const TRIES: u32 = 20;
 
 /// What each process reads. Each has a channel of its own: several receivers of one are woken in any order.
 pub(crate) type Feeds = Vec<watch::Sender<Option<Snapshot>>>;
@@ -62,7 +73,10 @@ impl People {
         (record.disturbed, record.acted) = (now, now);
         drop(record);
         match act {
-            Act::Write(_) | Act::Garble(_) | Act::Delete(_) | Act::Lose(_) | Act::Restore => self.edit(act),
+            Act::Write(_) | Act::Garble(_) | Act::Delete(_) | Act::HandBack(_) | Act::Lose(_) | Act::Restore => {
+                self.edit(act);
+            }
+            Act::Govern(rules) => self.govern(rules.as_ref(), now),
             Act::Meddle(name, meddling) => self.meddle(name, *meddling),
             Act::Behave(pattern, behaviour) => self.host.sim.behave(pattern, behaviour.clone()),
             Act::Load(name, percent) => {
@@ -87,6 +101,38 @@ impl People {
         }
     }
 
+    /// Somebody who deleted a spec wants its agent handed back, and asks until a process says yes or that it is too late.
+    pub(crate) async fn hand_back(&self, name: &str) {
+        let key = Key::new(name);
+        for _ in 0..TRIES {
+            for running in self.hosts.iter().filter_map(Host::running) {
+                let asked = timeout(PATIENCE, running.controller.leave(&key, Leave::Retain)).await;
+                if matches!(asked, Ok(Ok(()))) {
+                    let now = self.host.sim.now();
+                    self.host.records.lock().truth.hand_back(name, now);
+                    return;
+                }
+            }
+            pass(PATIENCE).await;
+        }
+    }
+
+    /// From now on these are the rules of the default project.
+    fn govern(&self, rules: Option<&Value>, now: Duration) {
+        let spec = rules.cloned().unwrap_or_else(|| json!({}));
+        let text =
+            json!({"apiVersion": "fargateer/v1", "kind": "Project", "metadata": {"name": "default"}, "spec": spec});
+        let text = text.to_string();
+        let policy = Policy::of(yaml::parse_projects("policy.yaml", &text).projects);
+        self.host.records.lock().frozen = rules.filter(|rules| !rules["freezes"].is_null()).map(|_| now);
+        for host in &self.hosts {
+            *host.policy.lock().unwrap_or_else(PoisonError::into_inner) = Some(policy.clone());
+            if let Some(running) = host.running() {
+                running.controller.govern(policy.clone());
+            }
+        }
+    }
+
     fn edit(&mut self, act: &Act) {
         match act {
             Act::Write(document) => {
@@ -100,7 +146,7 @@ impl People {
                 self.rows.iter_mut().for_each(|rows| rows.write(name, "not a spec"));
                 self.specs.insert(Key::new(name), vec![source::document(name, &json!("not a spec"))]);
             }
-            Act::Delete(name) => {
+            Act::Delete(name) | Act::HandBack(name) => {
                 self.rows.iter_mut().for_each(|rows| rows.delete(name));
                 self.specs.remove(&Key::new(name));
                 self.host.records.lock().truth.delete(name);
@@ -134,7 +180,10 @@ impl People {
         let (cluster, service) = self.home(name);
         let mut aws = asking(&self.host.sim);
         let live = state::service(&mut aws, &cluster, &service);
-        let takes = matches!(meddling, Meddling::Disown | Meddling::TakeOver);
+        let takes = matches!(meddling, Meddling::Disown | Meddling::TakeOver | Meddling::Strip);
+        if meddling == Meddling::Adopt {
+            self.host.records.lock().truth.adopt(name);
+        }
         if takes && live["status"] == "ACTIVE" {
             let now = self.host.sim.now();
             self.host.records.lock().truth.disown(name, now);
@@ -197,6 +246,16 @@ impl People {
             }
             Meddling::Untag => untag("team"),
             Meddling::Disown => untag("fargateer:owner"),
+            Meddling::Strip => {
+                let keys = state::tags(&live["tags"]).into_keys().filter(|key| key.starts_with("fargateer:"));
+                let request = json!({"resourceArn": live["serviceArn"], "tagKeys": keys.collect::<Vec<_>>()});
+                ("ecs", "UntagResource", request)
+            }
+            Meddling::Adopt => {
+                let tags =
+                    json!([{"key": "fargateer:owner", "value": OWNER}, {"key": "fargateer:agent", "value": name}]);
+                ("ecs", "TagResource", json!({"resourceArn": live["serviceArn"], "tags": tags}))
+            }
             Meddling::TakeOver => {
                 let tags = json!([{"key": "fargateer:owner", "value": "another"}]);
                 ("ecs", "TagResource", json!({"resourceArn": live["serviceArn"], "tags": tags}))

@@ -89,6 +89,10 @@ pub enum Act {
     Skew(i64),
     /// Every pass over this agent panics (F22).
     Poison(String),
+    /// Somebody deletes the spec of an agent and has it handed back, `fargateer delete --retain`, asking again where nobody answers.
+    HandBack(String),
+    /// The policy of the default project, or none any more.
+    Govern(Option<Value>),
     /// A person asks for another try, `fargateer reconcile --retry`.
     Retry(String),
     /// What befalls the process befalls the one of this number, counted from 0, instead of the first.
@@ -129,6 +133,10 @@ pub enum Meddling {
     Untag,
     /// The owner tag is removed: hands off.
     Disown,
+    /// All our tags are removed, as if another tool had made it: hands off.
+    Strip,
+    /// It is adopted: the owner and agent tags are set.
+    Adopt,
     /// Another installation takes it over, by the owner tag: hands off.
     TakeOver,
     /// The log group's retention.

@@ -50,6 +50,8 @@ pub(crate) struct Record {
     pub(crate) disturbed: Duration,
     /// Nothing goes wrong any more.
     pub(crate) calm: bool,
+    /// Since when nothing may be changed, by a policy.
+    pub(crate) frozen: Option<Duration>,
     /// The table of specs can't be read.
     pub(crate) unreadable: bool,
     /// How many statuses were written.

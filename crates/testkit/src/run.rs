@@ -140,6 +140,9 @@ async fn play(plan: &Plan, timeline: bool) -> Outcome {
     for step in &plan.steps {
         wait_until(begun + Duration::from_secs(step.at), &people).await;
         people.act(&step.act);
+        if let Act::HandBack(name) = &step.act {
+            people.hand_back(name).await;
+        }
     }
     wait_until(begun + Duration::from_secs(plan.end()), &people).await;
     let mut outcome = Outcome::default();
@@ -217,6 +220,7 @@ impl Stage {
                 clock: VirtualClock::default(),
                 snapshots,
                 statuses,
+                policy: Arc::default(),
                 gate: Gate::default(),
                 table_gate: Gate::default(),
                 running: Arc::default(),
@@ -451,7 +455,9 @@ fn missing(plan: &Plan, hosts: &[Host]) -> Option<String> {
             Want::Absent(agent) => {
                 let forgotten = !running.controller.reconciler.fleet.keys().contains(&key)
                     || agent.spec.deletion_policy == fargateer_api::spec::DeletionPolicy::Retain;
-                (!forgotten).then(told).or_else(|| state::left_over(&mut aws, agent))
+                let is_handed = truth.handed(name).is_some();
+                let left = if is_handed { state::not_handed_back } else { state::left_over };
+                (!forgotten).then(told).or_else(|| left(&mut aws, agent))
             }
         };
         if let Some(why) = why {

@@ -198,6 +198,13 @@ pub(crate) fn left_over(aws: &mut dyn Ask, agent: &AgentDeployment) -> Option<St
     (!live.is_null() || !target.is_null()).then(|| format!("still there: service {}, target {target}", live["status"]))
 }
 
+/// What differs from an agent that was handed back: it runs, and no tag of ours is on its service.
+pub(crate) fn not_handed_back(aws: &mut dyn Ask, agent: &AgentDeployment) -> Option<String> {
+    let live = service(aws, agent.cluster_name(), agent.service_name());
+    let ours = tags(&live["tags"]).into_keys().find(|key| key.starts_with("fargateer:"));
+    (live["status"] != "ACTIVE" || ours.is_some()).then(|| format!("service {}, tag {ours:?}", live["status"]))
+}
+
 /// Everything there is of all agents, without times, identities and counts that AWS's own machinery decides.
 pub(crate) fn masked(aws: &mut dyn Ask, truth: &Truth) -> Value {
     let mut all = Map::new();

@@ -28,6 +28,8 @@ pub(crate) struct Truth {
     generations: BTreeMap<String, Generation>,
     /// Agents somebody took the owner tag from, and when: hands off.
     disowned: BTreeMap<String, Duration>,
+    /// Agents that were handed back: they go on running, and nobody changes anything of them.
+    handed: BTreeMap<String, Duration>,
     /// Agents whose passes panic.
     pub(crate) poisoned: Vec<String>,
     /// When people last changed their mind, by agent: a call that is under way may still be of the old one.
@@ -60,6 +62,21 @@ impl Truth {
         if let Some(Want::Present(agent)) = self.agents.get(name).cloned() {
             self.agents.insert(name.to_owned(), Want::Absent(agent));
         }
+    }
+
+    /// A deleted agent was handed back at `now` instead.
+    pub(crate) fn hand_back(&mut self, name: &str, now: Duration) {
+        self.handed.insert(name.to_owned(), now);
+    }
+
+    /// Since when `name` is handed back.
+    pub(crate) fn handed(&self, name: &str) -> Option<Duration> {
+        self.handed.get(name).copied()
+    }
+
+    /// Somebody adopts `name`.
+    pub(crate) fn adopt(&mut self, name: &str) {
+        self.disowned.remove(name);
     }
 
     /// What is wanted of `name`.

@@ -93,12 +93,46 @@ pub fn all() -> Vec<Workload> {
         sharing(),
         queueing(),
         tabling(),
+        governing(),
     ]
     .concat();
     // Replicas beat and look all the time: they are struck by deaths alone, and by the swarm.
     let large = |workload: &Workload| workload.replicas > 0 || workload.name == "many revisions (21)";
     all.iter_mut().filter(|workload| large(workload)).for_each(|workload| workload.is_large = true);
     all
+}
+
+/// What an operator says beside the specs: a policy, what is handed back, what is adopted.
+fn governing() -> Vec<Workload> {
+    let edited = full("bot").with_env("A", "1");
+    let frozen = json!({"freezes": [{"name": "now", "from": "2025-12-01T00:00", "until": "2027-01-01T00:00", "timeZone": "UTC"}]});
+    let meddle = |after: u64, meddling: Meddling| (after, Act::Meddle("bot".to_owned(), meddling));
+    let freeze = vec![
+        (0, Act::Govern(Some(frozen))),
+        (1, write(&edited)),
+        meddle(60, Meddling::Exec),
+        (120, Act::Delete("other".to_owned())),
+        (600, Act::Govern(None)),
+    ];
+    let outside = vec![
+        (0, Act::Govern(Some(json!({"limits": {"tasks": 5, "cpu": 256}})))),
+        (1, write(&edited.clone().with("resources", json!({"cpu": 512, "memory": 1024})))),
+        (200, Act::Govern(None)),
+    ];
+    // The log group, too, is another tool's then: of what is adopted the service alone is ours.
+    let adopted = vec![
+        meddle(0, Meddling::Strip),
+        (1, Act::KillAndForget),
+        meddle(60, Meddling::Adopt),
+        (61, Act::Retry("bot".to_owned())),
+        (200, write(&edited)),
+    ];
+    vec![
+        then("a freeze", &[full("bot"), bot("other"), bot("stays")], freeze),
+        then("outside the policy, and inside again", &[full("bot")], outside),
+        then("adopted from another tool", &[full("bot")], adopted),
+        then("handed back", &[full("bot"), bot("other")], vec![(0, Act::HandBack("bot".to_owned()))]),
+    ]
 }
 
 /// Specs in the rows of a table, read now and again, and statuses told there.
