@@ -21,6 +21,7 @@ use crate::plan::{Act, Meddling, Outage};
 use crate::rows::Rows;
 use crate::source::{self, showing};
 use crate::state::{self, Ask as _};
+use crate::truth::Want;
 use crate::wiring::REGION;
 
 /// A person waits so long for an answer, and before they ask again.
@@ -104,10 +105,18 @@ impl People {
     /// Somebody who deleted a spec wants its agent handed back, and asks until a process says yes or that it is too late.
     pub(crate) async fn hand_back(&self, name: &str) {
         let key = Key::new(name);
+        let is_done = || {
+            let truth = self.host.records.lock().truth.clone();
+            let Some(Want::Absent(agent)) = truth.of(name) else { return false };
+            state::not_handed_back(&mut asking(&self.host.sim), agent).is_none()
+        };
+        let mut unanswered = false;
         for _ in 0..TRIES {
             for running in self.hosts.iter().filter_map(Host::running) {
                 let asked = timeout(PATIENCE, running.controller.leave(&key, Leave::Retain)).await;
-                if matches!(asked, Ok(Ok(()))) {
+                // A process that died before it answered may have kept the wish, and the next one carries it out.
+                unanswered |= asked.is_err();
+                if matches!(asked, Ok(Ok(()))) || (unanswered && is_done()) {
                     let now = self.host.sim.now();
                     self.host.records.lock().truth.hand_back(name, now);
                     return;
