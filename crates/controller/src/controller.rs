@@ -164,7 +164,10 @@ impl Controller {
         }
         status.inventory.release = Some(now.clone());
         self.reconciler.fleet.release(key, &now);
-        board.keep(key, &status).await.map_err(|error| format!("the wish cannot be kept: {error}"))
+        let kept = board.keep(key, &status).await;
+        // Who was told no must not find it done.
+        kept.inspect_err(|_| self.reconciler.fleet.withdraw(key))
+            .map_err(|error| format!("the wish cannot be kept: {error}"))
     }
 
     /// Shows the lease in the metrics.

@@ -267,6 +267,11 @@ impl Fleet {
         self.lock().released.insert(key.clone(), now.to_owned());
     }
 
+    /// The wish to hand `key` back could not be kept.
+    pub fn withdraw(&self, key: &Key) {
+        self.lock().released.remove(key);
+    }
+
     /// An agent that is gone is not missing any more.
     pub fn forget(&self, key: &Key) {
         let mut state = self.lock();
