@@ -266,7 +266,8 @@ async fn settle(plan: &Plan, hosts: &[Host], people: &People) {
     let begun = Instant::now();
     let patience = if needs_patience(plan) { LONG_PATIENCE } else { PATIENCE };
     let mut read = Instant::now();
-    pass(Duration::from_secs(1)).await;
+    // What was written last is news to nobody from then on.
+    pass(if host.rows { rows::NEWS } else { Duration::from_secs(1) }).await;
     while let Some(why) = missing(plan, hosts) {
         if begun.elapsed() > patience {
             let now = host.sim.now();
@@ -286,6 +287,11 @@ async fn settle(plan: &Plan, hosts: &[Host], people: &People) {
 /// Replicas sweep more often, for they beat and look all the time: half an hour of that costs more than all the rest.
 async fn stay_calm(plan: &Plan, hosts: &[Host], people: &People) {
     let Some(host) = hosts.first() else { return };
+    // What could not be told in a row follows the next read; what died with a process, or went with its row, the next sweep.
+    if host.rows && is_unbroken(plan) {
+        wait_until(Instant::now() + rows::NEWS, people).await;
+        tell_rows(hosts);
+    }
     // Of an agent that can't run, all but its tasks may still be mended with the next slow look.
     let doomed = doomed(plan, host);
     let meddled = plan.steps.iter().any(|step| matches!(step.act, Act::Meddle(..)));
@@ -298,11 +304,6 @@ async fn stay_calm(plan: &Plan, hosts: &[Host], people: &People) {
         let record = host.records.lock();
         (needless(&record), record.calls)
     };
-    // The next sweep tells everything anew: what could not be told follows the next read of the rows.
-    if host.rows {
-        wait_until(Instant::now() + rows::NEWS, people).await;
-        tell_rows(hosts);
-    }
     let half = resync(host.has_peers) * 3 / 2;
     wait_until(Instant::now() + half, people).await;
     // Every other run loses the state folder with the process: nothing needed may live there alone.
@@ -343,6 +344,17 @@ async fn stay_calm(plan: &Plan, hosts: &[Host], people: &People) {
     if tasks > TASKS * hosts.len() {
         host.records.lock().violate(now, "I14 no task is leaked", &format!("{tasks} tasks"));
     }
+}
+
+/// Whether no process dies, stands still or loses its source.
+fn is_unbroken(plan: &Plan) -> bool {
+    let dies = |act: &Act| {
+        matches!(act, Act::Kill | Act::KillAndForget | Act::Stop | Act::Replica(..) | Act::Freeze(_) | Act::Lose(_))
+    };
+    let strikes = plan.strikes.iter().chain(&plan.lease_strikes);
+    plan.slips.is_empty()
+        && !plan.steps.iter().any(|step| dies(&step.act))
+        && strikes.into_iter().all(|strike| matches!(strike.blow, Blow::Fault(_)))
 }
 
 /// Rows tell how their agents are.

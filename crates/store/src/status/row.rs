@@ -14,7 +14,7 @@ use fargateer_api::{AgentDeploymentStatus, Key};
 use fargateer_controller::port::{Lease, Statuses};
 use tokio::time::Instant;
 
-use crate::table::{Row, SpecTable, Written};
+use crate::table::{Row, SpecTable, Written, fingerprint};
 
 /// A write that takes longer is given up: a pass waits for it.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -69,12 +69,12 @@ impl RowStatuses {
         if has(Bug::TellsRowsOnce) {
             return;
         }
-        let lacking: BTreeMap<&Key, &Row> = {
+        let lacking: BTreeMap<&Key, (&Row, Lack)> = {
             let mut notes = self.lock();
             notes.forget(table, rows);
-            let lacking = rows.values().filter(|row| notes.lacks(row));
-            let ours = lacking.filter(|row| self.lease.holds(&row.key));
-            ours.map(|row| (&row.key, row)).collect()
+            let lacking = rows.values().filter_map(|row| Some((row, notes.lacks(row)?)));
+            let ours = lacking.filter(|(row, _)| self.lease.holds(&row.key));
+            ours.map(|(row, lack)| (&row.key, (row, lack))).collect()
         };
         if lacking.is_empty() {
             return;
@@ -83,9 +83,14 @@ impl RowStatuses {
             Ok(statuses) => statuses,
             Err(error) => return tracing::warn!(error, "statuses not read; those missing in rows are told later"),
         };
-        for (key, row) in lacking {
+        for (key, (row, lack)) in lacking {
             let status = statuses.get(key).filter(|status| place(status) == row.location);
             let Some(status) = status.filter(|_| self.lease.holds(key)) else { continue };
+            // One that died after it had kept a status may not have told it, and nothing may ever change it again.
+            let says = || serde_json::to_value(status).map(|status| fingerprint(&status)).ok();
+            if lack == Lack::Perhaps && row.told == says() {
+                continue;
+            }
             if self.attempt(table, status, 1).await.is_err() {
                 return;
             }
@@ -183,13 +188,23 @@ impl Notes {
     }
 
     /// Whether a status should be written to `row`; remembers what was found there.
-    fn lacks(&mut self, row: &Row) -> bool {
+    fn lacks(&mut self, row: &Row) -> Option<Lack> {
+        let perhaps = row.told.is_some() && !self.rows.contains_key(&row.location);
         let note = self.rows.entry(row.location.clone()).or_default();
         // A new row gets its status soon; one that lacks it twice was written anew without it.
         let lacks = note.owed || (row.revision.is_none() && note.lacked && !note.full);
         (note.revision, note.lacked) = (row.revision, row.revision.is_none());
-        lacks
+        if lacks { Some(Lack::Surely) } else { perhaps.then_some(Lack::Perhaps) }
     }
+}
+
+/// Why a status should be written to a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lack {
+    /// It is not there.
+    Surely,
+    /// It was written by an earlier process, which may have died before it had told all.
+    Perhaps,
 }
 
 /// Where the spec stands that a status speaks of.

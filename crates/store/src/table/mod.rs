@@ -14,7 +14,7 @@ pub(crate) mod stream;
 mod value;
 
 pub use edit::Entry;
-pub(crate) use row::Row;
+pub(crate) use row::{Row, fingerprint};
 pub(crate) use spec::Written;
 pub use spec::{PERMISSIONS as SPEC_PERMISSIONS, SpecTable};
 

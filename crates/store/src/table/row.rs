@@ -51,6 +51,8 @@ pub(crate) struct Row {
     pub(crate) faults: Vec<String>,
     /// How often its status was written; none when it has no status.
     pub(crate) revision: Option<u64>,
+    /// What its status said when this process first read the row, as [`fingerprint`] has it.
+    pub(crate) told: Option<[u8; 32]>,
     /// Bytes of what a person wrote.
     pub(crate) size: usize,
     digest: [u8; 32],
@@ -84,7 +86,12 @@ impl Row {
             Ok(agent) => (Some(Arc::new(agent)), Vec::new()),
             Err(faults) => (known.and_then(|known| known.agent.clone()), faults),
         };
-        Self { key: key(name), location, agent, faults, revision, size: text.len(), digest }
+        // A status is compared at first sight alone: later ones are ours, or told by the revision.
+        let told = match known {
+            Some(known) => known.told,
+            None => item.get(STATUS).map(|status| fingerprint(&value::json(status, STATUS, &mut Vec::new()))),
+        };
+        Self { key: key(name), location, agent, faults, revision, told, size: text.len(), digest }
     }
 
     /// Whether two readings say the same, whatever the status is.
@@ -100,6 +107,15 @@ pub(super) fn key(name: &str) -> Key {
         Some((end, _)) => Key::new(format!("{}...", &shown[..end])),
         None => Key::new(shown),
     }
+}
+
+/// What a status says, whatever its revision is.
+pub(crate) fn fingerprint(status: &Value) -> [u8; 32] {
+    let mut status = status.clone();
+    if let Value::Object(fields) = &mut status {
+        fields.remove(REVISION);
+    }
+    Sha256::digest(status.to_string()).into()
 }
 
 /// How often the status of a row was written.
