@@ -62,3 +62,29 @@ fn a_new_agent_in_two_sources_is_not_made_and_both_places_are_named() {
     assert!(message.contains("desk/bot.yaml:3") && message.contains("night/bot.yaml:3"), "{message}");
     assert_eq!(list["calls"]["ecs.CreateService"], Value::Null);
 }
+
+#[test]
+fn commands_that_end_refuse_a_name_that_is_used_in_two_of_their_paths() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for source in ["desk", "night"] {
+        fs::create_dir(folder.path().join(source)).expect("a folder");
+        write(&folder.path().join(source), "bot.yaml", "bot", "");
+    }
+    for command in ["validate", "plan"] {
+        let said = binary::run(folder.path(), &[], &[command, "desk", "night"]);
+        assert_eq!(said.code, 2, "{command}: {}{}", said.out, said.err);
+        let all = said.out.clone() + &said.err;
+        assert!(all.contains("the name bot is used more than once: desk/bot.yaml:3, night/bot.yaml:3"), "{all}");
+    }
+}
+
+#[test]
+fn an_address_that_is_named_and_taken_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path(), "bot.yaml", "bot", "");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let said = binary::run(folder.path(), &[], &["run", "--local", "--listen", &address, "bot.yaml"]);
+    assert_eq!(said.code, 2, "{}{}", said.out, said.err);
+    assert!(said.err.contains(&format!("cannot serve on {address}")) && said.err.contains("--listen"), "{}", said.err);
+}

@@ -398,3 +398,23 @@ fn no_row_acts_on_a_screen() {
         assert!(truth == "False" && !message.contains(char::is_control), "{name}: {truth} {message:?}");
     }
 }
+
+/// The name of another table is a slip of a moment, and must not look like a source without rows.
+#[test]
+fn a_table_of_another_kind_is_refused_wherever_it_is_named() {
+    let place = Place::new();
+    assert_eq!(place.run(&["table", "create", "fargateer-state"]).code, 0);
+    assert_eq!(place.run(&["table", "create", "--specs", TABLE]).code, 0);
+    for wrong in [
+        vec!["table", "create", "--specs", "fargateer-state"],
+        vec!["table", "create", TABLE],
+        vec!["get", "--from", "dynamodb://fargateer-state"],
+    ] {
+        let said = place.run(&wrong);
+        assert_eq!(said.code, 2, "{wrong:?}: {}{}", said.out, said.err);
+        assert!(said.err.contains("of another kind"), "{wrong:?}: {}", said.err);
+    }
+    let said = place.run(&["run", "--once", "--timeout", "20s", "dynamodb://fargateer-state"]);
+    assert_ne!(said.code, 0, "{}{}", said.out, said.err);
+    assert!(said.err.contains("its key is `owner` and `item`, not `name`"), "{}", said.err);
+}

@@ -205,9 +205,10 @@ pub(crate) struct RunArgs {
     /// Reconcile until every agent is Ready or Stalled, print the result and end.
     #[arg(long)]
     pub(crate) once: bool,
-    /// Address of /healthz, /readyz, /metrics and the API of `get` and `describe`.
-    #[arg(long, value_name = "ADDR", default_value = DEFAULT_LISTEN, env = "FARGATEER_LISTEN", hide_env_values = true)]
-    pub(crate) listen: String,
+    /// Address of /healthz, /readyz, /metrics and the API of `get` and `describe`. Default: 127.0.0.1:8372, or a free port
+    /// where that one is taken.
+    #[arg(long, value_name = "ADDR", env = "FARGATEER_LISTEN", hide_env_values = true)]
+    pub(crate) listen: Option<String>,
     /// Where statuses are kept, which deletions of a later run rely on: a folder for one process, or dynamodb://TABLE for
     /// any number of replicas, which share the agents and take over from one another. Default: .fargateer; with --local none.
     #[arg(long, value_name = "PLACE", value_parser = state, env = "FARGATEER_STATE", hide_env_values = true)]

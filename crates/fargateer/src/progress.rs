@@ -106,7 +106,7 @@ impl View for Lines {
         }
         let gone: Vec<Key> = self.told.keys().filter(|key| !agents.contains_key(*key)).cloned().collect();
         for key in gone {
-            output::note(&format!("{key}: deleted"));
+            output::note(&format!("{key}: gone from this fleet"));
             self.told.remove(&key);
         }
         let summary = sum(agents);

@@ -180,12 +180,9 @@ fn away(departure: &Departure, circumstances: &Circumstances, observed: &Observe
     if let Some((reason, message)) = &departure.held {
         return gated(Gate::Kept(*reason, message.clone()));
     }
-    if let Some(gate) = guard::frozen(circumstances) {
-        return gated(gate);
-    }
     let draining = observed.service.present().is_some_and(|live| !live.is_active() && !live.is_inactive());
     if inventory.release.is_some() && !draining {
-        return release(departure, circumstances, observed);
+        return guard::frozen(circumstances).map_or_else(|| release(departure, circumstances, observed), gated);
     }
     let looks = look::needed_to_leave(departure, observed);
     if !looks.is_empty() {
@@ -198,6 +195,10 @@ fn away(departure: &Departure, circumstances: &Circumstances, observed: &Observe
     }
     let mut waves = Waves(Vec::new());
     if let Some(live) = observed.active_service() {
+        // What has begun goes on: half of an agent is of use to nobody.
+        if let Some(gate) = guard::frozen(circumstances) {
+            return gated(gate);
+        }
         let resource = scaling::resource_id(&crate::normal::last_segment(&inventory.cluster), &inventory.service);
         let scaled = observed.scaling.present().filter(|scaling| scaling_is_ours(scaling, live));
         waves.add("end scaling", scaled.map(|_| Action::Scaling(scaling::deregister(&resource))));

@@ -13,9 +13,9 @@ pub(crate) async fn run(args: DeleteArgs) -> anyhow::Result<ExitCode> {
     }
     for name in &args.names {
         output::note(&if args.retain {
-            format!("{name}: handed back; its resources go on running, and our tags are taken off them")
+            format!("{name} is to be handed back: its resources go on running, and our tags are taken off them")
         } else {
-            format!("{name}: deleted at once, without its grace period")
+            format!("{name} is to be deleted at once, without its grace period")
         });
     }
     if !args.yes && !apply::confirmed("delete")? {

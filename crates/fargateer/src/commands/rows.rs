@@ -83,8 +83,8 @@ pub(crate) async fn delete(args: &DeleteArgs, from: &str) -> anyhow::Result<Exit
             let hint = format!("`fargateer get --from {}` lists all", table.address());
             return Err(hinted(format!("no row {}", table.location(name)), hint));
         }
-        let agent = if args.retain { "the agent is handed back as it runs" } else { "with it the agent" };
-        output::note(&format!("{}: deleted, and {agent}", table.location(name)));
+        let agent = if args.retain { "its agent handed back as it runs" } else { "its agent with it" };
+        output::note(&format!("{} is to be deleted, and {agent}", table.location(name)));
     }
     if !args.yes && !apply::confirmed("delete")? {
         output::note("nothing was changed");

@@ -55,7 +55,7 @@ pub(crate) async fn run(args: RunArgs, json_logs: bool) -> anyhow::Result<ExitCo
         output::note(&format!("simulated AWS at {endpoint} (aws --endpoint-url {endpoint} ecs list-clusters)"));
     }
     if !args.once {
-        let address = http::serve(machine.clone(), webhook, &args.listen, stop.clone()).await?;
+        let address = http::serve(machine.clone(), webhook, args.listen.as_deref(), stop.clone()).await?;
         output::note(&format!("serving http://{address} (fargateer get, /metrics, /healthz, /readyz)"));
     }
     let progress =

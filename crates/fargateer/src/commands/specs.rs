@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use fargateer_api::AgentDeployment;
-use fargateer_controller::port::{Snapshot, Source as _};
+use fargateer_api::{AgentDeployment, Key};
+use fargateer_controller::port::{Document, Source as _};
 
 use crate::output::{self, hinted};
 use crate::wire;
@@ -24,11 +24,17 @@ pub(crate) struct Specs {
 /// Reads every spec under `paths`.
 pub(crate) async fn read(paths: &[PathBuf]) -> anyhow::Result<Specs> {
     let mut specs = Specs { agents: Vec::new(), places: BTreeMap::new(), faults: Vec::new() };
+    let mut all: BTreeMap<Key, Vec<Document>> = BTreeMap::new();
     for path in paths {
         exists(path)?;
         let mut source = wire::source(&path.to_string_lossy(), Duration::from_hours(1))?;
-        take(&mut specs, source.next().await);
+        let snapshot = source.next().await;
+        specs.faults.extend(snapshot.faults);
+        for (key, documents) in snapshot.documents {
+            all.entry(key).or_default().extend(documents);
+        }
     }
+    take(&mut specs, all);
     specs.agents.sort_by(|left, right| left.metadata.name.cmp(&right.metadata.name));
     let shared = shared_services(&specs.agents);
     specs.faults.extend(shared);
@@ -78,6 +84,8 @@ fn shared_services(agents: &[AgentDeployment]) -> Vec<String> {
         let service = (agent.spec.region.as_str(), role, agent.cluster_name(), agent.service_name());
         claims.entry(service).or_default().push(&agent.metadata.name);
     }
+    // A name that is used twice is told as such.
+    claims.values_mut().for_each(Vec::dedup);
     let shared = claims.into_iter().filter(|(_, names)| names.len() > 1);
     let told = shared.map(|((_, _, cluster, service), names)| {
         format!("the ECS service {cluster}/{service} is claimed by {}; one agent a service", names.join(", "))
@@ -85,9 +93,8 @@ fn shared_services(agents: &[AgentDeployment]) -> Vec<String> {
     told.collect()
 }
 
-fn take(specs: &mut Specs, snapshot: Snapshot) {
-    specs.faults.extend(snapshot.faults);
-    for (key, documents) in snapshot.documents {
+fn take(specs: &mut Specs, all: BTreeMap<Key, Vec<Document>>) {
+    for (key, documents) in all {
         if documents.len() > 1 {
             let places: Vec<&str> = documents.iter().map(|document| document.source.location.as_str()).collect();
             specs.faults.push(format!("{}: the name {key} is used more than once: {}", places[0], places.join(", ")));

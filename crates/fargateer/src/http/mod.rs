@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::DEFAULT_LISTEN;
 use crate::document;
 use crate::http::webhook::Webhook;
-use crate::output::hinted;
+use crate::output::{self, hinted};
 use crate::wire::Machine;
 
 mod metrics;
@@ -32,19 +32,25 @@ pub(crate) mod webhook;
 /// The header a write must carry.
 pub(crate) const WRITE_HEADER: &str = "x-fargateer";
 
-/// Serves `machine` and `webhook` on `address` until `stop`; on a free port when the default one is taken. Answers the
-/// address.
+/// Serves `machine` and `webhook` on `address` until `stop`; without one on the default address, or on a free port where
+/// that is taken, which is told: the other commands would ask somebody else. Answers the address.
 pub(crate) async fn serve(
     machine: Machine,
     webhook: Option<Webhook>,
-    address: &str,
+    address: Option<&str>,
     stop: CancellationToken,
 ) -> anyhow::Result<SocketAddr> {
-    let listener = match TcpListener::bind(address).await {
-        Ok(listener) => listener,
-        Err(_) if address == DEFAULT_LISTEN => TcpListener::bind("127.0.0.1:0").await.context("no free port")?,
-        Err(error) => {
-            return Err(hinted(format!("cannot serve on {address}: {error}"), "name another address with --listen"));
+    let listener = match (TcpListener::bind(address.unwrap_or(DEFAULT_LISTEN)).await, address) {
+        (Ok(listener), _) => listener,
+        (Err(error), None) => {
+            output::note(&format!(
+                "{DEFAULT_LISTEN}: {error}; a free port is taken: tell the other commands with --server"
+            ));
+            TcpListener::bind("127.0.0.1:0").await.context("no free port")?
+        }
+        (Err(error), Some(address)) => {
+            let hint = "name another address with --listen HOST:PORT; port 0 takes a free one";
+            return Err(hinted(format!("cannot serve on {address}: {error}"), hint));
         }
     };
     let address = listener.local_addr()?;

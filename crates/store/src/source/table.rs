@@ -192,6 +192,9 @@ async fn read(table: SpecTable, before: Arc<Rows>) -> Reading {
 }
 
 async fn read_whole(table: &SpecTable, before: &Arc<Rows>) -> Result<Rows, String> {
+    if before.is_empty() {
+        table.check().await?;
+    }
     let (mut rows, mut total, mut start) = (Rows::new(), 0, None);
     loop {
         let (items, next) = table.page(start).await?;

@@ -53,6 +53,7 @@ impl Entry {
 impl SpecTable {
     /// Every row, by name.
     pub async fn entries(&self) -> Result<Vec<Entry>, String> {
+        self.check().await?;
         let (mut entries, mut start) = (Vec::new(), None);
         loop {
             let (items, next) = self.page(start).await?;

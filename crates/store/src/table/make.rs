@@ -6,8 +6,10 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, StreamSpecification,
-    StreamViewType, TableStatus,
+    StreamViewType, TableDescription, TableStatus,
 };
+
+use fargateer_api::visible;
 
 use super::told;
 
@@ -22,10 +24,12 @@ pub(super) struct Design<'a> {
     pub(super) stream: Option<StreamViewType>,
 }
 
-/// Makes the table `name` and waits until it can be used. One that is there already is left as it is.
+/// Makes the table `name` and waits until it can be used. One that is there already is left as it is; it may be of another
+/// kind, which is an error.
 pub(super) async fn make(client: &Client, name: &str, design: Design<'_>) -> Result<(), String> {
-    if status(client, name).await?.is_none() {
-        create(client, name, design).await?;
+    match described(client, name).await? {
+        Some(table) => fits(name, &table, design.keys)?,
+        None => create(client, name, design).await?,
     }
     let active = async {
         while status(client, name).await? != Some(TableStatus::Active) {
@@ -54,10 +58,27 @@ async fn create(client: &Client, name: &str, Design { keys, stream }: Design<'_>
     Ok(())
 }
 
+/// Whether the table `name`, as it is described, has these keys.
+pub(super) fn fits(name: &str, table: &TableDescription, keys: &[(&str, KeyType)]) -> Result<(), String> {
+    let words =
+        |names: &[&str]| names.iter().map(|name| format!("`{}`", visible(name))).collect::<Vec<_>>().join(" and ");
+    let has: Vec<&str> = table.key_schema().iter().map(KeySchemaElement::attribute_name).collect();
+    let wants: Vec<&str> = keys.iter().map(|(name, _)| *name).collect();
+    if has == wants {
+        return Ok(());
+    }
+    let (has, wants) = (words(&has), words(&wants));
+    Err(format!("the table {name} is of another kind: its key is {has}, not {wants}; name another table"))
+}
+
 /// What state the table is in; none when there is none.
 async fn status(client: &Client, name: &str) -> Result<Option<TableStatus>, String> {
+    Ok(described(client, name).await?.and_then(|table| table.table_status))
+}
+
+async fn described(client: &Client, name: &str) -> Result<Option<TableDescription>, String> {
     match client.describe_table().table_name(name).send().await {
-        Ok(described) => Ok(described.table.and_then(|table| table.table_status)),
+        Ok(described) => Ok(described.table),
         Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(None),
         Err(error) => Err(told(name, "DescribeTable", &error)),
     }

@@ -131,6 +131,19 @@ impl SpecTable {
         Ok(table.filter(open).and_then(|table| table.latest_stream_arn))
     }
 
+    /// Whether it is a table of specs at all: one that is empty cannot be told by its rows.
+    pub(crate) async fn check(&self) -> Result<(), String> {
+        match self.client.describe_table().table_name(&self.name).send().await {
+            Ok(described) => {
+                let table = described.table.as_ref();
+                table.map_or(Ok(()), |table| make::fits(&self.name, table, &[(NAME, KeyType::Hash)]))
+            }
+            // Who may not ask finds out by reading.
+            Err(error) if error.code() == Some("AccessDeniedException") => Ok(()),
+            Err(error) => Err(self.told("DescribeTable", &error)),
+        }
+    }
+
     /// The rows of one page as they are now, and where the next page begins.
     pub(crate) async fn page(&self, start: Option<Item>) -> Result<(Vec<Item>, Option<Item>), String> {
         let call = self.client.scan().table_name(&self.name).consistent_read(true).set_exclusive_start_key(start);
