@@ -135,7 +135,7 @@ impl Fleet {
         }
         let missing: Vec<Key> = state.missing.keys().cloned().collect();
         // That a spec is gone is news once; who is stalled would hear of it in an hour otherwise.
-        changed.retain(|key| !gone.contains(key));
+        changed.retain(|key| !(gone.contains(key) && state.missing.contains_key(key)));
         let related = state.relate(&made).into_iter().collect();
         Changes { changed: changed.into_iter().collect(), missing, related }
     }

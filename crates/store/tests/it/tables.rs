@@ -340,7 +340,7 @@ async fn a_table_that_is_missing_is_told_with_how_to_make_it_and_read_when_it_is
     assert!(!snapshot.whole);
     assert_told(
         &snapshot.faults,
-        &["table specs: Scan: there is no such table in us-east-1", "fargateer table create --specs specs"],
+        &["table specs: DescribeTable: there is no such table in us-east-1", "fargateer table create --specs specs"],
     );
     place.table.create().await.unwrap();
     place.table.create().await.unwrap();
@@ -424,7 +424,7 @@ async fn a_table_of_another_kind_is_no_table_of_specs() {
     place.call("PutItem", json!({"TableName": "specs", "Item": {"pk": {"S": "a"}}}));
     let snapshot = place.source().next().await;
     assert!(!snapshot.whole);
-    assert_told(&snapshot.faults, &["table specs: its partition key is not the string `name`"]);
+    assert_told(&snapshot.faults, &["the table specs is of another kind: its key is `pk`, not `name`"]);
 }
 
 #[tokio::test(start_paused = true)]
