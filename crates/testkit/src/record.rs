@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fargateer_sim::Meeting;
+use serde_json::Value;
 
 use crate::effects::{Counts, Trace, count};
 use crate::plan::{Blow, Plan, Slip, Slipping, Spell, Strike};
@@ -74,7 +75,7 @@ pub(crate) struct Record {
     /// When people or the world last did something.
     pub(crate) acted: Duration,
     /// The update that last started a deployment of a service and said so: by which start of which process, what, when.
-    started: BTreeMap<String, (String, u32, String, Duration)>,
+    started: BTreeMap<String, (String, u32, Value, Duration)>,
 }
 
 impl Record {
@@ -139,7 +140,7 @@ impl Record {
     pub(crate) fn note_start(&mut self, call: &Meeting<'_>) {
         let start = self.starts.get(call.caller).copied().unwrap_or_default();
         let service = call.request["service"].to_string();
-        self.started.insert(service, (call.caller.to_owned(), start, call.request.to_string(), call.at));
+        self.started.insert(service, (call.caller.to_owned(), start, call.request.clone(), call.at));
     }
 
     /// Who has just started a deployment does not do so again because reads show the past: whatever differs from what was
@@ -149,7 +150,7 @@ impl Record {
         let before = self.started.get(&call.request["service"].to_string());
         before.is_some_and(|(caller, number, request, at)| {
             let lately = call.at.saturating_sub(*at) < PAST && self.acted < *at;
-            lately && caller == call.caller && *number == start && *request == call.request.to_string()
+            lately && caller == call.caller && *number == start && request == call.request
         })
     }
 
