@@ -113,18 +113,13 @@ async fn reconcile(
     Query(wish): Query<Wish>,
     headers: HeaderMap,
 ) -> Response {
-    let key = Key::new(name);
-    if !headers.contains_key(WRITE_HEADER) {
-        return unsent();
-    }
-    if !machine.controller.reconciler.fleet.keys().contains(&key) {
-        return unknown(&key);
-    }
-    if machine.controller.request(&key, wish.force.then_some(Force)) {
-        return (StatusCode::ACCEPTED, Json(json!({"agent": key}))).into_response();
-    }
-    let error = format!("another replica works on {key}, or the lease is lost at the moment; ask the others");
-    (StatusCode::CONFLICT, Json(json!({"error": error}))).into_response()
+    let key = match addressed(&machine, name, &headers) {
+        Ok(key) => key,
+        Err(refusal) => return *refusal,
+    };
+    let taken = machine.controller.request(&key, wish.force.then_some(Force));
+    let elsewhere = || format!("another replica works on {key}, or the lease is lost at the moment; ask the others");
+    answered(&key, if taken { Ok(()) } else { Err(elsewhere()) })
 }
 
 #[derive(Deserialize)]
@@ -142,19 +137,30 @@ async fn delete(
     Query(parting): Query<Parting>,
     headers: HeaderMap,
 ) -> Response {
-    let key = Key::new(name);
-    if !headers.contains_key(WRITE_HEADER) {
-        return unsent();
-    }
-    if !machine.controller.reconciler.fleet.keys().contains(&key) {
-        return unknown(&key);
-    }
+    let key = match addressed(&machine, name, &headers) {
+        Ok(key) => key,
+        Err(refusal) => return *refusal,
+    };
     let leave = match parting {
         Parting { retain: false, from: _ } => Leave::Delete,
         Parting { retain: true, from: None } => Leave::Retain,
         Parting { retain: true, from: Some(place) } => Leave::RetainFrom(place),
     };
-    match machine.controller.leave(&key, leave).await {
+    answered(&key, machine.controller.leave(&key, leave).await)
+}
+
+/// The agent a write is about, if it is a write that may be listened to, and there is such an agent.
+fn addressed(machine: &Machine, name: String, headers: &HeaderMap) -> Result<Key, Box<Response>> {
+    if !headers.contains_key(WRITE_HEADER) {
+        return Err(Box::new(unsent()));
+    }
+    let key = Key::new(name);
+    if machine.controller.reconciler.fleet.keys().contains(&key) { Ok(key) } else { Err(Box::new(unknown(&key))) }
+}
+
+/// That what a person wants of `key` is under way, or why not.
+fn answered(key: &Key, done: Result<(), String>) -> Response {
+    match done {
         Ok(()) => (StatusCode::ACCEPTED, Json(json!({"agent": key}))).into_response(),
         Err(error) => (StatusCode::CONFLICT, Json(json!({"error": error}))).into_response(),
     }
