@@ -209,6 +209,7 @@ impl World {
         if message.body.len() > wire::limit(&spoken.service) {
             return Err(Refusal::new("RequestEntityTooLarge", "The request body is larger than this service takes."));
         }
+        sts::check_key(meeting.caller, &spoken.service, meeting.at)?;
         let input = spoken.input.clone()?;
         let what = (spoken.service.as_str(), spoken.operation.as_str());
         let lenient = self.settings.lenient;

@@ -9,6 +9,9 @@ pub const TARGET_GROUP: &str = "arn:aws:elasticloadbalancing:us-east-1:111122223
 pub const OTHER_GROUP: &str =
     "arn:aws:elasticloadbalancing:us-east-1:111122223333:targetgroup/bots-green/83e2d6bc24d8a067";
 
+/// A role that Fargateer assumes for an agent.
+pub const ROLE: &str = "arn:aws:iam::111122223333:role/fargateer-agents";
+
 /// A spec in the making.
 #[derive(Clone, Debug)]
 pub struct Agent(Value);
@@ -59,6 +62,12 @@ impl Agent {
             spec.remove(key);
         }
         self
+    }
+
+    /// Has Fargateer assume a role for it.
+    #[must_use]
+    pub fn by_role(self) -> Self {
+        self.with("account", json!({"roleArn": ROLE}))
     }
 
     /// Asks for so many tasks.

@@ -75,6 +75,8 @@ pub(crate) struct Host {
     pub(crate) has_peers: bool,
     /// Whether specs are rows of a table.
     pub(crate) rows: bool,
+    /// Whether the source speaks by commits.
+    pub(crate) commits: bool,
     /// How many agents roll at the same time.
     pub(crate) max_rollouts: Option<u32>,
     pub(crate) sim: Simulation,

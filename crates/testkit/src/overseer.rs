@@ -35,13 +35,21 @@ pub(crate) struct Process {
 pub(crate) struct Overseer {
     records: Records,
     processes: BTreeMap<String, Process>,
+    /// The access keys of roles that were assumed, and of which process they are.
+    assumed: BTreeMap<String, String>,
     random: fastrand::Rng,
 }
 
 impl Overseer {
     /// A witness that writes into `records`, of `processes` by their access keys.
     pub(crate) fn new(records: Records, processes: BTreeMap<String, Process>, seed: u64) -> Self {
-        Self { records, processes, random: fastrand::Rng::with_seed(seed ^ 0x5bd1_e995) }
+        Self { records, processes, assumed: BTreeMap::new(), random: fastrand::Rng::with_seed(seed ^ 0x5bd1_e995) }
+    }
+
+    /// The process's own access key, whatever role it has assumed.
+    fn known_as(&self, caller: &str) -> Option<String> {
+        let own = self.assumed.get(caller).map_or(caller, String::as_str);
+        self.processes.contains_key(own).then(|| own.to_owned())
     }
 
     fn befall(&self, blow: Blow, caller: &str) -> Option<FaultKind> {
@@ -66,7 +74,9 @@ impl Overseer {
 
 impl Witness for Overseer {
     fn before(&mut self, call: &Meeting<'_>, world: &mut View<'_>) -> Option<FaultKind> {
-        let process = self.processes.get(call.caller)?;
+        let caller = self.known_as(call.caller)?;
+        let call = &Meeting { caller: &caller, ..*call };
+        let process = self.processes.get(&caller)?;
         let in_table = call.service == "dynamodb";
         let mut record = self.records.lock();
         record.calls += u64::from(!in_table);
@@ -116,11 +126,16 @@ impl Witness for Overseer {
     }
 
     fn after(&mut self, call: &Meeting<'_>, answer: Result<&Value, &str>, world: &mut View<'_>) {
-        if !call.mutating || !self.processes.contains_key(call.caller) {
+        let (Some(caller), Ok(answer)) = (self.known_as(call.caller), answer) else { return };
+        if let Some(key) = answer["Credentials"]["AccessKeyId"].as_str() {
+            self.assumed.insert(key.to_owned(), caller);
             return;
         }
+        if !call.mutating {
+            return;
+        }
+        let call = &Meeting { caller: &caller, ..*call };
         let mut record = self.records.lock();
-        let Ok(answer) = answer else { return };
         // CreateService with a token that was used before answers what was made then.
         let made = answer["service"]["createdAt"].as_f64().unwrap_or_default();
         let again = call.operation == "CreateService" && made < Record::date_before(call.at);

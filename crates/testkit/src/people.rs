@@ -1,6 +1,6 @@
 //! What people and the world do in a scenario, carried out: specs are edited, AWS is changed by hand, agents misbehave.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -40,6 +40,8 @@ pub(crate) struct People {
     /// What stands in the source, read once: it is shown every minute.
     specs: BTreeMap<Key, Vec<Document>>,
     outage: Option<Outage>,
+    /// What commits have removed, where the source speaks by them.
+    removed: Option<BTreeSet<Key>>,
     /// Where specs are rows of a table, the process reads it by itself.
     rows: Option<Rows>,
 }
@@ -48,7 +50,8 @@ impl People {
     pub(crate) fn new(hosts: &[Host], feeds: Feeds) -> Option<Self> {
         let host = hosts.first()?.clone();
         let rows = host.rows.then(|| Rows::of(&host.sim));
-        Some(Self { hosts: hosts.to_vec(), host, feeds, specs: BTreeMap::new(), outage: None, rows })
+        let removed = host.commits.then(BTreeSet::new);
+        Some(Self { hosts: hosts.to_vec(), host, feeds, specs: BTreeMap::new(), outage: None, removed, rows })
     }
 
     /// The source is read again.
@@ -57,8 +60,9 @@ impl People {
             return;
         }
         let shown = match self.outage {
-            None => showing(self.specs.clone(), true),
+            None => Snapshot { removed: self.removed.clone().unwrap_or_default(), ..showing(self.specs.clone(), true) },
             Some(Outage::Unreadable) => showing(BTreeMap::new(), false),
+            // A history that was rewritten: what it lacks was removed by no commit.
             Some(Outage::Empty) => showing(BTreeMap::new(), true),
         };
         // Nobody listens while no process runs; the next one reads the newest.
@@ -149,6 +153,7 @@ impl People {
                 let now = self.host.sim.now();
                 self.host.records.lock().truth.write(&name, document, now);
                 self.rows.iter_mut().for_each(|rows| rows.write(&name, &document["spec"].to_string()));
+                self.removed.iter_mut().for_each(|removed| removed.retain(|key| key.as_str() != name));
                 self.specs.insert(Key::new(&name), vec![source::document(&name, document)]);
             }
             Act::Garble(name) => {
@@ -158,6 +163,7 @@ impl People {
             Act::Delete(name) | Act::HandBack(name) => {
                 self.rows.iter_mut().for_each(|rows| rows.delete(name));
                 self.specs.remove(&Key::new(name));
+                self.removed.iter_mut().for_each(|removed| removed.extend([Key::new(name)]));
                 self.host.records.lock().truth.delete(name);
             }
             Act::Lose(outage) => {

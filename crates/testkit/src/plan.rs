@@ -21,6 +21,9 @@ pub struct Plan {
     /// Whether the specs are rows of a table, and statuses told in them. Otherwise they are handed to the process as they are.
     #[serde(default, skip_serializing_if = "is_false")]
     pub rows: bool,
+    /// Whether the source speaks by commits: what one of them removes is gone on purpose.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub commits: bool,
     /// How many agents roll at the same time. None: as many as there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_rollouts: Option<u32>,

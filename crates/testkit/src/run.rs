@@ -213,6 +213,7 @@ impl Stage {
                 number,
                 has_peers: plan.replicas > 0,
                 rows: plan.rows,
+                commits: plan.commits,
                 max_rollouts: plan.max_rollouts,
                 sim: sim.clone(),
                 records: records.clone(),

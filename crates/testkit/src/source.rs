@@ -1,6 +1,6 @@
 //! A source that says what the scenario says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -15,12 +15,14 @@ use tokio::sync::watch;
 pub struct Fed {
     snapshots: watch::Receiver<Option<Snapshot>>,
     begun: bool,
+    /// What it said last.
+    said: BTreeSet<Key>,
 }
 
 impl Fed {
     /// A source fed through the other end of `snapshots`.
     pub fn new(snapshots: watch::Receiver<Option<Snapshot>>) -> Self {
-        Self { snapshots, begun: false }
+        Self { snapshots, begun: false, said: BTreeSet::new() }
     }
 }
 
@@ -33,7 +35,12 @@ impl Source for Fed {
                 return std::future::pending().await;
             }
             known = false;
-            if let Some(snapshot) = self.snapshots.borrow_and_update().clone() {
+            if let Some(mut snapshot) = self.snapshots.borrow_and_update().clone() {
+                // News once, and only to whoever knew the agent: a process that starts has no commit to compare with.
+                snapshot.removed.retain(|key| self.said.contains(key));
+                if snapshot.whole {
+                    self.said = snapshot.documents.keys().cloned().collect();
+                }
                 return snapshot;
             }
         }

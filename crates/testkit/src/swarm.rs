@@ -7,7 +7,7 @@ use fargateer_sim::{Behaviour, FaultKind, Omission, Paging};
 use fastrand::Rng;
 use serde_json::json;
 
-use crate::agent::Agent;
+use crate::agent::{Agent, ROLE};
 use crate::leaks::canary;
 use crate::plan::{Act, Blow, Meddling, Outage, Plan, Slip, Slipping, Spell, Step, Strike};
 
@@ -26,8 +26,22 @@ pub fn plan(seed: u64) -> Plan {
     let mut steps = drawing.steps;
     steps.sort_by_key(|step| step.at);
     // Drawn apart, so that everything else of a plan is as it was before there were rows.
-    let rows = Rng::with_seed(seed ^ 0x526f_7773).u32(0..16) == 0;
-    Plan { name: "swarm".to_owned(), seed, rows, steps, strikes, spells, slips, ..drawing.replicas }
+    let drawn = |salt: u64, of: u32| Rng::with_seed(seed ^ salt).u32(0..of) == 0;
+    let rows = drawn(0x526f_7773, 16);
+    let commits = !rows && drawn(0x436f_6d6d, 4);
+    if drawn(0x526f_6c65, 16) {
+        steps.iter_mut().for_each(by_role);
+    }
+    Plan { name: "swarm".to_owned(), seed, rows, commits, steps, strikes, spells, slips, ..drawing.replicas }
+}
+
+/// The first agent is one that a role is assumed for.
+fn by_role(step: &mut Step) {
+    if let Act::Write(document) = &mut step.act
+        && document["metadata"]["name"] == "bot-0"
+    {
+        document["spec"]["account"] = json!({"roleArn": ROLE});
+    }
 }
 
 /// How much happens in a plan. What breaks at all breaks in small plans, too, and of those there are many in the time of a

@@ -17,6 +17,7 @@ pub struct Workload {
     steps: Vec<Step>,
     replicas: usize,
     rows: bool,
+    commits: bool,
     max_rollouts: Option<u32>,
     /// Calls before this second are of no interest: they belong to what is there at first.
     pub change: u64,
@@ -35,6 +36,7 @@ impl Workload {
             seed: 1,
             replicas: self.replicas,
             rows: self.rows,
+            commits: self.commits,
             max_rollouts: self.max_rollouts,
             steps: self.steps.clone(),
             ..Plan::default()
@@ -53,7 +55,7 @@ fn write(agent: &Agent) -> Act {
 /// Something made from nothing.
 fn first(name: &'static str, agents: &[Agent]) -> Workload {
     let steps = agents.iter().map(|agent| at(0, write(agent))).collect();
-    Workload { name, steps, replicas: 0, rows: false, max_rollouts: None, change: 0, is_large: false }
+    Workload { name, steps, replicas: 0, rows: false, commits: false, max_rollouts: None, change: 0, is_large: false }
 }
 
 /// Something that is there, and what then happens, with the seconds since the change.
@@ -61,7 +63,16 @@ fn then(name: &'static str, before: &[Agent], acts: Vec<(u64, Act)>) -> Workload
     let steps = before.iter().map(|agent| at(0, write(agent)));
     let change = acts.into_iter().map(|(after, act)| at(CHANGE + after, act));
     let steps = steps.chain(change).collect();
-    Workload { name, steps, replicas: 0, rows: false, max_rollouts: None, change: CHANGE, is_large: false }
+    Workload {
+        name,
+        steps,
+        replicas: 0,
+        rows: false,
+        commits: false,
+        max_rollouts: None,
+        change: CHANGE,
+        is_large: false,
+    }
 }
 
 /// The same after one more word about behaviours.
@@ -93,6 +104,8 @@ pub fn all() -> Vec<Workload> {
         sharing(),
         queueing(),
         tabling(),
+        committing(),
+        assuming(),
         governing(),
     ]
     .concat();
@@ -158,6 +171,35 @@ fn tabling() -> Vec<Workload> {
         )),
         rows(then("a table that can't be read (24)", &two, lost(Outage::Unreadable))),
         rows(then("a table without rows (24)", &two, lost(Outage::Empty))),
+    ]
+}
+
+/// Specs in a repository, where a commit says what it removes.
+fn committing() -> Vec<Workload> {
+    let two = [bot("bot"), full("other")];
+    let gone = |name: &str| Act::Delete(name.to_owned());
+    let commits = |workload: Workload| Workload { commits: true, ..workload };
+    let rewritten = vec![(0, Act::Lose(Outage::Empty)), (130, gone("bot")), (300, Act::Restore)];
+    let unread = vec![(0, Act::Lose(Outage::Unreadable)), (5, gone("bot")), (200, Act::Restore)];
+    vec![
+        commits(then("a commit removes an agent", &two, vec![(0, gone("bot"))])),
+        commits(then("a commit is reverted", &two, vec![(0, gone("bot")), (100, write(&bot("bot")))])),
+        commits(then("a commit renames an agent", &two, vec![(0, gone("bot")), (0, write(&bot("robot")))])),
+        commits(then("a history without agents (24)", &two, rewritten)),
+        commits(then("a commit nobody could read at first", &two, unread)),
+    ]
+}
+
+/// Agents in whose name Fargateer assumes a role.
+fn assuming() -> Vec<Workload> {
+    let other = bot("other");
+    let edit = |after: u64| (after, write(&full("bot").by_role().with_env("A", "1")));
+    vec![
+        first("made by a role", &[full("bot").by_role(), other.clone()]),
+        // A role's credentials end after an hour.
+        then("by a role, an hour later", &[full("bot").by_role(), other.clone()], vec![edit(3400)]),
+        then("by a role from now on", &[full("bot"), other.clone()], vec![edit(0)]),
+        then("a role's agent ends", &[full("bot").by_role(), other], vec![(0, Act::Delete("bot".to_owned()))]),
     ]
 }
 
