@@ -39,7 +39,13 @@ impl Running {
     /// The next line that contains `text`.
     #[track_caller]
     pub fn wait_for(&self, text: &str) -> String {
-        let end = Instant::now() + PATIENCE;
+        self.wait_within(text, PATIENCE)
+    }
+
+    /// The same, with more or less patience.
+    #[track_caller]
+    pub fn wait_within(&self, text: &str, patience: Duration) -> String {
+        let end = Instant::now() + patience;
         loop {
             let left = end.saturating_duration_since(Instant::now());
             match self.lines.recv_timeout(left) {

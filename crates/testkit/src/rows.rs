@@ -14,7 +14,7 @@ use crate::{operator::asking, wiring::SPECS};
 /// A table is there after so long.
 const MADE: Duration = Duration::from_secs(30);
 /// After so long a process either knows what stands in the rows or knows that it does not: a read may try three times.
-pub(crate) const NEWS: Duration = Duration::from_mins(2);
+pub(crate) const NEWS: Duration = Duration::from_mins(3);
 
 /// The table.
 #[derive(Debug, Clone)]

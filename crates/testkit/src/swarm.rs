@@ -27,7 +27,7 @@ pub fn plan(seed: u64) -> Plan {
     steps.sort_by_key(|step| step.at);
     // Drawn apart, so that everything else of a plan is as it was before there were rows.
     let drawn = |salt: u64, of: u32| Rng::with_seed(seed ^ salt).u32(0..of) == 0;
-    let rows = drawn(0x526f_7773, 16);
+    let rows = drawn(0x526f_7773, 32);
     let commits = !rows && drawn(0x436f_6d6d, 4);
     if drawn(0x526f_6c65, 16) {
         steps.iter_mut().for_each(by_role);

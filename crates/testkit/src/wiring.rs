@@ -20,7 +20,7 @@ pub(crate) const TABLE: &str = "fargateer-state";
 /// The table of specs, where specs are rows.
 pub(crate) const SPECS: &str = "fargateer-specs";
 /// It is read so often, give or take a tenth.
-pub(crate) const SPECS_POLL: Duration = Duration::from_mins(1);
+pub(crate) const SPECS_POLL: Duration = Duration::from_mins(2);
 
 /// The configuration of clients that call `sim` with `access_key`, at the time of `clock`.
 pub fn config(sim: &Simulation, access_key: &str, clock: &VirtualClock) -> SdkConfig {

@@ -81,8 +81,13 @@ fn generate() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The benchmarks, in release mode: they print figures and assert nothing about time. `soak` has a program of its own.
+/// The benchmarks, in release mode: they print figures and assert nothing about time. `soak` has a program of its own, and
+/// `webhook`, which waits more than it works, is played with the binary of the tests.
 fn bench(more: &[&str]) -> anyhow::Result<()> {
+    if let ["webhook", more @ ..] = more {
+        let webhook = ["bench", "--profile", "dev", "--package", "fargateer", "--bench", "webhook", "--locked", "--"];
+        return cargo(&[&webhook[..], more].concat());
+    }
     if let ["soak", more @ ..] = more {
         let soak =
             ["bench", "--profile", "campaign", "--package", "fargateer-testkit", "--bench", "soak", "--locked", "--"];
