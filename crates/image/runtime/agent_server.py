@@ -1,4 +1,4 @@
-"""Serves `agent` of generated_agent over HTTP."""
+"""Serves `handler` or `agent` of generated_agent over HTTP."""
 
 import importlib
 import json
@@ -8,8 +8,9 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-module, _, symbol = os.environ.get("AGENT_ENTRYPOINT", "generated_agent:agent").partition(":")
-agent = getattr(importlib.import_module(module), symbol or "agent")
+module, _, symbol = os.environ.get("AGENT_ENTRYPOINT", "generated_agent").partition(":")
+module = importlib.import_module(module)
+answers = getattr(module, symbol) if symbol else getattr(module, "handler", None) or module.agent
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -25,7 +26,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.answer({"output": agent(asked["prompt"])})
+        self.answer({"output": answers(asked)})
 
 
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -86,9 +86,9 @@ mod tests {
             |settings| drop(settings.labels.insert("a".to_owned(), "b".to_owned())),
         ];
         for change in changes {
-            let mut changed = settings();
-            change(&mut changed);
-            assert_ne!(tag(&changed, "base", "digest"), before, "{changed:?}");
+            let mut other = settings();
+            change(&mut other);
+            assert_ne!(tag(&other, "base", "digest"), before, "{other:?}");
         }
         assert_ne!(tag(&settings(), "base", "other"), before);
         assert_ne!(tag(&settings(), "other", "digest"), before);

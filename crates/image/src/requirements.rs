@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::context::Context;
 use crate::error::Error;
 use crate::hash;
+use crate::runtime::{NEEDS, PROGRAM};
 
 /// So many files may include one another.
 const INCLUDES: usize = 32;
@@ -23,6 +24,8 @@ pub(crate) struct Requirements {
     pub(crate) main: String,
     /// It and those it includes, by path in the context.
     pub(crate) files: BTreeMap<String, String>,
+    /// What the runtime needs besides, unless the agent brings a server of its own.
+    pub(crate) needs: &'static [&'static str],
 }
 
 /// What kind of file they stand in.
@@ -59,8 +62,10 @@ impl Requirements {
     /// Finds and reads the requirements of a context.
     pub(crate) fn read(context: &Context, build: &Build) -> Result<Self, Error> {
         let found = NAMES.into_iter().find(|name| context.contains(name) && is_meant(context, name));
+        let needs: &[&str] = if context.contains(PROGRAM) { &[] } else { &NEEDS };
         let Some(main) = build.requirements.as_deref().or(found) else {
-            return Ok(Self { kind: Kind::None, main: String::new(), files: BTreeMap::new() });
+            let kind = if needs.is_empty() { Kind::None } else { Kind::List };
+            return Ok(Self { kind, main: String::new(), files: BTreeMap::new(), needs });
         };
         let mut files = BTreeMap::new();
         let name = main.rsplit('/').next().unwrap_or(main);
@@ -81,7 +86,20 @@ impl Requirements {
                 if locked { Kind::Locked } else { Kind::List }
             }
         };
-        Ok(Self { kind, main: main.to_owned(), files })
+        Ok(Self { kind, main: main.to_owned(), files, needs })
+    }
+
+    /// Whether a lock somebody else made has what the runtime needs.
+    pub(crate) fn suffices(&self, lock: &str) -> Result<(), Error> {
+        let has = |name: &str| {
+            let pinned = |line: &str| line.split_once("==").is_some_and(|(known, _)| known.trim() == name);
+            lock.lines().any(|line| pinned(line) || line.split('[').next() == Some(name))
+        };
+        match self.needs.iter().find(|name| !has(name)) {
+            Some(name) => Err(Error::context(&self.main, format!("{name} is not in it, which the runtime needs"))
+                .hinted(format!("add {} to what is locked", self.needs.join(" and ")))),
+            None => Ok(()),
+        }
     }
 
     /// What tells these requirements, for this platform and version of Python, from any others: what they resolve to is kept
@@ -93,6 +111,7 @@ impl Requirements {
             "kind": self.kind.name(),
             "main": self.main,
             "files": self.files,
+            "needs": self.needs,
             "architecture": architecture,
             "python": python,
             "excludeNewer": exclude_newer,
@@ -268,8 +287,19 @@ mod tests {
 
     #[test]
     fn a_formatters_pyproject_is_no_requirement() {
-        assert_eq!(read(&[("pyproject.toml", "[tool.ruff]\n")], None).unwrap().kind, Kind::None);
+        assert_eq!(read(&[("pyproject.toml", "[tool.ruff]\n")], None).unwrap().main, "");
         assert_eq!(read(&[("pyproject.toml", "[project]\nname = 'x'\n")], None).unwrap().kind, Kind::Project);
+    }
+
+    #[test]
+    fn what_the_runtime_needs_comes_with_it_unless_the_agent_serves_itself() {
+        assert_eq!(read(&[("generated_agent.py", "")], None).unwrap().needs, NEEDS);
+        let own = read(&[("agent_server.py", "")], None).unwrap();
+        assert_eq!((own.kind, own.needs.len()), (Kind::None, 0));
+        let locked = read(&[("requirements.txt", "idna==3 --hash=sha256:ef\n")], None).unwrap();
+        assert!(locked.suffices("starlette==1 \\\n    --hash=x\nuvicorn[standard]==2\n").is_ok());
+        let error = locked.suffices("starlette-x==1\nuvicorn==2\n").unwrap_err();
+        assert!(error.to_string().contains("starlette is not in it"), "{error}");
     }
 
     #[test]

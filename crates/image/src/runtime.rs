@@ -13,6 +13,9 @@ pub(crate) const HOME: &str = "app";
 /// The program.
 pub(crate) const PROGRAM: &str = "agent_server.py";
 
+/// What it imports that no Python brings along. Whichever versions the agent's own requirements allow.
+pub(crate) const NEEDS: [&str; 2] = ["starlette", "uvicorn"];
+
 /// What tells this runtime from any other: the digest of its files.
 pub fn version() -> String {
     let files = FILES.iter().map(|(name, bytes)| json!({"path": name, "digest": hash::of(bytes)}));

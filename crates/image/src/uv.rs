@@ -16,8 +16,40 @@ use crate::requirements::{Kind, Requirements, Target};
 pub struct Tools {
     /// The program uv. Default: `uv`, else `python3 -m uv`, as found on the PATH.
     pub uv: Option<PathBuf>,
-    /// The environment it gets: PATH, HOME, proxies, certificates, its own `UV_*`. Nothing else should be in it.
+    /// The environment it gets: those of `VARIABLES` that are set. Nothing else should be in it.
     pub environment: Vec<(OsString, OsString)>,
+}
+
+impl Tools {
+    /// The variables of this machine's environment that uv may know, where they are set: how to find programs and the
+    /// network. None of them is a secret of Fargateer's.
+    pub const VARIABLES: &'static [&'static str] = &[
+        "PATH",
+        "HOME",
+        "TMPDIR",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "NO_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+        "no_proxy",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "UV_CACHE_DIR",
+        "UV_DEFAULT_INDEX",
+        "UV_INDEX",
+        "UV_INDEX_URL",
+        "UV_EXTRA_INDEX_URL",
+        "UV_INDEX_STRATEGY",
+        "UV_FIND_LINKS",
+        "UV_NO_INDEX",
+        "UV_NATIVE_TLS",
+        "UV_SYSTEM_CERTS",
+        "UV_HTTP_TIMEOUT",
+        "UV_PYTHON",
+    ];
 }
 
 /// The standard of binary wheels that is tried first, and the one of the newer C library that the slim images have.
@@ -47,6 +79,8 @@ impl Tools {
             std::fs::create_dir_all(folder).map_err(|error| Error::local(folder, error))?;
             std::fs::write(&place, text).map_err(|error| Error::local(&place, error))?;
         }
+        let ours = scratch.join(OURS);
+        std::fs::write(&ours, requirements.needs.join("\n")).map_err(|error| Error::local(&ours, error))?;
         let mut first = None;
         for standard in STANDARDS {
             let platform = format!("{}-{standard}", machine(target.architecture));
@@ -70,7 +104,8 @@ impl Tools {
             Kind::None => return Ok(String::new()),
             // Somebody has resolved it already.
             Kind::Locked if requirements.files.len() == 1 => {
-                return Ok(requirements.files.values().cloned().collect());
+                let lock: String = requirements.files.values().cloned().collect();
+                return requirements.suffices(&lock).map(|()| lock);
             }
             Kind::UvLock => {
                 vec![
@@ -85,9 +120,9 @@ impl Tools {
                 ]
             }
             Kind::List | Kind::Locked | Kind::Project => {
-                let compile = ["pip", "compile", main, "--generate-hashes", "--only-binary", ":all:", "--no-header"];
+                let compile = ["pip", "compile", "--generate-hashes", "--only-binary", ":all:", "--no-header"];
                 let target = ["--no-annotate", "--python-version", &target.python, "--python-platform", platform];
-                compile.into_iter().chain(target).collect()
+                compile.into_iter().chain(target).chain(sources(requirements)).collect()
             }
         };
         if requirements.kind != Kind::UvLock
@@ -100,7 +135,11 @@ impl Tools {
             Kind::None | Kind::List | Kind::Locked | Kind::Project => scratch.to_owned(),
         };
         let output = self.run(&arguments, &folder).await?;
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        let lock = String::from_utf8_lossy(&output.stdout).into_owned();
+        if requirements.kind == Kind::UvLock {
+            requirements.suffices(&lock)?;
+        }
+        Ok(lock)
     }
 
     /// Unpacks the wheels of a lock into the folder `into`.
@@ -142,6 +181,15 @@ impl Tools {
         Err(Error::new(Cause::ToolMissing, format!("the program {wanted} is not on this machine"))
             .hinted("`pip install uv`, or name it in FARGATEER_UV"))
     }
+}
+
+/// The runtime's own requirements, in a file beside those of the agent.
+const OURS: &str = "fargateer.runtime.txt";
+
+/// The files to resolve.
+fn sources(requirements: &Requirements) -> impl Iterator<Item = &str> {
+    let main = Some(requirements.main.as_str()).filter(|main| !main.is_empty());
+    main.into_iter().chain((!requirements.needs.is_empty()).then_some(OURS))
 }
 
 /// uv's name of an architecture.

@@ -33,9 +33,20 @@ pub(crate) struct Session {
 #[derive(Default)]
 struct Entry {
     login: Option<Login>,
-    /// The `Authorization` by scope: every token of Bearer is for one repository.
-    headers: BTreeMap<String, Secret>,
+    /// The `Authorization` for everything, where the registry takes Basic.
+    basic: Option<Secret>,
+    /// The one for a scope: every token of Bearer is for one repository.
+    bearer: BTreeMap<String, Secret>,
 }
+
+impl Entry {
+    fn header(&self, scope: &str) -> Option<Secret> {
+        self.basic.clone().or_else(|| self.bearer.get(scope).cloned())
+    }
+}
+
+/// How often a request is sent: without a login, with the one that is known, with a fresh one.
+const ATTEMPTS: usize = 3;
 
 /// A request, as often as it takes.
 pub(super) struct Call<'a> {
@@ -68,22 +79,24 @@ impl Session {
 
     /// Sends `call`. Every answer that is not a refusal to let us in is an answer.
     pub(super) async fn send(&self, call: &Call<'_>) -> Result<Response, Error> {
-        let response = self.once(call).await?;
-        if response.status() != StatusCode::UNAUTHORIZED {
-            return Ok(response);
+        for _ in 1..ATTEMPTS {
+            let header = self.header(call).await?;
+            let response = self.once(call, header.as_ref()).await?;
+            if response.status() != StatusCode::UNAUTHORIZED {
+                return Ok(response);
+            }
+            let challenge = challenge(response.headers());
+            let said = self.refusal(response).await;
+            self.enter(call, header, challenge, said).await?;
         }
-        let challenge = challenge(response.headers());
-        let said = self.refusal(response).await;
-        self.enter(call, challenge, said).await?;
-        self.once(call).await
+        let header = self.header(call).await?;
+        self.once(call, header.as_ref()).await
     }
 
-    async fn once(&self, call: &Call<'_>) -> Result<Response, Error> {
+    async fn once(&self, call: &Call<'_>, header: Option<&Secret>) -> Result<Response, Error> {
         let patience = PATIENCE + Duration::from_secs(call.bytes / SLOWEST);
         let mut request = self.http.request(call.method.clone(), call.url.clone()).timeout(patience);
-        if self.is_ours(&call.url).await?
-            && let Some(header) = self.entry.lock().await.headers.get(&call.scope)
-        {
+        if let Some(header) = header {
             request = request.header(AUTHORIZATION, header.text());
         }
         let sent = (call.dress)(request).send().await;
@@ -93,32 +106,45 @@ impl Session {
         })
     }
 
-    /// Whether `url` is the registry itself: a password goes nowhere else.
-    async fn is_ours(&self, url: &Url) -> Result<bool, Error> {
-        Ok(self.base().await?.origin() == url.origin())
+    /// The `Authorization` that is known. A password goes to the registry itself and nowhere else.
+    async fn header(&self, call: &Call<'_>) -> Result<Option<Secret>, Error> {
+        let is_ours = self.base().await?.origin() == call.url.origin();
+        Ok(if is_ours { self.entry.lock().await.header(&call.scope) } else { None })
     }
 
-    /// Makes an `Authorization` for the scope of `call`, after the registry asked for one or refused the one it got.
-    async fn enter(&self, call: &Call<'_>, challenge: Option<Challenge>, said: Error) -> Result<(), Error> {
+    /// Makes an `Authorization` for the scope of `call`, after the registry asked for one or refused the one that was sent.
+    async fn enter(
+        &self,
+        call: &Call<'_>,
+        sent: Option<Secret>,
+        challenge: Option<Challenge>,
+        said: Error,
+    ) -> Result<(), Error> {
         let mut entry = self.entry.lock().await;
+        if entry.header(&call.scope) != sent {
+            // Somebody else was here in the meantime.
+            return Ok(());
+        }
         let known = entry.login.clone().unwrap_or_default();
-        // A header of before was refused, or the password of a Bearer may be stale: ask for another login.
-        let login = if entry.headers.remove(&call.scope).is_some() {
+        let login = if sent.is_some() {
             let fresh = self.logins.login(&self.registry, Some(&known)).await?;
-            if fresh == known && known.user.is_some() && matches!(challenge, Some(Challenge::Basic)) {
+            if fresh == known && entry.basic.is_some() {
                 return Err(said);
             }
-            entry.headers.clear();
+            entry.basic = None;
+            entry.bearer.clear();
             entry.login.insert(fresh).clone()
         } else {
             known
         };
-        let header = match challenge {
-            Some(Challenge::Basic) => login.basic().ok_or(said)?,
-            Some(Challenge::Bearer { realm, service }) => self.token(&login, &realm, &service, &call.scope).await?,
+        match challenge {
+            Some(Challenge::Basic) => entry.basic = Some(login.basic().ok_or(said)?),
+            Some(Challenge::Bearer { realm, service }) => {
+                let token = self.token(&login, &realm, &service, &call.scope).await?;
+                entry.bearer.insert(call.scope.clone(), token);
+            }
             None => return Err(said),
-        };
-        entry.headers.insert(call.scope.clone(), header);
+        }
         Ok(())
     }
 
