@@ -39,6 +39,14 @@ pub struct Exported {
 const LAYOUT: &str = "oci-layout";
 
 impl Builder {
+    /// Builds the image of `prepared` and keeps nothing but its layers in the cache: what it will be.
+    pub async fn build(&self, prepared: &Prepared, progress: &Progress) -> Result<Exported, Error> {
+        let Assembled { image, dependencies, runtime, code } = self.assemble(prepared, None, progress).await?;
+        let ours = [&dependencies.layer, &runtime.layer, &code.layer].map(|layer| layer.descriptor.size);
+        let size = image.base_layers.iter().map(|layer| layer.size).chain(ours).sum();
+        Ok(Exported { digest: image.manifest.descriptor.digest, tag: prepared.tag(), size })
+    }
+
     /// Writes the image of `prepared`, whole. `name` is what it is called in an archive.
     pub async fn export(
         &self,

@@ -146,8 +146,9 @@ impl Builder {
             dependencies: Some(dependencies),
         };
         push.documents(&about, &destination.repository).await?;
-        push.tags(&image.manifest, [&tag].into_iter().chain(&destination.tags)).await?;
-        Ok(Built { image: destination.repository.at(&image.manifest.descriptor.digest), tag, moved })
+        let digest = push.claim(&image.manifest, &tag).await?;
+        self.retag(places.target, &digest, &destination.tags).await?;
+        Ok(Built { image: destination.repository.at(&digest), tag, moved })
     }
 
     /// Gives an image that is there further tags.
@@ -169,7 +170,7 @@ impl Builder {
         base_layers: &[Descriptor],
         tag: &str,
         destination: &Destination,
-    ) -> Result<Moved, Error> {
+    ) -> Result<(String, Moved), Error> {
         let session = self.session(&destination.repository.registry);
         let places = places(&session, destination);
         let total = base_layers.iter().map(|layer| layer.size).sum();
@@ -179,9 +180,9 @@ impl Builder {
         let ours = documents.ours().into_iter().map(|layer| (layer, Origin::There));
         let moved = push.layers(base.chain(ours).collect()).await?;
         push.documents(documents, &destination.repository).await?;
-        let tag = tag.to_owned();
-        push.tags(documents.image, [&tag].into_iter().chain(&destination.tags)).await?;
-        Ok(moved)
+        let digest = push.claim(documents.image, tag).await?;
+        self.retag(places.target, &digest, &destination.tags).await?;
+        Ok((digest, moved))
     }
 }
 
@@ -336,11 +337,14 @@ impl Push<'_> {
         }
     }
 
-    async fn tags<'t>(&self, image: &Document, tags: impl Iterator<Item = &'t String>) -> Result<(), Error> {
-        for tag in tags {
-            self.places.target.put_manifest(image, tag).await?;
+    /// Puts the tag that follows from the inputs; the digest that has it. Where somebody with the same inputs was quicker, and
+    /// got other wheels for requirements that leave that open, his is the image.
+    async fn claim(&self, image: &Document, tag: &str) -> Result<String, Error> {
+        let target = self.places.target;
+        match target.put_manifest(image, tag).await {
+            Err(error) if error.cause == Cause::TagTaken => target.resolve(tag).await?.ok_or(error),
+            put => put.map(|_| image.descriptor.digest.clone()),
         }
-        Ok(())
     }
 }
 

@@ -54,8 +54,8 @@ impl Builder {
             settings: &settings,
             dependencies: dependencies.as_ref(),
         };
-        let moved = self.put_documents(&documents, &composed.base_layers, &tag, destination).await?;
-        Ok(Built { image: destination.repository.at(&composed.manifest.descriptor.digest), tag, moved })
+        let (digest, moved) = self.put_documents(&documents, &composed.base_layers, &tag, destination).await?;
+        Ok(Built { image: destination.repository.at(&digest), tag, moved })
     }
 }
 

@@ -137,7 +137,7 @@ impl World {
     pub(crate) fn requests(&self) -> Vec<String> {
         let calls = self.aws.calls();
         self.aws.clear_calls();
-        calls.into_iter().filter(|call| call.service == "registry").map(|call| call.operation.to_owned()).collect()
+        calls.into_iter().filter(|call| call.service == "registry").map(|call| call.operation).collect()
     }
 
     /// The configuration of an image.
