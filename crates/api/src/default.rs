@@ -7,6 +7,10 @@
 pub const REGION: &str = "us-east-1";
 /// `metadata.project`.
 pub const PROJECT: &str = "default";
+/// `spec.image.build.agent`.
+pub const AGENT_FILE: &str = "generated_agent.py";
+/// `spec.image.build.base`.
+pub const BASE_IMAGE: &str = "public.ecr.aws/docker/library/python:3.11-slim";
 /// `spec.container.name`.
 pub const CONTAINER_NAME: &str = "strands-agent";
 /// `spec.container.port`.

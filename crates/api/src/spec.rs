@@ -175,23 +175,38 @@ pub struct Image {
 }
 
 /// How to build the image.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Build {
     /// Folder with the agent's code, relative to this document.
     pub context: String,
-    /// The file that defines the agent.
+    /// The file that defines the agent, in the context. Default `generated_agent.py`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
-    /// Python requirements file.
+    /// What in it answers, as `module:symbol`. Default: the first of `create_agent`, `get_agent`, `build_agent`, `agent`, `app`,
+    /// `invoke`, `handler` and `main` that the file defines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entrypoint: Option<String>,
+    /// Python requirements, in the context: a list of requirements (with hashes it is taken as it is), a `uv.lock` or a
+    /// `pyproject.toml`. Default: the first of `requirements.txt`, `uv.lock` and `pyproject.toml` that is there; else none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requirements: Option<String>,
-    /// Base image.
+    /// Requirements are resolved as if it were this date (`2026-11-20`) or time: nothing published later counts. Changing it
+    /// resolves anew what the requirements leave open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exclude_newer: Option<String>,
+    /// Base image, with Python in `/usr/local/bin/python3`. Default `public.ecr.aws/docker/library/python:3.11-slim`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<String>,
+    /// Python's version in the base image, as `3.11`. Default: what the image's own `PYTHON_VERSION` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub python: Option<String>,
     /// ECR repository to push to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,
+    /// Files of the context that may look like secrets. Anything else that does is refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow_secret_files: Vec<String>,
 }
 
 /// Where in the VPC the tasks run.

@@ -20,7 +20,7 @@ use crate::{
     path,
     project::Project,
     request,
-    spec::AgentDeployment,
+    spec::{AgentDeployment, Architecture, Build},
     structure, text,
     visible::{shorten, visible},
 };
@@ -77,6 +77,45 @@ pub fn parse(file: &str, text: &str) -> Parsed {
 pub fn parse_projects(file: &str, text: &str) -> Projects {
     let Reading { parsed, projects, .. } = read(file, text, Reading::project);
     Projects { projects, faults: parsed.faults }
+}
+
+/// How to build an image, as a spec says it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImageBuild {
+    /// The agent.
+    pub name: String,
+    /// `spec.image.build`.
+    pub build: Build,
+    /// `spec.resources.architecture`.
+    pub architecture: Architecture,
+}
+
+/// The image builds of a file's specs, and what is wrong with them. The rest of a spec may be wrong or not there yet: an image
+/// can be built before anybody knows where it will run.
+pub fn parse_builds(file: &str, text: &str) -> (Vec<ImageBuild>, Vec<Fault>) {
+    let builds = std::cell::RefCell::new(Vec::new());
+    let reading = read(file, text, |reading, document, first_line| match values(document, first_line) {
+        Ok(value) => match image_build(&value) {
+            Ok(build) => builds.borrow_mut().extend(build),
+            Err(violation) => {
+                let place = outline::read(document, first_line).place("spec.image.build").unwrap_or(START);
+                reading.report(None, [Finding { place, violation }]);
+            }
+        },
+        Err(finding) => reading.report(None, [finding]),
+    });
+    (builds.into_inner(), reading.parsed.faults)
+}
+
+fn image_build(value: &Value) -> Result<Option<ImageBuild>, Violation> {
+    let Some(build) = value.pointer("/spec/image/build") else { return Ok(None) };
+    let fault = |path: &str, error: serde_json::Error| Violation::new(path, error.to_string());
+    let build = Build::deserialize(build).map_err(|error| fault("spec.image.build", error))?;
+    let architecture = value.pointer("/spec/resources/architecture").map_or(Ok(Architecture::default()), |word| {
+        Architecture::deserialize(word).map_err(|error| fault("spec.resources.architecture", error))
+    })?;
+    let name = value.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    Ok(Some(ImageBuild { name, build, architecture }))
 }
 
 /// Where the field `path` of agent `name` stands in a file: line and column.

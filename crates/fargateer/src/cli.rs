@@ -1,6 +1,10 @@
 //! The command line: what can be asked for, with its defaults and its part of the environment. Each command's work is in
 //! `commands/`.
 
+mod image;
+
+pub(crate) use image::{BuildArgs, ImageArgs, ImageCommand, InitCommand, RebaseArgs, SbomArgs};
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -121,6 +125,12 @@ pub(crate) enum Command {
     /// Make a DynamoDB table: one that replicas share (run --state dynamodb://TABLE), or one of specs (run dynamodb://TABLE)
     #[command(subcommand)]
     Table(TableCommand),
+    /// Build images of agents without Docker, and look at them
+    #[command(subcommand)]
+    Image(ImageCommand),
+    /// Begin something new
+    #[command(subcommand)]
+    Init(InitCommand),
     /// Print a completion script for a shell
     Completion {
         /// The shell.

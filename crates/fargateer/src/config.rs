@@ -1,6 +1,9 @@
 //! The one place that reads the environment: for AWS region, credentials, endpoints, as every AWS SDK does; and the secrets
 //! that must not be options, because options are seen by everybody on the machine.
 
+use std::ffi::OsString;
+use std::path::PathBuf;
+
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::ProfileFileRegionProvider;
@@ -52,6 +55,20 @@ pub(crate) fn git_token() -> Option<Secret> {
 /// The secret of webhooks, or none.
 pub(crate) fn webhook_secret() -> Option<Secret> {
     Secret::of(&variable("FARGATEER_WEBHOOK_SECRET")?)
+}
+
+/// Where Docker keeps its logins, if there is a home at all.
+pub(crate) fn docker_config() -> Option<PathBuf> {
+    let folder = variable("DOCKER_CONFIG").map(PathBuf::from);
+    let home = || Some(PathBuf::from(variable("HOME")?).join(".docker"));
+    Some(folder.or_else(home)?.join("config.json"))
+}
+
+/// The programs that building images needs, and what of the environment they may know.
+pub(crate) fn image_tools() -> fargateer_image::Tools {
+    let known = fargateer_image::Tools::VARIABLES.iter();
+    let known = known.filter_map(|name| Some((OsString::from(name), OsString::from(variable(name)?))));
+    fargateer_image::Tools { uv: variable("FARGATEER_UV").map(PathBuf::from), environment: known.collect() }
 }
 
 fn variable(name: &str) -> Option<String> {

@@ -54,6 +54,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Reconcile(args) => block_on(commands::reconcile::run(args)),
         Command::Prune(args) => block_on(commands::prune::run(args)),
         Command::Table(command) => block_on(commands::table::run(command)),
+        Command::Image(command) => block_on(commands::image::run(command, json_logs)),
+        Command::Init(command) => commands::init::run(&command),
         Command::Sim(args) => block_on(commands::sim::run(args)),
     }
 }

@@ -10,6 +10,7 @@ mod dispatch;
 mod document;
 mod http;
 mod local;
+mod logins;
 mod output;
 mod policy;
 mod progress;

@@ -1,0 +1,51 @@
+//! `fargateer image`: images of agents, built without Docker.
+
+mod build;
+mod docker;
+mod inspect;
+mod rebase;
+mod sbom;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use fargateer_image::{Builder, Error, Reference};
+
+use crate::cli::ImageCommand;
+use crate::config;
+use crate::logins::DockerLogins;
+use crate::output;
+
+/// Where layers are kept unless told otherwise.
+const CACHE: &str = ".fargateer/images";
+
+/// Runs the command.
+pub(crate) async fn run(command: ImageCommand, json_logs: bool) -> anyhow::Result<ExitCode> {
+    match command {
+        ImageCommand::Build(args) if args.docker => docker::run(*args).await,
+        ImageCommand::Build(args) => build::run(*args, json_logs).await,
+        ImageCommand::Inspect(args) => inspect::run(args).await,
+        ImageCommand::Sbom(args) => sbom::run(args).await,
+        ImageCommand::Rebase(args) => rebase::run(args).await,
+    }
+}
+
+fn builder(cache: Option<PathBuf>) -> anyhow::Result<Builder> {
+    let logins = DockerLogins::new(config::docker_config());
+    let cache = cache.unwrap_or_else(|| PathBuf::from(CACHE));
+    Builder::new(cache, config::image_tools(), Arc::new(logins)).map_err(told)
+}
+
+fn reference(text: &str) -> anyhow::Result<Reference> {
+    Reference::parse(text).map_err(told)
+}
+
+/// A failure in the words of the command line.
+fn told(error: Error) -> anyhow::Error {
+    let problem = format!("{}: {}", error.cause.name(), error.message);
+    match error.hint {
+        Some(hint) => output::hinted(problem, hint),
+        None => anyhow::Error::msg(problem),
+    }
+}
