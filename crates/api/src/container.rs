@@ -101,7 +101,7 @@ pub struct Resources {
 }
 
 /// CPU architecture of a task.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum Architecture {
     /// Intel and AMD.
     #[default]

@@ -11,6 +11,8 @@ pub const PROJECT: &str = "default";
 pub const AGENT_FILE: &str = "generated_agent.py";
 /// `spec.image.build.base`.
 pub const BASE_IMAGE: &str = "public.ecr.aws/docker/library/python:3.11-slim";
+/// What stands before the agent's name in `spec.image.build.repository`.
+pub const REPOSITORIES: &str = "agents/";
 /// `spec.container.name`.
 pub const CONTAINER_NAME: &str = "strands-agent";
 /// `spec.container.port`.

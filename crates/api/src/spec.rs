@@ -169,13 +169,13 @@ pub struct Image {
     /// moves. Default true.
     #[serde(default = "default::yes", skip_serializing_if = "Image::pins")]
     pub pin: bool,
-    /// Build the image from a folder of agent code. Not yet supported: refused by validation.
+    /// Build the image from a folder of agent code, without a Docker daemon, and push it to ECR.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<Build>,
 }
 
 /// How to build the image.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Build {
     /// Folder with the agent's code, relative to this document.
@@ -201,7 +201,8 @@ pub struct Build {
     /// Python's version in the base image, as `3.11`. Default: what the image's own `PYTHON_VERSION` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub python: Option<String>,
-    /// ECR repository to push to.
+    /// ECR repository to push to, in the agent's account and region; made where it is missing. Default
+    /// `agents/<metadata.name>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,
     /// Files of the context that may look like secrets. Anything else that does is refused.
@@ -376,6 +377,12 @@ impl AgentDeployment {
     /// The ECS service's name: `spec.service`, else the agent's name.
     pub fn service_name(&self) -> &str {
         self.spec.service.as_deref().unwrap_or(&self.metadata.name)
+    }
+
+    /// The ECR repository of an image that is built: `spec.image.build.repository`, else `agents/<name>`.
+    pub fn repository(&self) -> Option<String> {
+        let build = self.spec.image.build.as_ref()?;
+        Some(build.repository.clone().unwrap_or_else(|| format!("{}{}", default::REPOSITORIES, self.metadata.name)))
     }
 
     /// The task definition family: `spec.taskFamily`, else the agent's name.

@@ -25,6 +25,9 @@ pub struct AgentDeploymentStatus {
     /// Digest the image was pinned to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_digest: Option<String>,
+    /// The image that was built from the agent's code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<Box<ImageStatus>>,
     /// Tasks running.
     pub running_count: u32,
     /// Tasks wanted, as AWS has it.
@@ -61,6 +64,20 @@ pub struct AgentDeploymentStatus {
     /// The AWS resources that belong to this agent.
     #[serde(skip_serializing_if = "Inventory::is_empty")]
     pub inventory: Inventory,
+}
+
+/// An image that was built, and what of it is not asked for again as long as its sources are the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ImageStatus {
+    /// The repository it is in.
+    pub repository: String,
+    /// The tag that follows from what it was made of.
+    pub tag: String,
+    /// Digest of the base image under it.
+    pub base_digest: String,
+    /// Version of Fargateer's runtime in it: an agent keeps it until its code changes.
+    pub runtime: String,
 }
 
 /// One aspect of the state, true, false or unknown, with the reason.
@@ -165,6 +182,22 @@ pub enum Reason {
     NotYetVisible,
     /// The image's tag or repository is not there.
     ImageNotFound,
+    /// The image is being built and pushed.
+    BuildingImage,
+    /// The folder of agent code is not what the spec says, or may not become an image.
+    ContextInvalid,
+    /// No set of wheels satisfies the agent's requirements.
+    DependenciesUnresolvable,
+    /// There is no such base image, or it cannot carry an agent.
+    BaseImageUnusable,
+    /// The registry does not let us push.
+    RegistryDenied,
+    /// The registry, the base image's or the package index does not answer.
+    RegistryUnavailable,
+    /// The registry refuses what we send.
+    RegistryRefused,
+    /// A program or the disk of the machine that builds fails.
+    BuilderFailed,
     /// The rollout failed and nothing older could be returned to.
     FirstDeploymentFailed,
     /// The rollout failed.
@@ -366,11 +399,14 @@ pub struct Inventory {
     /// Log group, where the agent has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_group: Option<String>,
+    /// ECR repository, where the agent's image is built.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
     /// Whether Application Auto Scaling is configured.
     pub scaling: bool,
     /// Keep the service when the spec is gone.
     pub retain: bool,
-    /// Keep the data (log group) when the agent is deleted.
+    /// Keep the data (log group, repository) when the agent is deleted.
     pub retain_data: bool,
     /// When a person asked to hand everything back once the spec is gone (RFC 3339; `fargateer delete --retain`).
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -35,8 +35,10 @@ pub struct Clients {
     pub ecs: aws_sdk_ecs::Client,
     /// ECS, for writes.
     pub ecs_writes: aws_sdk_ecs::Client,
-    /// ECR.
+    /// ECR, for reads.
     pub ecr: aws_sdk_ecr::Client,
+    /// ECR, for writes.
+    pub ecr_writes: aws_sdk_ecr::Client,
     /// Application Auto Scaling, for reads.
     pub scaling: aws_sdk_applicationautoscaling::Client,
     /// Application Auto Scaling, for writes.
@@ -97,6 +99,7 @@ impl Factory {
             ecs: reading!(aws_sdk_ecs),
             ecs_writes: aws_sdk_ecs::Client::new(&once),
             ecr: reading!(aws_sdk_ecr),
+            ecr_writes: aws_sdk_ecr::Client::new(&once),
             scaling: reading!(aws_sdk_applicationautoscaling),
             scaling_writes: aws_sdk_applicationautoscaling::Client::new(&once),
             logs: reading!(aws_sdk_cloudwatchlogs),

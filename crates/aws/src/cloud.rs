@@ -5,21 +5,24 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
+use fargateer_api::Reason;
 use fargateer_controller::port::Cloud;
 use fargateer_plan::action::Action;
 use fargateer_plan::conceal;
 use fargateer_plan::desired::Place;
 use fargateer_plan::echo::Done;
-use fargateer_plan::failure::Failure;
+use fargateer_plan::failure::{Class, Failure};
 use fargateer_plan::observed::{Finding, Look};
+use fargateer_plan::seen::Seen;
 use futures::future::join_all;
 
 use crate::caller::{Caller, Counts, Operation};
 use crate::clients::Factory;
+use crate::error;
 use crate::http::{Http, Network};
 use crate::memory::Rereads;
 use crate::quota::{Group, Quota};
-use crate::{image, log_group, probe, rollout, scaling, service, target_group, task, task_definition};
+use crate::{image, log_group, probe, repository, rollout, scaling, service, target_group, task, task_definition};
 
 const WHO: Operation = Operation::new("sts.GetCallerIdentity", Group::Identity);
 
@@ -50,6 +53,7 @@ pub struct Aws {
     rereads: Rereads,
     http: Arc<dyn Http>,
     images: image::Images,
+    repositories: repository::Repositories,
     log_groups: log_group::LogGroups,
     revisions: task_definition::Revisions,
     services: service::Services,
@@ -66,6 +70,7 @@ impl Aws {
             rereads: Rereads::default(),
             http: Arc::clone(&settings.http),
             images: image::Images::new(settings.believed),
+            repositories: repository::Repositories::new(settings.believed),
             log_groups: log_group::LogGroups::new(settings.believed),
             revisions: task_definition::Revisions::default(),
             services: service::Services::default(),
@@ -83,6 +88,11 @@ impl Aws {
         let caller = self.caller(place);
         let who = caller.typed(WHO, caller.clients.sts.get_caller_identity().send()).await?;
         Ok((who.account().unwrap_or_default().to_owned(), who.arn().unwrap_or_default().to_owned()))
+    }
+
+    /// User and password for the registry of a place's account and region, and its address. Good for twelve hours.
+    pub async fn registry_login(&self, place: &Place) -> Result<(String, String, String), Failure> {
+        repository::login(&self.caller(place)).await
     }
 
     fn caller<'a>(&'a self, place: &'a Place) -> Caller<'a> {
@@ -106,6 +116,8 @@ impl Aws {
                 Finding::Stopping(task::stopping(caller, (cluster, service), &self.revisions).await)
             }
             Look::Image(tag) => Finding::Image(self.images.observe(caller, tag).await),
+            Look::Repository(name) => Finding::Repository(self.repositories.observe(caller, name).await),
+            Look::Build(_) => Finding::Build(Seen::Unknown(no_builder())),
             Look::LogGroup(name) => Finding::LogGroup(self.log_groups.observe(caller, name).await),
             Look::LogGroupNow(name) => Finding::LogGroup(self.log_groups.observe_now(caller, name).await),
             Look::LogGroupTags(arn) => Finding::LogGroupTags(log_group::tags(caller, arn).await),
@@ -125,6 +137,12 @@ impl Aws {
     }
 }
 
+/// AWS builds no images: whoever wires it to a builder asks that one instead.
+fn no_builder() -> Failure {
+    let told = ("NoBuilder", "images are not built here");
+    error::of("image.Build", Class::Denied, Reason::BuilderFailed, told)
+}
+
 #[async_trait]
 impl Cloud for Aws {
     async fn look(&self, place: &Place, looks: &[Look]) -> Vec<Finding> {
@@ -137,6 +155,7 @@ impl Cloud for Aws {
 
     fn distrust(&self) {
         self.images.distrust();
+        self.repositories.distrust();
         self.log_groups.distrust();
         self.scaling.distrust();
     }
@@ -144,6 +163,8 @@ impl Cloud for Aws {
     async fn act(&self, place: &Place, action: &Action) -> Result<Done, Failure> {
         let caller = self.caller(place);
         let result = match action {
+            Action::Repository(change) => self.repositories.apply(&caller, change).await,
+            Action::Image(_) => Err(no_builder()),
             Action::LogGroup(change) => self.log_groups.apply(&caller, change).await.map(|()| Done::Nothing),
             Action::TaskDefinition(change) => self.revisions.apply(&caller, change).await,
             Action::Service(change) => self.services.apply(&caller, change).await,

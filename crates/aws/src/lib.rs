@@ -15,6 +15,7 @@ mod log_group;
 mod memory;
 mod probe;
 pub mod quota;
+mod repository;
 mod role;
 mod rollout;
 mod scaling;
@@ -35,6 +36,7 @@ pub fn permissions() -> Vec<&'static str> {
     let all = [
         image::PERMISSIONS,
         log_group::PERMISSIONS,
+        repository::PERMISSIONS,
         rollout::PERMISSIONS,
         scaling::PERMISSIONS,
         service::PERMISSIONS,

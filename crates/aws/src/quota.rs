@@ -42,8 +42,10 @@ pub enum Group {
     LogEvents,
     /// ELBv2 Describe*.
     LoadBalancerRead,
-    /// ECR image reads.
+    /// ECR reads.
     Images,
+    /// Writes to ECR repositories; their rates are not published, so these are careful.
+    Repositories,
     /// STS; its rates are not published.
     Identity,
 }
@@ -62,6 +64,7 @@ impl Group {
             Self::LogEvents | Self::Identity => (20.0, 20.0),
             Self::LoadBalancerRead => (40.0, 10.0),
             Self::Images => (100.0, 100.0),
+            Self::Repositories => (10.0, 5.0),
         }
     }
 }

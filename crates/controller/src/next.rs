@@ -58,14 +58,14 @@ impl Next {
             | Reason::WaitingForTurn
             | Reason::RolloutHeld
             | Reason::Frozen => Self::Resync,
-            Reason::Applying | Reason::RollingOut | Reason::WaitingForHealthy => Self::Wait(POLL),
+            Reason::Applying | Reason::BuildingImage | Reason::RollingOut | Reason::WaitingForHealthy => Self::Wait(POLL),
             Reason::TasksFailing if has(Bug::PollsForEver) => Self::Wait(POLL),
             Reason::TasksFailing | Reason::DeletionBlocked => Self::Wait(PULSE),
             Reason::PruneGrace | Reason::PruneBlocked => Self::Wait(PAUSE),
             Reason::WaitingForQuota | Reason::Throttled => Self::Retry(Class::Throttled),
             Reason::WaitingForConflict | Reason::Deleting => Self::Retry(Class::Conflict),
             Reason::NotYetVisible => Self::Retry(Class::NotYetVisible),
-            Reason::Unavailable | Reason::InternalError => Self::Retry(Class::Transient),
+            Reason::Unavailable | Reason::RegistryUnavailable | Reason::InternalError => Self::Retry(Class::Transient),
             Reason::AccessDenied
             | Reason::NoCredentials
             | Reason::RoleRefused
@@ -73,6 +73,13 @@ impl Next {
             | Reason::ClusterNotFound
             | Reason::TargetGroupNotFound
             | Reason::ImageNotFound
+            | Reason::RegistryDenied
+            | Reason::BuilderFailed
+            // The code may be mended in its folder, which no source speaks of.
+            | Reason::ContextInvalid
+            | Reason::DependenciesUnresolvable
+            | Reason::BaseImageUnusable
+            | Reason::RegistryRefused
             | Reason::VerificationFailed => Self::Retry(Class::Denied),
             Reason::FirstDeploymentFailed
             | Reason::DeploymentFailed

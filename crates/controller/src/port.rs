@@ -8,10 +8,12 @@ use async_trait::async_trait;
 use fargateer_api::status::SourceStatus;
 use fargateer_api::{AgentDeployment, AgentDeploymentStatus, Key};
 use fargateer_plan::action::Action;
+use fargateer_plan::build::{self, Order};
 use fargateer_plan::desired::Place;
 use fargateer_plan::echo::Done;
 use fargateer_plan::failure::Failure;
 use fargateer_plan::observed::{Finding, Look};
+use fargateer_plan::seen::Seen;
 use jiff::Timestamp;
 
 /// AWS.
@@ -26,6 +28,17 @@ pub trait Cloud: Send + Sync {
 
     /// Carries out one action: exactly one mutating call in effect, however often the network makes us try.
     async fn act(&self, place: &Place, action: &Action) -> Result<Done, Failure>;
+}
+
+/// Images built from agents' code, beside everything else.
+#[async_trait]
+pub trait Images: Send + Sync {
+    /// How far the image of `order` is. Changes nothing; a failure that belongs to the code or to the registry is a finding.
+    async fn look(&self, place: &Place, order: &Order) -> Seen<build::Live>;
+
+    /// Starts building the image of `order`, unless it is there or under way, and answers at once. Whoever builds sees to it
+    /// that the agent is woken in the end.
+    async fn build(&self, place: &Place, order: &Order) -> Result<build::Live, Failure>;
 }
 
 /// Where specs come from.

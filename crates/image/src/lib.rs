@@ -35,6 +35,7 @@ mod sbom;
 mod secretive;
 mod uv;
 mod wheels;
+mod works;
 
 pub use build::Builder;
 pub use context::{Context, Entry, EntryKind, Limits};
@@ -48,3 +49,4 @@ pub use reference::Reference;
 pub use registry::{Anonymous, Login, Logins, Secret};
 pub use runtime::{bundle, version as runtime_version};
 pub use uv::Tools;
+pub use works::{Contexts, Works};

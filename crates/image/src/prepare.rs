@@ -16,7 +16,7 @@ use crate::progress::{Phase, Progress};
 use crate::reference::{Reference, is_digest};
 use crate::registry::Repository;
 use crate::requirements::{Requirements, Target};
-use crate::{entry, runtime};
+use crate::entry;
 
 /// What to build.
 #[derive(Debug, Clone)]
@@ -29,6 +29,8 @@ pub struct Recipe {
     pub architecture: Architecture,
     /// The digest that the base image's tag stood for when the spec was last changed. Without it the tag is asked.
     pub base_digest: Option<String>,
+    /// The version of the runtime that the tag is to tell of. Default: the one there is, and no other can be built.
+    pub runtime: Option<String>,
     /// Labels of the image, beside Fargateer's own: a commit, a team. A change of them is a new image.
     pub labels: BTreeMap<String, String>,
 }
@@ -69,7 +71,7 @@ impl Builder {
     /// Reads and decides everything that `recipe` leaves open. Asks a registry only for a base image that is not known yet.
     pub async fn prepare(&self, recipe: &Recipe, progress: &Progress) -> Result<Prepared, Error> {
         progress.tell(Phase::Context);
-        let Recipe { context, build, architecture, base_digest, labels } = recipe.clone();
+        let Recipe { context, build, architecture, base_digest, runtime, labels } = recipe.clone();
         let limits = self.limits;
         let read = move || {
             let context = Context::read(&context, &build.allow_secret_files, limits)?;
@@ -88,7 +90,7 @@ impl Builder {
             layout: LAYOUT,
             python: target.python.clone(),
             requirements: requirements.key(&target),
-            runtime: runtime::version(),
+            runtime: runtime.unwrap_or_else(crate::runtime::version),
             code: inputs::code(&context.entries),
             entrypoint,
             labels,

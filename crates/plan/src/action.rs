@@ -6,12 +6,16 @@ use fargateer_api::visible;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{log_group, scaling, service, task_definition};
+use crate::{build, log_group, repository, scaling, service, task_definition};
 
 /// One mutating AWS call.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
+    /// To the repository of an image that is built.
+    Repository(repository::Change),
+    /// To that image.
+    Image(build::Change),
     /// To the log group.
     LogGroup(log_group::Change),
     /// To task definitions.
@@ -26,6 +30,13 @@ impl Action {
     /// The AWS operation it calls, such as `ecs.UpdateService`.
     pub fn operation(&self) -> &'static str {
         match self {
+            Self::Repository(repository::Change::Create(_)) => "ecr.CreateRepository",
+            Self::Repository(repository::Change::Lifecycle { .. }) => "ecr.PutLifecyclePolicy",
+            Self::Repository(repository::Change::Mutability { .. }) => "ecr.PutImageTagMutability",
+            Self::Repository(repository::Change::Scanning { .. }) => "ecr.PutImageScanningConfiguration",
+            Self::Repository(repository::Change::Untag { .. }) => "ecr.UntagResource",
+            Self::Repository(repository::Change::Delete { .. }) => "ecr.DeleteRepository",
+            Self::Image(build::Change::Build(_)) => "image.Build",
             Self::LogGroup(log_group::Change::Create { .. }) => "logs.CreateLogGroup",
             Self::LogGroup(log_group::Change::Retention { days: Some(_), .. }) => "logs.PutRetentionPolicy",
             Self::LogGroup(log_group::Change::Retention { days: None, .. }) => "logs.DeleteRetentionPolicy",
@@ -53,6 +64,18 @@ impl Action {
     /// What it is done to, and with which fields.
     fn object(&self) -> String {
         match self {
+            Self::Repository(change) => match change {
+                repository::Change::Create(request) => text(request, "repositoryName"),
+                repository::Change::Lifecycle { name, .. }
+                | repository::Change::Scanning { name, .. }
+                | repository::Change::Delete { name } => name.clone(),
+                repository::Change::Mutability { name, mutability } => format!("{name} {mutability}"),
+                repository::Change::Untag { arn, keys } => format!("{} ({})", short(arn), keys.join(", ")),
+            },
+            Self::Image(build::Change::Build(order)) => {
+                let repository = order.repository.as_deref().unwrap_or("(the repository made above)");
+                format!("{} into {repository}", order.build.context)
+            }
             Self::LogGroup(change) => match change {
                 log_group::Change::Create { name, .. } | log_group::Change::Delete { name } => name.clone(),
                 log_group::Change::Untag { name, keys, arn: _ } => format!("{name} ({})", keys.join(", ")),

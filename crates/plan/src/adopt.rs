@@ -90,7 +90,12 @@ pub fn beyond_tags(plan: &Plan) -> Vec<&Action> {
     let bookkeeping = |action: &&Action| match action {
         Action::Service(service::Change::Tag { tags, .. }) => tags.keys().all(ours),
         Action::Service(service::Change::Untag { keys, .. }) => keys.iter().all(ours),
-        Action::Service(_) | Action::LogGroup(_) | Action::TaskDefinition(_) | Action::Scaling(_) => false,
+        Action::Service(_)
+        | Action::Repository(_)
+        | Action::Image(_)
+        | Action::LogGroup(_)
+        | Action::TaskDefinition(_)
+        | Action::Scaling(_) => false,
     };
     plan.waves.iter().flat_map(|wave| &wave.actions).filter(|action| !bookkeeping(action)).collect()
 }

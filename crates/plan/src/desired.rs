@@ -5,15 +5,19 @@ use std::sync::Arc;
 use fargateer_api::fault::Violation;
 use fargateer_api::freeze::Frozen;
 use fargateer_api::spec::Account;
-use fargateer_api::status::{Inventory, Session, SourceStatus};
+use fargateer_api::status::{ImageStatus, Inventory, Session, SourceStatus};
 use fargateer_api::{Generation, Key, Reason};
 use serde::{Deserialize, Serialize};
 
 use crate::image::Reference;
-use crate::log_group;
+use crate::observed::Observed;
 use crate::prepared::Prepared;
 use crate::tags::{self, Tags};
 use crate::turn::Turn;
+use crate::{build, log_group};
+
+/// Stands for an image that is not built yet.
+const BUILT_ABOVE: &str = "(the image built above)";
 
 /// What the sources say about one key.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,6 +78,10 @@ pub struct Circumstances {
     pub now: jiff::Timestamp,
     /// A person asked for another try of a held revision.
     pub force: bool,
+    /// Where the spec stands.
+    pub source: SourceStatus,
+    /// The image that was built last.
+    pub image: Option<Box<ImageStatus>>,
 }
 
 /// Where an agent's calls go.
@@ -199,6 +207,24 @@ impl Wanted {
         tags
     }
 
+    /// Whether the image is there, as far as anybody can know it.
+    pub fn has_image(&self, observed: &Observed) -> bool {
+        match self.agent.spec.image.build {
+            Some(_) => observed.build.present().is_some_and(|live| live.digest().is_some()),
+            None => !observed.image.is_absent(),
+        }
+    }
+
+    /// The image a revision is to run.
+    pub fn image_uri(&self, observed: &Observed) -> String {
+        if self.agent.spec.image.build.is_none() {
+            return self.image.pinned(observed.image.present().map(String::as_str));
+        }
+        let repository = observed.repository.present().map_or(BUILT_ABOVE, |live| live.uri.as_str());
+        let digest = observed.build.present().and_then(build::Live::digest);
+        digest.map_or_else(|| BUILT_ABOVE.to_owned(), |digest| format!("{repository}@{digest}"))
+    }
+
     /// Whether the scaling counts requests, so that the target group must be known.
     pub fn counts_requests(&self) -> bool {
         let scaling = &self.agent.spec.autoscaling;
@@ -229,6 +255,7 @@ impl Wanted {
             service: agent.service_name().to_owned(),
             task_family: agent.task_family().to_owned(),
             log_group: self.log_group.as_ref().map(|group| group.name.clone()),
+            repository: agent.repository(),
             scaling: agent.spec.autoscaling.enabled,
             retain: agent.spec.deletion_policy == fargateer_api::spec::DeletionPolicy::Retain,
             retain_data: agent.spec.retain_data,
@@ -310,6 +337,7 @@ mod tests {
             service: "svc".to_owned(),
             task_family: "fam".to_owned(),
             log_group: Some("/ecs/fam".to_owned()),
+            repository: None,
             scaling: true,
             retain: true,
             retain_data: false,

@@ -97,6 +97,7 @@ pub fn failure(tasks: &[StoppedTask]) -> Option<Failure> {
 fn advice(reason: &str, exit_code: Option<i32>) -> Option<String> {
     let known = ADVICE.iter().find(|(pattern, _)| reason.contains(pattern)).map(|(_, advice)| *advice);
     let by_exit = || match exit_code? {
+        78 => Some("the agent cannot be loaded (AgentLoadFailed): its last log line says why"),
         126 | 127 => Some("the command is not there or not executable: spec.container.command"),
         137 => Some("killed: out of memory, or still running when stopTimeout ended"),
         139 => Some("the process crashed (segmentation fault)"),
@@ -137,6 +138,7 @@ mod tests {
         let advice =
             |code: i32| failure(&[stopped("Essential container in task exited", Some(code))]).unwrap().advice.unwrap();
         for (code, word) in [
+            (78, "AgentLoadFailed"),
             (126, "executable"),
             (127, "executable"),
             (137, "out of memory"),

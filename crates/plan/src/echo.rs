@@ -9,7 +9,7 @@ use crate::action::Action;
 use crate::observed::Observed;
 use crate::seen::Seen;
 use crate::tags::Tags;
-use crate::{log_group, scaling, service, task_definition};
+use crate::{build, log_group, repository, scaling, service, task_definition};
 
 /// What AWS answered to an action.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,11 +20,24 @@ pub enum Done {
     Revision(task_definition::Live),
     /// The service as it is now.
     Service(service::Live),
+    /// The repository that was made.
+    Repository(repository::Live),
+    /// The image, which is under way or there.
+    Image(build::Live),
 }
 
 /// Brings `observed` up to date with `action`, which AWS carried out and answered with `done`.
 pub fn apply(observed: &mut Observed, action: &Action, done: Done) {
     match action {
+        Action::Repository(change) => {
+            let made = if let Done::Repository(live) = done { Some(live) } else { None };
+            repository::echo(&mut observed.repository, change, made);
+            // Asked for without a repository it could only be missing.
+            observed.build = Seen::NotLooked;
+        }
+        Action::Image(build::Change::Build(_)) => {
+            observed.build = if let Done::Image(live) = done { Seen::Present(live) } else { Seen::NotLooked };
+        }
         Action::LogGroup(change) => log_group(&mut observed.log_group, change),
         Action::TaskDefinition(change) => revisions(observed, change, done),
         Action::Service(change) => service(observed, change, done),

@@ -31,6 +31,8 @@ pub enum Gate {
     Unknown(Failure),
     /// The image's tag is not in ECR.
     ImageNotFound(String),
+    /// The image is being built.
+    Building(String),
     /// The target group is not there.
     TargetGroupNotFound(String),
     /// Not ours to touch.

@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod adopt;
+pub mod build;
 pub mod conceal;
 pub mod cost;
 pub mod dependency;
@@ -29,6 +30,7 @@ pub mod pass;
 pub mod policy;
 pub mod prepared;
 pub mod prune;
+pub mod repository;
 pub mod revision;
 pub mod roll;
 pub mod rollout;

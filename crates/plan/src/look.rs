@@ -7,12 +7,12 @@ use crate::observed::{Look, Observed};
 use crate::revision::Revision;
 use crate::rollout::{self, Rollout};
 use crate::seen::Seen;
-use crate::{log_group, scaling, service, tags, task_definition};
+use crate::{build, log_group, repository, scaling, service, tags, task_definition};
 
 /// The reads that are still missing to bring `wanted` about; empty when the decision can be taken.
 pub fn needed(wanted: &Wanted, observed: &Observed) -> Vec<Look> {
     let first = basics(wanted, observed);
-    if !first.is_empty() || observed.gap().is_some() || observed.image.is_absent() {
+    if !first.is_empty() || observed.gap().is_some() || !wanted.has_image(observed) {
         return first;
     }
     let second = around_the_service(wanted, observed);
@@ -42,6 +42,8 @@ pub fn needed_to_leave(departure: &Departure, observed: &Observed) -> Vec<Look> 
             looks.push(Look::Revisions(inventory.task_family.clone()));
         }
         looks.extend(leaving_log_group(departure, observed));
+        let leaving = inventory.repository.as_ref().filter(|_| !inventory.retain_data);
+        looks.extend(leaving.filter(|_| observed.repository.is_unlooked()).map(|name| Look::Repository(name.clone())));
     } else if observed.scaling.is_unlooked() && observed.active_service().is_some() {
         let resource = scaling::resource_id(&crate::normal::last_segment(&inventory.cluster), &inventory.service);
         looks.push(Look::Scaling { resource, scheduled: false });
@@ -61,7 +63,8 @@ pub fn needed_to_release(departure: &Departure, observed: &Observed) -> Vec<Look
     }
     let family = observed.revisions.is_unlooked().then(|| Look::Revisions(inventory.task_family.clone()));
     let group = inventory.log_group.as_ref().and_then(|name| tagged_log_group(name, observed));
-    family.into_iter().chain(group).collect()
+    let repository = inventory.repository.as_ref().filter(|_| observed.repository.is_unlooked());
+    family.into_iter().chain(group).chain(repository.map(|name| Look::Repository(name.clone()))).collect()
 }
 
 /// The read that says why a service that is being deleted drains for so long.
@@ -118,10 +121,21 @@ fn basics(wanted: &Wanted, observed: &Observed) -> Vec<Look> {
     if let (Some(tag), true) = (&wanted.image.ecr, observed.image.is_unlooked()) {
         looks.push(Look::Image(tag.clone()));
     }
+    looks.extend(built_image(wanted, observed));
     if let (Some(group), true) = (&wanted.log_group, observed.log_group.is_unlooked()) {
         looks.push(Look::LogGroup(group.name.clone()));
     }
     looks
+}
+
+/// The repository, then the image: where there is no repository yet, whether there could be an image.
+fn built_image(wanted: &Wanted, observed: &Observed) -> Option<Look> {
+    let repository = repository::from_spec(&wanted.agent)?;
+    if observed.repository.is_unlooked() {
+        return Some(Look::Repository(repository));
+    }
+    let order = build::from_spec(wanted, observed).filter(|_| observed.repository.failure().is_none())?;
+    observed.build.is_unlooked().then(|| Look::Build(Box::new(order)))
 }
 
 /// What hangs on a service that exists. One that does not has no scaling: AWS removes it together with the service.
@@ -277,6 +291,8 @@ mod tests {
             }
             Look::LogGroupTags(_)
             | Look::Gone { .. }
+            | Look::Repository(_)
+            | Look::Build(_)
             | Look::VouchedRevision { .. }
             | Look::Verdicts { .. }
             | Look::StoppedTasks { .. }

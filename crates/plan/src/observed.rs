@@ -10,7 +10,7 @@ use crate::rollout::Verdict;
 use crate::seen::Seen;
 use crate::tags::Tags;
 use crate::verify::Probe;
-use crate::{log_group, scaling, service, target_group, task_definition};
+use crate::{build, log_group, repository, scaling, service, target_group, task_definition};
 
 /// One thing to look at.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -24,6 +24,10 @@ pub enum Look {
     },
     /// Digest of an ECR tag.
     Image(EcrTag),
+    /// The ECR repository with this name.
+    Repository(String),
+    /// How far the image is that is built from an agent's code.
+    Build(Box<build::Order>),
     /// The log group.
     LogGroup(String),
     /// Tags of the log group with this ARN.
@@ -106,6 +110,10 @@ pub enum Finding {
     Gone(Seen<()>),
     /// For `Look::Image`: the digest.
     Image(Seen<String>),
+    /// For `Look::Repository`.
+    Repository(Seen<repository::Live>),
+    /// For `Look::Build`.
+    Build(Seen<build::Live>),
     /// For `Look::LogGroup` and `Look::LogGroupNow`.
     LogGroup(Seen<log_group::Live>),
     /// For `Look::LogGroupTags`.
@@ -137,6 +145,10 @@ pub struct Observed {
     pub gone: Seen<()>,
     /// Digest of the image's tag.
     pub image: Seen<String>,
+    /// The repository of an image that is built.
+    pub repository: Seen<repository::Live>,
+    /// How far that image is.
+    pub build: Seen<build::Live>,
     /// The log group.
     pub log_group: Seen<log_group::Live>,
     /// Scalable target and policies.
@@ -166,6 +178,8 @@ impl Observed {
             Finding::Service(seen) => self.service = seen,
             Finding::Gone(seen) => self.gone = seen,
             Finding::Image(seen) => self.image = seen,
+            Finding::Repository(seen) => self.repository = seen,
+            Finding::Build(seen) => self.build = seen,
             Finding::LogGroup(seen) => self.log_group = seen,
             Finding::LogGroupTags(seen) => {
                 if let Some(group) = self.log_group.present_mut() {
@@ -191,13 +205,15 @@ impl Observed {
     /// The first failed look that every decision needs. Looks that only explain (stopped tasks) never stand in the way;
     /// the target group does where the scaling counts its requests, which only the spec knows.
     pub fn gap(&self) -> Option<&crate::failure::Failure> {
-        let Self { service, gone, image, log_group, scaling, revision, revisions, .. } = self;
+        let Self { service, gone, image, repository, build, log_group, scaling, revision, revisions, .. } = self;
         let Self { registered: _, verdicts, stopped: _, stopping: _, target_group: _, probe: _, .. } = self;
         let group_tags = log_group.present().and_then(|group| group.tags.failure());
         service
             .failure()
             .or_else(|| gone.failure())
             .or_else(|| image.failure())
+            .or_else(|| repository.failure())
+            .or_else(|| build.failure())
             .or_else(|| log_group.failure())
             .or(group_tags)
             .or_else(|| scaling.failure())

@@ -9,7 +9,7 @@ use fargateer_api::fault::Violation;
 use fargateer_api::freeze::{Frozen, Window, frozen};
 use fargateer_api::pattern::like;
 use fargateer_api::project::{Limits, RoleRules, RolloutRules};
-use fargateer_api::{AgentDeployment, Project, is_confidential};
+use fargateer_api::{AgentDeployment, Project, default, is_confidential};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -162,8 +162,8 @@ impl Court<'_> {
     fn task_definition(&mut self) {
         let (agent, rules) = (self.agent, &self.project.spec);
         let spec = &agent.spec;
-        let uri = spec.image.uri.as_deref().unwrap_or_default();
-        let document = task_definition::from_spec(agent, uri, None).document();
+        let uri = self.image_uri();
+        let document = task_definition::from_spec(agent, &uri, None).document();
         let Limits { cpu, memory, tasks: _, agents: _ } = rules.limits;
         for (key, written, most) in [("cpu", spec.resources.cpu, cpu), ("memory", spec.resources.memory, memory)] {
             let rendered = document.get(key).map(plain).unwrap_or_default();
@@ -183,17 +183,37 @@ impl Court<'_> {
             self.role((path, rule), &role, patterns.as_ref());
         }
         for container in document.get("containerDefinitions").and_then(Value::as_array).into_iter().flatten() {
-            self.image(container, uri);
+            self.image(container, &uri);
         }
+        if let Some(build) = &spec.image.build {
+            let base = build.base.clone().unwrap_or_else(|| default::BASE_IMAGE.to_owned());
+            self.registry("spec.image.build.base", &base);
+        }
+    }
+
+    /// The agent's own image; one that is built goes into ECR in the account whose roles the spec names.
+    fn image_uri(&self) -> String {
+        let spec = &self.agent.spec;
+        let Some(repository) = self.agent.repository() else { return spec.image.uri.clone().unwrap_or_default() };
+        let account = |arn: &str| arn.split(':').nth(4).filter(|account| account.len() == 12).map(str::to_owned);
+        let roles = [spec.account.as_ref().map(|account| &account.role_arn), spec.roles.execution.as_ref()];
+        let account = roles.into_iter().flatten().find_map(|arn| account(arn));
+        format!("{}.dkr.ecr.{}.amazonaws.com/{repository}", account.as_deref().unwrap_or("unknown"), spec.region)
     }
 
     fn image(&mut self, container: &Value, own: &str) {
         let image = container.get("image").map(plain).unwrap_or_default();
-        let path = if image == own { "spec.image.uri".to_owned() } else { self.path_of_image(&image) };
-        let repository = repository(&image);
+        let built = self.agent.spec.image.build.is_some();
+        let own_path = if built { "spec.image.build.repository" } else { "spec.image.uri" };
+        let path = if image == own { own_path.to_owned() } else { self.path_of_image(&image) };
+        self.registry(&path, &image);
+    }
+
+    fn registry(&mut self, path: &str, image: &str) {
+        let repository = repository(image);
         let registry = repository.split('/').next().unwrap_or_default();
         let from = |rule: &str, _: &str| like(rule, &repository) || like(rule, registry);
-        self.listed((&path, "registries"), &image, self.project.spec.registries.as_ref(), from);
+        self.listed((path, "registries"), image, self.project.spec.registries.as_ref(), from);
     }
 
     fn path_of_image(&self, image: &str) -> String {

@@ -23,7 +23,7 @@ pub enum Revision {
 impl Revision {
     /// What `wanted` asks for, given what is live.
     pub fn wanted(wanted: &Wanted, observed: &Observed) -> Arc<task_definition::Wanted> {
-        let image = wanted.image.pinned(observed.image.present().map(String::as_str));
+        let image = wanted.image_uri(observed);
         let live = observed.revision.present();
         let key = (image.clone(), live.map(|live| live.arn.clone()));
         wanted.agent.definition.get(key, || Arc::new(task_definition::from_spec(&wanted.agent, &image, live)))

@@ -184,6 +184,7 @@ fn gated(gate: &Gate, pass: &Pass) -> Outcome {
         Gate::Turn(reason, message) => Outcome::waiting(*reason, message),
         Gate::Unknown(failure) => Outcome { ready: Truth::Unknown, ..failed(failure) },
         Gate::ImageNotFound(message) => Outcome::stalled(Reason::ImageNotFound, message),
+        Gate::Building(message) => Outcome::waiting(Reason::BuildingImage, message),
         Gate::TargetGroupNotFound(message) => Outcome::stalled(Reason::TargetGroupNotFound, message),
         Gate::Draining(message) => Outcome::waiting(draining_reason(pass), message),
         Gate::RolledBack(message) => Outcome::stalled(Reason::RolledBack, message),
@@ -296,7 +297,10 @@ fn parts(wanted: &Wanted, pass: &Pass, outcome: &Outcome) -> Vec<Fact> {
     let asked = |asked: bool, fact: Fact| {
         if asked { fact } else { Fact::new(fact.kind, Truth::False, Reason::NotConfigured, "") }
     };
-    let image = wanted.image.ecr.is_none().then_some(true).or_else(|| seen_truth(&pass.observed.image));
+    let image = match wanted.agent.spec.image.build {
+        Some(_) => pass.observed.build.present().map(|live| live.digest().is_some()),
+        None => wanted.image.ecr.is_none().then_some(true).or_else(|| seen_truth(&pass.observed.image)),
+    };
     let scaling_done = pass.observed.scaling.present().map(|_| pass.plan.waves.is_empty());
     let rolled_back = matches!(pass.plan.gate, Some(Gate::RolledBack(_)));
     let drifted = pass.drift && matches!(pass.plan.gate, Some(Gate::DriftLeftAlone));

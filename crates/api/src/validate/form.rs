@@ -100,6 +100,16 @@ pub(crate) fn image_fault(uri: &str) -> Option<&'static str> {
     (!known).then_some("a repository has lower-case letters, digits, `.`, `_`, `-` and `/`")
 }
 
+/// Whether `name` may be a repository's, as CreateRepository has it (ECR API reference, repositoryName).
+pub(crate) fn is_ecr_repository(name: &str) -> bool {
+    let lower = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let sound = |part: &str| {
+        let ends = part.bytes().next().is_some_and(lower) && part.bytes().last().is_some_and(lower);
+        ends && part.bytes().all(|b| lower(b) || matches!(b, b'.' | b'_' | b'-'))
+    };
+    (2..=256).contains(&name.len()) && name.split('/').all(sound)
+}
+
 /// Whether an image lives in a private ECR registry.
 pub(crate) fn is_ecr(uri: &str) -> bool {
     let host = uri.split('/').next().unwrap_or_default();

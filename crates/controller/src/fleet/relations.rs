@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use fargateer_api::project::RolloutRules;
+use fargateer_api::status::SourceStatus;
 use fargateer_api::{AgentDeploymentStatus, Key, Reason};
 use fargateer_plan::dependency::Graph;
 use fargateer_plan::desired::{Circumstances, Spec};
@@ -133,6 +134,11 @@ impl State {
             Spec::Broken { .. } => ("", Vec::new()),
         };
         let frozen = self.relations.policy.as_ref().and_then(|policy| policy.frozen(project, now));
+        // Whoever builds no image needs no place of its own either: thousands of them are held.
+        let source = match spec {
+            Spec::Present { agent, source, faults: _ } if agent.spec.image.build.is_some() => source.clone(),
+            Spec::Present { .. } | Spec::Gone(_) | Spec::Broken { .. } => SourceStatus::default(),
+        };
         let (_, rules) = self.line(key);
         let turn = if rules == RolloutRules::default() { Turn::Given } else { Turn::Unasked };
         Circumstances {
@@ -146,6 +152,8 @@ impl State {
             wave: now,
             now,
             force: self.forced.remove(key),
+            source,
+            image: board.status(key).image.clone(),
         }
     }
 

@@ -58,6 +58,8 @@ fn nothing_yet(agent: &AgentDeployment) -> Observed {
 
 fn request(action: &Action) -> Value {
     let input = match action {
+        Action::Repository(change) => json!(change),
+        Action::Image(change) => json!(change),
         Action::LogGroup(change) => json!(change),
         Action::TaskDefinition(change) => json!(change),
         Action::Service(change) => json!(change),

@@ -125,6 +125,8 @@ fn bit(look: &Look) -> u16 {
         Look::Probe { .. } => 10,
         Look::Gone { .. } => 11,
         Look::Stopping { .. } => 12,
+        Look::Repository(_) => 13,
+        Look::Build(_) => 14,
     };
     1 << kinds
 }
@@ -187,7 +189,12 @@ fn actions(waves: &[Vec<Action>]) -> impl Iterator<Item = &Action> {
 fn updates(waves: &[Vec<Action>]) -> impl Iterator<Item = &Map<String, Value>> {
     actions(waves).filter_map(|action| match action {
         Action::Service(service::Change::Update(request)) => request.as_object(),
-        Action::Service(_) | Action::LogGroup(_) | Action::TaskDefinition(_) | Action::Scaling(_) => None,
+        Action::Service(_)
+        | Action::Repository(_)
+        | Action::Image(_)
+        | Action::LogGroup(_)
+        | Action::TaskDefinition(_)
+        | Action::Scaling(_) => None,
     })
 }
 
@@ -310,7 +317,12 @@ proptest! {
                 Action::LogGroup(log_group::Change::Retention { name, .. } | log_group::Change::Delete { name }) => {
                     prop_assert!(!groups.contains(name), "{action}");
                 }
-                Action::TaskDefinition(_) | Action::LogGroup(_) | Action::Service(_) | Action::Scaling(_) => {}
+                Action::TaskDefinition(_)
+                | Action::LogGroup(_)
+                | Action::Service(_)
+                | Action::Scaling(_)
+                | Action::Repository(_)
+                | Action::Image(_) => {}
             }
         }
     }

@@ -64,6 +64,9 @@ impl Aws {
                 Finding::Service(seen(document.map(|document| service::Live { document })))
             }
             Look::Gone { .. } => Finding::Gone(Seen::Absent),
+            // Images are named here, not built.
+            Look::Repository(_) => Finding::Repository(Seen::Absent),
+            Look::Build(_) => Finding::Build(Seen::Absent),
             Look::Image(_) => Finding::Image(seen(self.image.clone())),
             Look::LogGroup(name) | Look::LogGroupNow(name) => {
                 let group = self.log_groups.get(name).cloned();
@@ -102,6 +105,7 @@ impl Aws {
     /// Carries `action` out.
     pub(crate) fn act(&mut self, action: &Action) -> Done {
         match action {
+            Action::Repository(_) | Action::Image(_) => {}
             Action::LogGroup(change) => self.log_group(change),
             Action::TaskDefinition(change) => return self.task_definition(change),
             Action::Service(change) => return self.change_service(change),

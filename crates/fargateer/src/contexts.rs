@@ -1,0 +1,127 @@
+//! Where agents' code is, and who lets us into the registries: what the builder of images asks of the rest.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use fargateer_aws::Aws;
+use fargateer_image::{Cause, Contexts, Error, Login, Logins, Secret};
+use fargateer_plan::build::Order;
+use fargateer_plan::desired::Place;
+use fargateer_store::source::git;
+
+use crate::config;
+use crate::logins::DockerLogins;
+
+/// The folders and repositories that specs are read from, and AWS for logins.
+pub(crate) struct Sources {
+    /// Folders on this disk, as they were named.
+    pub(crate) folders: Vec<PathBuf>,
+    /// Copies of repositories.
+    pub(crate) repositories: Vec<git::Checkouts>,
+    /// Where ECR's tokens come from.
+    pub(crate) aws: Arc<Aws>,
+    /// Where every registry is instead of where it says.
+    pub(crate) endpoint: Option<String>,
+}
+
+#[async_trait]
+impl Contexts for Sources {
+    async fn folder(&self, order: &Order) -> Result<PathBuf, Error> {
+        if let Some(checkouts) = self.repositories.iter().find(|checkouts| checkouts.holds(&order.location)) {
+            let commit = order.commit.clone().unwrap_or_default();
+            return checkouts.folder(&order.location, &commit, &order.build.context).await.map_err(invalid);
+        }
+        let Some((file, _)) = order.location.rsplit_once(':').filter(|_| !order.location.contains("://")) else {
+            let problem = format!("{}: there is no folder beside the spec", order.location);
+            return Err(invalid(problem).hinted("build the image elsewhere and name it in `spec.image.uri`"));
+        };
+        self.beside(Path::new(file), &order.build.context)
+    }
+
+    fn logins(&self, place: &Place) -> Arc<dyn Logins> {
+        let docker = DockerLogins::new(config::docker_config());
+        let (aws, place, endpoint) = (Arc::clone(&self.aws), place.clone(), self.endpoint.clone());
+        Arc::new(PlaceLogins { aws, place, docker, endpoint })
+    }
+}
+
+impl Sources {
+    /// The folder `context` beside the spec in `file`; never outside of the folder that was named as a source, whose owner
+    /// need not be the one who wrote the spec.
+    fn beside(&self, file: &Path, context: &str) -> Result<PathBuf, Error> {
+        let beside = file.parent().unwrap_or(Path::new(".")).join(context);
+        let told = |error: std::io::Error| invalid(format!("spec.image.build.context: {}: {error}", beside.display()));
+        let real = beside.canonicalize().map_err(told)?;
+        let root = |named: &PathBuf| {
+            let folder = if named.is_file() { named.parent().map(Path::to_path_buf) } else { Some(named.clone()) };
+            let folder = folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| PathBuf::from("."));
+            folder.canonicalize().ok()
+        };
+        if self.folders.iter().filter_map(root).any(|root| real.starts_with(root)) {
+            return Ok(real);
+        }
+        let problem = format!("spec.image.build.context: {} lies outside of the folder of specs", beside.display());
+        Err(invalid(problem).hinted("put the code beside the spec, or name a folder above both as the source"))
+    }
+}
+
+fn invalid(problem: String) -> Error {
+    Error::new(Cause::ContextInvalid, problem)
+}
+
+/// ECR's own token for ECR, what Docker knows for the others.
+struct PlaceLogins {
+    aws: Arc<Aws>,
+    place: Place,
+    docker: DockerLogins,
+    endpoint: Option<String>,
+}
+
+#[async_trait]
+impl Logins for PlaceLogins {
+    async fn login(&self, registry: &str, refused: Option<&Login>) -> Result<Login, Error> {
+        let is_ecr = registry.contains(".dkr.ecr.") || registry.contains(".dkr-ecr.");
+        let mut login = if is_ecr {
+            let answer = self.aws.registry_login(&self.place).await;
+            let (user, password, _) = answer.map_err(|failure| {
+                Error::new(Cause::RegistryDenied, format!("no login to {registry}: {failure}"))
+            })?;
+            Login::new(user, Secret::new(password))
+        } else if self.endpoint.is_some() {
+            Login::default()
+        } else {
+            self.docker.login(registry, refused).await?
+        };
+        login.endpoint = self.endpoint.clone().or(login.endpoint);
+        Ok(login)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fargateer_aws::Settings;
+    use std::fs;
+
+    fn sources(folder: &Path) -> Sources {
+        let aws = Arc::new(Aws::new(aws_config::SdkConfig::builder().build(), &Settings::default()));
+        Sources { folders: vec![folder.to_owned()], repositories: Vec::new(), aws, endpoint: None }
+    }
+
+    #[test]
+    fn code_is_found_beside_its_spec_and_never_outside_of_the_source() {
+        let home = tempfile::tempdir().unwrap();
+        fs::create_dir_all(home.path().join("specs/team/agent")).unwrap();
+        fs::create_dir_all(home.path().join("private")).unwrap();
+        let sources = sources(&home.path().join("specs"));
+        let spec = home.path().join("specs/team/bot.yaml");
+        let found = sources.beside(&spec, "agent").unwrap();
+        assert!(found.ends_with("specs/team/agent"), "{found:?}");
+        assert!(sources.beside(&spec, "..").unwrap().ends_with("specs"));
+        let error = sources.beside(&spec, "../../private").unwrap_err();
+        assert!(error.to_string().contains("outside of the folder of specs"), "{error}");
+        let error = sources.beside(&spec, "nowhere").unwrap_err();
+        assert!(error.to_string().contains("spec.image.build.context"), "{error}");
+    }
+}
