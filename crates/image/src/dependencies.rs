@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-use crate::build::{Builder, blocking};
+use crate::builder::{Builder, blocking};
 use crate::cache::Cache;
 use crate::error::Error;
 use crate::inputs::tagged;
