@@ -10,6 +10,7 @@
 
 mod base;
 mod build;
+mod builder;
 mod cache;
 mod compose;
 mod context;
@@ -37,7 +38,7 @@ mod uv;
 mod wheels;
 mod works;
 
-pub use build::Builder;
+pub use builder::Builder;
 pub use context::{Context, Entry, EntryKind, Limits};
 pub use error::{Cause, Error};
 pub use inspect::{Inspected, InspectedLayer};

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::base::Base;
-use crate::build::{Assembled, Builder};
+use crate::build::Assembled;
+use crate::builder::Builder;
 use crate::dependencies::{Dependencies, Places, nothing};
 use crate::error::{Cause, Error};
 use crate::inputs::Settings;

@@ -2,7 +2,7 @@
 //! kilobytes. The result is what a build on that base would give, to the byte and to the tag.
 
 use crate::base;
-use crate::build::Builder;
+use crate::builder::Builder;
 use crate::cache::Cache;
 use crate::compose::{self, BASE_DIGEST};
 use crate::dependencies::Dependencies;
