@@ -370,6 +370,9 @@ pub struct SourceStatus {
     /// Author of that commit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
+    /// What tells the code beside the spec from any other, where an image is built from it: git's id of the folder, or a digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
 /// The AWS resources that belong to an agent: what a deletion needs when the spec is gone.

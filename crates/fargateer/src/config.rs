@@ -64,6 +64,14 @@ pub(crate) fn docker_config() -> Option<PathBuf> {
     Some(folder.or_else(home)?.join("config.json"))
 }
 
+/// Where layers of images are kept that no state folder keeps: `FARGATEER_IMAGE_CACHE`, else below the user's cache folder.
+pub(crate) fn image_cache() -> PathBuf {
+    let cache = || Some(PathBuf::from(variable("XDG_CACHE_HOME")?).join("fargateer/images"));
+    let home = || Some(PathBuf::from(variable("HOME")?).join(".cache/fargateer/images"));
+    let named = variable("FARGATEER_IMAGE_CACHE").map(PathBuf::from);
+    named.or_else(cache).or_else(home).unwrap_or_else(|| PathBuf::from(".fargateer/images"))
+}
+
 /// The programs that building images needs, and what of the environment they may know.
 pub(crate) fn image_tools() -> fargateer_image::Tools {
     let known = fargateer_image::Tools::VARIABLES.iter();

@@ -1,7 +1,7 @@
 //! Where agents' code is, and who lets us into the registries: what the builder of images asks of the rest.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use fargateer_aws::Aws;
@@ -18,19 +18,24 @@ pub(crate) struct Sources {
     /// Folders on this disk, as they were named.
     pub(crate) folders: Vec<PathBuf>,
     /// Copies of repositories.
-    pub(crate) repositories: Vec<git::Checkouts>,
+    pub(crate) repositories: Arc<OnceLock<Vec<git::Checkouts>>>,
     /// Where ECR's tokens come from.
     pub(crate) aws: Arc<Aws>,
     /// Where every registry is instead of where it says.
-    pub(crate) endpoint: Option<String>,
+    pub(crate) endpoint: Arc<OnceLock<String>>,
 }
 
 #[async_trait]
 impl Contexts for Sources {
     async fn folder(&self, order: &Order) -> Result<PathBuf, Error> {
-        if let Some(checkouts) = self.repositories.iter().find(|checkouts| checkouts.holds(&order.location)) {
-            let commit = order.commit.clone().unwrap_or_default();
-            return checkouts.folder(&order.location, &commit, &order.build.context).await.map_err(invalid);
+        if let Some(checkouts) =
+            self.repositories.get().into_iter().flatten().find(|checkouts| checkouts.holds(&order.location))
+        {
+            let Some(code) = &order.code else {
+                let problem = format!("spec.image.build.context: there is no folder {}", order.build.context);
+                return Err(invalid(problem).hinted(format!("a folder of the commit, relative to {}", order.location)));
+            };
+            return checkouts.folder(code).await.map_err(|problem| Error::new(Cause::Local, problem));
         }
         let Some((file, _)) = order.location.rsplit_once(':').filter(|_| !order.location.contains("://")) else {
             let problem = format!("{}: there is no folder beside the spec", order.location);
@@ -41,7 +46,7 @@ impl Contexts for Sources {
 
     fn logins(&self, place: &Place) -> Arc<dyn Logins> {
         let docker = DockerLogins::new(config::docker_config());
-        let (aws, place, endpoint) = (Arc::clone(&self.aws), place.clone(), self.endpoint.clone());
+        let (aws, place, endpoint) = (Arc::clone(&self.aws), place.clone(), self.endpoint.get().cloned());
         Arc::new(PlaceLogins { aws, place, docker, endpoint })
     }
 }
@@ -84,9 +89,8 @@ impl Logins for PlaceLogins {
         let is_ecr = registry.contains(".dkr.ecr.") || registry.contains(".dkr-ecr.");
         let mut login = if is_ecr {
             let answer = self.aws.registry_login(&self.place).await;
-            let (user, password, _) = answer.map_err(|failure| {
-                Error::new(Cause::RegistryDenied, format!("no login to {registry}: {failure}"))
-            })?;
+            let (user, password, _) = answer
+                .map_err(|failure| Error::new(Cause::RegistryDenied, format!("no login to {registry}: {failure}")))?;
             Login::new(user, Secret::new(password))
         } else if self.endpoint.is_some() {
             Login::default()
@@ -106,7 +110,7 @@ mod tests {
 
     fn sources(folder: &Path) -> Sources {
         let aws = Arc::new(Aws::new(aws_config::SdkConfig::builder().build(), &Settings::default()));
-        Sources { folders: vec![folder.to_owned()], repositories: Vec::new(), aws, endpoint: None }
+        Sources { folders: vec![folder.to_owned()], repositories: Arc::default(), aws, endpoint: Arc::default() }
     }
 
     #[test]

@@ -7,7 +7,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use fargateer_controller::port::Source;
 use fargateer_sim::Simulation;
-use fargateer_store::source::git::{Credentials, GitAddress, GitSettings, GitSource, Secret, Trigger, Trust};
+use fargateer_store::source::git::{
+    Checkouts, Credentials, GitAddress, GitSettings, GitSource, Secret, Trigger, Trust,
+};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
@@ -26,6 +28,8 @@ pub(crate) struct Sources {
     pub(crate) all: Vec<Box<dyn Source>>,
     /// What a push to one of them is told by.
     pub(crate) webhook: Option<Webhook>,
+    /// Where the code of agents in repositories is to be had.
+    pub(crate) checkouts: Vec<Checkouts>,
     /// Holds copies of repositories, where no state folder does.
     pub(crate) copies: Option<TempDir>,
 }
@@ -36,7 +40,8 @@ impl Sources {
         let poll = if args.local { args.poll.min(Duration::from_secs(5)) } else { args.poll };
         let settings = settings(&args.git, poll)?;
         let (folder, copies) = copies(args)?;
-        let (mut names, mut all, mut triggers) = (BTreeSet::new(), Vec::new(), Vec::new());
+        let (mut names, mut all) = (BTreeSet::new(), Vec::new());
+        let (mut triggers, mut checkouts) = (Vec::new(), Vec::new());
         for name in &args.sources {
             if !names.insert(name) {
                 return Err(hinted(format!("the source {} is given twice", shown(name)), "name each source once"));
@@ -44,6 +49,7 @@ impl Sources {
             if GitAddress::is_meant(name) {
                 let source = repository(name, &folder, settings.clone())?;
                 triggers.push(source.trigger());
+                checkouts.push(source.checkouts());
                 all.push(seeded(source, simulation));
             } else if let Some(table) = tables.source(name, poll) {
                 all.push(seeded(table, simulation));
@@ -52,7 +58,7 @@ impl Sources {
             }
         }
         let webhook = webhook(&args.git, triggers)?;
-        Ok(Self { all, webhook, copies })
+        Ok(Self { all, webhook, checkouts, copies })
     }
 }
 

@@ -1,11 +1,12 @@
 //! The wiring: which adapter stands behind which port.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
+use fargateer_api::Key;
 use fargateer_aws::Aws;
 use fargateer_aws::fence::Fence;
 use fargateer_controller::board::Board;
@@ -14,8 +15,10 @@ use fargateer_controller::metrics::Metrics;
 use fargateer_controller::port::{Clock, Lease, LocalLease, Snapshot, Source, Statuses};
 use fargateer_controller::replica::Replica;
 use fargateer_controller::{Controller, Reconciler, Settings};
+use fargateer_image::Works;
 use fargateer_plan::prune::Policy;
 use fargateer_store::source::dir::{DirSettings, DirectorySource};
+use fargateer_store::source::git::Checkouts;
 use fargateer_store::status::file::FileStatuses;
 use fargateer_store::status::memory::MemoryStatuses;
 use fargateer_store::table::StateTable;
@@ -24,9 +27,10 @@ use prometheus_client::registry::Registry;
 
 use crate::address;
 use crate::cli::{CloudArgs, StatePlace};
-use crate::config;
+use crate::hands::Hands;
 use crate::output::{self, hinted};
 use crate::tables::Tables;
+use crate::{config, contexts};
 
 /// The real time of day.
 #[derive(Debug, Clone, Copy)]
@@ -69,12 +73,27 @@ pub(crate) struct Parts {
     pub(crate) sources: usize,
     /// The names of the tables of specs among them.
     pub(crate) tables: Vec<String>,
+    /// Where images are built, and from what.
+    pub(crate) images: ImageParts,
+}
+
+/// What building images takes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ImageParts {
+    /// Where layers and locks are kept.
+    pub(crate) cache: PathBuf,
+    /// The folders of specs, as they were named.
+    pub(crate) folders: Vec<PathBuf>,
+    /// The repositories of specs.
+    pub(crate) repositories: Arc<OnceLock<Vec<Checkouts>>>,
+    /// Where every registry is, instead of where it says: once the simulated AWS is served, its.
+    pub(crate) endpoint: Arc<OnceLock<String>>,
 }
 
 impl Machine {
     /// Puts the parts together.
     pub(crate) async fn build(parts: Parts) -> anyhow::Result<Self> {
-        let Parts { config, aws, owner, state, policy, settings, sources, tables } = parts;
+        let Parts { config, aws, owner, state, policy, settings, sources, tables, images } = parts;
         let mut config = config;
         let mut replica = None;
         let statuses: Arc<dyn Statuses> = match state {
@@ -100,7 +119,9 @@ impl Machine {
         let board = Arc::new(board);
         let fleet = Arc::new(Fleet::new(Arc::clone(&board), &owner, policy, sources));
         let aws = Arc::new(Aws::new(config, &aws));
-        let reconciler = Reconciler { fleet, cloud: aws.clone(), board, lease, clock };
+        let woken = Arc::new(OnceLock::new());
+        let hands = Hands { aws: aws.clone(), images: works(&aws, images, Arc::clone(&woken)) };
+        let reconciler = Reconciler { fleet, cloud: Arc::new(hands), board, lease, clock };
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
         let controller = Controller::new(reconciler, settings, metrics);
@@ -108,8 +129,23 @@ impl Machine {
             Some(replica) => controller.among(replica),
             None => controller,
         };
-        Ok(Self { controller: Arc::new(controller), aws, registry: Arc::new(registry), tables })
+        let controller = Arc::new(controller);
+        // Whoever builds is made before whom it wakes.
+        drop(woken.set(Arc::downgrade(&controller)));
+        Ok(Self { controller, aws, registry: Arc::new(registry), tables })
     }
+}
+
+/// The builder of images; who waits for one is woken when it ends.
+pub(crate) fn works(aws: &Arc<Aws>, parts: ImageParts, woken: Arc<OnceLock<Weak<Controller>>>) -> Arc<Works> {
+    let ImageParts { cache, folders, repositories, endpoint } = parts;
+    let contexts = contexts::Sources { folders, repositories, aws: Arc::clone(aws), endpoint };
+    let wake = move |key: &Key| {
+        if let Some(controller) = woken.get().and_then(Weak::upgrade) {
+            controller.request(key, None);
+        }
+    };
+    Arc::new(Works::new(cache, config::image_tools(), Arc::new(contexts), Arc::new(wake)))
 }
 
 /// This process among its peers. No two that ever were have the same name.

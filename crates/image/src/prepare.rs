@@ -9,6 +9,7 @@ use fargateer_api::spec::{Architecture, Build};
 use crate::base::{self, Base};
 use crate::builder::{Builder, blocking};
 use crate::context::Context;
+use crate::entry;
 use crate::error::{Cause, Error};
 use crate::inputs::{self, LAYOUT, Settings};
 use crate::oci::Manifest;
@@ -16,7 +17,6 @@ use crate::progress::{Phase, Progress};
 use crate::reference::{Reference, is_digest};
 use crate::registry::Repository;
 use crate::requirements::{Requirements, Target};
-use crate::entry;
 
 /// What to build.
 #[derive(Debug, Clone)]

@@ -247,7 +247,8 @@ impl Push<'_> {
     }
 
     async fn layers(&self, parts: Vec<(Descriptor, Origin<'_>)>) -> Result<Moved, Error> {
-        let puts = parts.iter().map(|(layer, origin)| async move { Ok((layer, self.layer(layer, origin).await?)) });
+        // Collected first: a lazy iterator of borrowing futures is not `Send` enough for the compiler.
+        let puts: Vec<_> = parts.iter().map(|(layer, origin)| self.counted(layer, origin)).collect();
         // Tried to the end is tried in vain once one is refused: the first failure drops the others.
         let puts: Vec<(&Descriptor, Put)> = stream::iter(puts).buffer_unordered(AT_ONCE).try_collect().await?;
         let mut moved = Moved::default();
@@ -255,6 +256,10 @@ impl Push<'_> {
             moved.count(layer, put);
         }
         Ok(moved)
+    }
+
+    async fn counted<'l>(&self, layer: &'l Descriptor, origin: &Origin<'_>) -> Result<(&'l Descriptor, Put), Error> {
+        Ok((layer, self.layer(layer, origin).await?))
     }
 
     async fn layer(&self, layer: &Descriptor, origin: &Origin<'_>) -> Result<Put, Error> {

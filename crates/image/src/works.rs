@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::build::Builder;
+use crate::builder::Builder;
 use crate::error::{Cause, Error};
 use crate::prepare::{Prepared, Recipe};
 use crate::progress::{Phase, Progress, Step};

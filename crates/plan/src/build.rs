@@ -22,8 +22,8 @@ pub struct Order {
     pub repository: Option<String>,
     /// Where the spec stands: the context is relative to it.
     pub location: String,
-    /// The commit the spec was read from.
-    pub commit: Option<String>,
+    /// What tells the code from any other, as the source says it.
+    pub code: Option<String>,
     /// How.
     pub build: Build,
     /// For which kind of processor.
@@ -115,7 +115,7 @@ pub fn from_spec(wanted: &Wanted, observed: &Observed) -> Option<Order> {
         agent: agent.metadata.name.clone(),
         repository: observed.repository.present().map(|live| live.uri.clone()),
         location: source.location.clone(),
-        commit: source.commit.clone(),
+        code: source.code.clone(),
         build,
         architecture: agent.spec.resources.architecture,
         base_digest: before.map(|before| before.base_digest.clone()),

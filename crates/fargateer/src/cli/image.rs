@@ -66,7 +66,7 @@ pub(crate) struct BuildArgs {
     /// Let Docker build the folder's Dockerfile instead (`docker buildx build`).
     #[arg(long, conflicts_with_all = ["layer_cache", "agent", "entrypoint", "requirements", "exclude_newer", "base", "python"])]
     pub(crate) docker: bool,
-    /// Where layers are kept between builds. Default: .fargateer/images.
+    /// Where layers are kept between builds. Default: `fargateer/images` in the user's cache folder.
     #[arg(long, value_name = "FOLDER", env = "FARGATEER_IMAGE_CACHE", hide_env_values = true)]
     pub(crate) cache: Option<PathBuf>,
     /// Format of the result.

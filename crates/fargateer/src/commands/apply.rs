@@ -16,7 +16,7 @@ use crate::cli::{ApplyArgs, Format, PlanArgs, PlanFormat};
 use crate::commands::{plan, rows, run, survey};
 use crate::output::{self, hinted};
 use crate::progress::Progress;
-use crate::wire::{self, Machine, Partial, Parts};
+use crate::wire::{self, ImageParts, Machine, Partial, Parts};
 use crate::{config, policy};
 
 /// Runs the command.
@@ -76,6 +76,11 @@ async fn parts(args: &ApplyArgs) -> Parts {
         settings: Settings { drain: Duration::from_secs(10), ..Settings::default() },
         sources: args.paths.len(),
         tables: Vec::new(),
+        images: ImageParts {
+            folders: args.paths.iter().map(std::path::PathBuf::from).collect(),
+            cache: config::image_cache(),
+            ..ImageParts::default()
+        },
     }
 }
 

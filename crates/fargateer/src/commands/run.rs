@@ -1,6 +1,6 @@
 //! `fargateer run`: the daemon - or, with `--once`, one run until every agent is settled.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::commands::specs;
 use crate::progress::Progress;
 use crate::sources::Sources;
 use crate::tables;
-use crate::wire::{self, Machine, Parts};
+use crate::wire::{self, ImageParts, Machine, Parts};
 use crate::{config, document, http, local, output, policy};
 
 /// Address of the simulated AWS, when it is free.
@@ -40,6 +40,7 @@ pub(crate) async fn run(args: RunArgs, json_logs: bool) -> anyhow::Result<ExitCo
     if let (Some(StatePlace::Table(name)), true) = (&parts.state, args.local) {
         StateTable::new(&parts.config, name, "").create().await.map_err(anyhow::Error::msg)?;
     }
+    let images = parts.images.clone();
     let machine = Machine::build(parts).await?;
     policy::rule(&machine.controller, &args.policy, stop.clone())?;
     let rules = RolloutRules { max: args.max_rollouts, stop_after_failures: args.stop_after_failures };
@@ -47,11 +48,13 @@ pub(crate) async fn run(args: RunArgs, json_logs: bool) -> anyhow::Result<ExitCo
     if args.local {
         machine.tables.create().await?;
     }
-    let Sources { all: sources, webhook, copies: _copies } =
+    let Sources { all: sources, webhook, checkouts, copies: _copies } =
         Sources::open(&args, simulation.as_ref(), &machine.tables)?;
+    drop(images.repositories.set(checkouts));
     stop_on_signal(stop.clone())?;
     if let Some(simulation) = &simulation {
         let endpoint = local::serve(simulation, LOCAL_ENDPOINT, &stop).await?;
+        drop(images.endpoint.set(endpoint.clone()));
         output::note(&format!("simulated AWS at {endpoint} (aws --endpoint-url {endpoint} ecs list-clusters)"));
     }
     if !args.once {
@@ -188,5 +191,19 @@ async fn parts(args: &RunArgs, simulation: Option<&Simulation>) -> Parts {
     };
     let state = args.state.clone().or_else(|| (!args.local).then(StatePlace::default));
     let (owner, sources) = (args.cloud.owner.clone(), args.sources.len());
-    Parts { config, aws, owner, state, policy, settings, sources, tables: Vec::new() }
+    let images = ImageParts { folders: folders(args), cache: cache(state.as_ref()), ..ImageParts::default() };
+    Parts { config, aws, owner, state, policy, settings, sources, tables: Vec::new(), images }
+}
+
+/// The sources that are folders or files of this machine.
+fn folders(args: &RunArgs) -> Vec<PathBuf> {
+    args.sources.iter().filter(|source| !source.contains("://")).map(PathBuf::from).collect()
+}
+
+/// Layers are kept with the state, where that is a folder of this machine.
+fn cache(state: Option<&StatePlace>) -> PathBuf {
+    match state {
+        Some(StatePlace::Folder(folder)) => folder.join("images"),
+        Some(StatePlace::Table(_)) | None => config::image_cache(),
+    }
 }

@@ -43,9 +43,14 @@ pub(crate) async fn read(paths: &[PathBuf]) -> anyhow::Result<Specs> {
 
 /// Reads every spec under `paths`; one fault and nothing goes on.
 pub(crate) async fn read_good(paths: &[PathBuf]) -> anyhow::Result<Vec<AgentDeployment>> {
+    Ok(read_sound(paths).await?.agents)
+}
+
+/// The same, with where each of them stands.
+pub(crate) async fn read_sound(paths: &[PathBuf]) -> anyhow::Result<Specs> {
     let specs = read(paths).await?;
     if specs.faults.is_empty() && !specs.agents.is_empty() {
-        return Ok(specs.agents);
+        return Ok(specs);
     }
     for fault in &specs.faults {
         output::note(fault);

@@ -1,6 +1,7 @@
 //! What `plan` and `diff` share: every agent is looked at, nothing is changed.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use fargateer_api::status::SourceStatus;
 use fargateer_api::{AgentDeployment, Key, Reason};
@@ -8,7 +9,7 @@ use fargateer_aws::Aws;
 use fargateer_controller::port::{Clock as _, Cloud as _};
 use fargateer_controller::reconcile;
 use fargateer_plan::adopt;
-use fargateer_plan::desired::{Circumstances, Place, Spec};
+use fargateer_plan::desired::{Circumstances, Desired, Place, Spec};
 use fargateer_plan::failure::Failure;
 use fargateer_plan::guard::Gate;
 use fargateer_plan::pass::{Pass, Step};
@@ -17,8 +18,9 @@ use futures::future::join_all;
 
 use crate::cli::{CloudArgs, PlanArgs};
 use crate::commands::specs;
+use crate::hands::Hands;
 use crate::output::hinted;
-use crate::wire::{WallClock, cloud_settings};
+use crate::wire::{ImageParts, WallClock, cloud_settings, works};
 use crate::{config, policy};
 
 /// One agent, looked at.
@@ -32,10 +34,14 @@ pub(crate) struct Surveyed {
 /// Looks at every agent under the paths of `args`. When AWS cannot be asked at all, that is an error.
 pub(crate) async fn run(args: &PlanArgs) -> anyhow::Result<Vec<Surveyed>> {
     let policy = policy::open(&args.policy)?;
-    let agents = specs::read_good(&args.paths).await?;
-    let aws = Aws::new(config::aws().await, &cloud_settings(&args.cloud));
+    let specs = specs::read_sound(&args.paths).await?;
+    let aws = Arc::new(Aws::new(config::aws().await, &cloud_settings(&args.cloud)));
+    let images = ImageParts { folders: args.paths.clone(), cache: config::image_cache(), ..ImageParts::default() };
+    let hands = Hands { images: works(&aws, images, Arc::default()), aws };
+    let place_of = |agent: &AgentDeployment| specs.places.get(&agent.metadata.name).cloned().unwrap_or_default();
+    let placed = specs.agents.iter().map(|agent| (agent.clone(), place_of(agent)));
     let looks: Vec<_> =
-        agents.into_iter().map(|agent| look(&aws, agent, (&args.cloud.owner, policy.as_ref()))).collect();
+        placed.map(|(agent, place)| look(&hands, (agent, place), (&args.cloud.owner, policy.as_ref()))).collect();
     let surveyed: Vec<Surveyed> = join_all(looks).await.into_iter().collect::<Result<_, _>>()?;
     let failures: Vec<&Failure> = surveyed.iter().filter_map(|one| one.pass.plan.unknown()).collect();
     match failures.first() {
@@ -77,12 +83,15 @@ pub(crate) fn refused(failure: &Failure) -> anyhow::Error {
 }
 
 async fn look(
-    aws: &Aws,
-    agent: AgentDeployment,
+    cloud: &Hands,
+    (agent, location): (AgentDeployment, String),
     (owner, policy): (&str, Option<&Policy>),
 ) -> Result<Surveyed, Failure> {
     let mut pass = pass(&agent, owner, policy);
-    reconcile::survey(aws, &mut pass).await?;
+    if let Desired::Present(wanted) = &mut pass.desired {
+        wanted.circumstances.source.location = location;
+    }
+    reconcile::survey(cloud, &mut pass).await?;
     Ok(Surveyed { agent, pass })
 }
 
@@ -130,6 +139,7 @@ pub(crate) fn gate_words(gate: &Gate) -> String {
         | Gate::Frozen(_, message)
         | Gate::Turn(_, message)
         | Gate::ImageNotFound(message)
+        | Gate::Building(message)
         | Gate::TargetGroupNotFound(message)
         | Gate::NotOurs(_, message)
         | Gate::Draining(message)

@@ -77,7 +77,7 @@ impl LastGood {
 
     /// The good wording of `key` in `file`. The same wording as before keeps its revision, whatever else changed in the file.
     fn good(&self, path: &Path, key: &Key, located: &Located, file: &File) -> Good {
-        let source = file.place(located.line);
+        let source = file.place_of(&located.agent, located.line);
         match self.files.get(path).and_then(|agents| agents.get(key)) {
             Some(Good { agent, source: before }) if **agent == located.agent => {
                 let (commit, author) = (before.commit.clone(), before.author.clone());

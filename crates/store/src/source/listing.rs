@@ -32,6 +32,10 @@ pub(super) trait Files {
     /// The bytes of `file`, or why there are none. Never holds more than the largest file allowed.
     fn read(&self, file: &Self::File) -> Result<Vec<u8>, Unreadable>;
 
+    /// What tells the folder `context` beside the file at `path` from what it was and will be; none where there is no such
+    /// folder in the place.
+    fn code(&self, path: &Path, context: &str) -> Option<String>;
+
     /// Which revision of the source this is, where it has any.
     fn revision(&self) -> Option<Revision> {
         None

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use fargateer_api::status::SourceStatus;
 use fargateer_api::yaml::{self, Parsed};
-use fargateer_api::{Fault, Key};
+use fargateer_api::{AgentDeployment, Fault, Key};
 use sha2::{Digest, Sha256};
 
 use super::listing::{Files, Listed, Listing, Mark, Unreadable};
@@ -36,6 +36,8 @@ pub(super) struct File {
     pub(super) parsed: Arc<Parsed>,
     /// The revision in which it was first seen to say so.
     pub(super) revision: Option<Arc<Revision>>,
+    /// The code beside it, by the contexts that its agents name.
+    codes: BTreeMap<String, String>,
     /// What tells its bytes from others; none when there were none.
     mark: Option<Mark>,
     size: usize,
@@ -66,7 +68,9 @@ impl Reading {
         let revision = place.revision().map(Arc::new);
         let (mut files, mut total) = (BTreeMap::new(), 0);
         for found in listed {
-            let file = File::read(place, &found, before.files.get(&found.path), revision.as_ref());
+            let mut file = File::read(place, &found, before.files.get(&found.path), revision.as_ref());
+            file.codes =
+                file.contexts().filter_map(|name| Some((name.to_owned(), place.code(&found.path, name)?))).collect();
             total += file.size;
             if total > MAX_TOTAL {
                 let fault = format!("{}: more than {MAX_TOTAL} bytes of specs; split it", place.named());
@@ -109,7 +113,7 @@ impl File {
         let mark = place.mark(&found.file).unwrap_or_else(|| Mark::Digest(Sha256::digest(&bytes).into()));
         same(mark).unwrap_or_else(|| {
             let parsed = Arc::new(yaml::parse_bytes(&shown, &bytes));
-            Self { parsed, shown, revision, mark: Some(mark), size: bytes.len() }
+            Self { parsed, shown, revision, codes: BTreeMap::new(), mark: Some(mark), size: bytes.len() }
         })
     }
 
@@ -119,7 +123,20 @@ impl File {
         let (file, path) = (shown.clone(), String::new());
         let fault = Fault { file, line: 1, column: 1, path, agent: None, problem, hint };
         let parsed = Arc::new(Parsed { faults: vec![fault], ..Parsed::default() });
-        Self { shown, parsed, revision, mark: None, size: 0 }
+        Self { shown, parsed, revision, codes: BTreeMap::new(), mark: None, size: 0 }
+    }
+
+    /// The folders of code that its agents are built from.
+    fn contexts(&self) -> impl Iterator<Item = &str> {
+        let builds = self.parsed.agents.iter().filter_map(|located| located.agent.spec.image.build.as_ref());
+        builds.map(|build| build.context.as_str())
+    }
+
+    /// Where `agent` of it stands, in line `line`.
+    pub(super) fn place_of(&self, agent: &AgentDeployment, line: usize) -> SourceStatus {
+        let build = agent.spec.image.build.as_ref();
+        let code = build.and_then(|build| self.codes.get(&build.context).cloned());
+        SourceStatus { code, ..self.place(line) }
     }
 
     /// Where line `line` of it stands.
@@ -129,6 +146,7 @@ impl File {
             location: format!("{}:{line}", self.shown),
             commit: of(|revision| &revision.commit),
             author: of(|revision| &revision.author),
+            code: None,
         }
     }
 

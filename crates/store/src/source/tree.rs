@@ -6,9 +6,12 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use fargateer_api::yaml::MAX_BYTES;
+use sha2::{Digest as _, Sha256};
 use walkdir::{DirEntry, WalkDir};
 
 use super::listing::{Files, Listed, Listing, MAX_ENTRIES, MAX_FILES, Mark, Unreadable, is_hidden, is_spec, shown};
@@ -45,6 +48,12 @@ impl Files for Disk<'_> {
         None
     }
 
+    fn code(&self, path: &Path, context: &str) -> Option<String> {
+        let root = fs::canonicalize(if self.0.is_file() { self.0.parent()? } else { self.0 }).ok()?;
+        let folder = fs::canonicalize(path.parent().unwrap_or(Path::new("")).join(context)).ok()?;
+        folder.starts_with(root).then(|| fingerprint(&folder))?
+    }
+
     fn read(&self, file: &PathBuf) -> Result<Vec<u8>, Unreadable> {
         let failed = |error: io::Error| Unreadable::plain(format!("cannot be read: {error}"));
         let about = fs::metadata(file).map_err(failed)?;
@@ -61,6 +70,30 @@ impl Files for Disk<'_> {
         File::open(file).and_then(|open| open.take(most + 1).read_to_end(&mut bytes)).map_err(failed)?;
         if bytes.len() > MAX_BYTES { Err(Unreadable::too_large(bytes.len() as u64)) } else { Ok(bytes) }
     }
+}
+
+/// A digest over names, sizes and times of what is in `folder`: content is read by who builds from it.
+fn fingerprint(folder: &Path) -> Option<String> {
+    let mut digest = Sha256::new();
+    let walk = WalkDir::new(folder).sort_by_file_name().into_iter();
+    let visible = walk.filter_entry(|entry| entry.depth() == 0 || !is_made(entry));
+    for (number, entry) in visible.enumerate() {
+        let entry = entry.ok().filter(|_| number < MAX_ENTRIES)?;
+        let about = entry.metadata().ok()?;
+        let changed = about.modified().ok()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        // A folder's own time moves with what a program caches in it.
+        let size = if about.is_file() { about.len() } else { 0 };
+        let changed = if about.is_file() { changed.as_nanos() } else { 0 };
+        let path = entry.path().strip_prefix(folder).unwrap_or(entry.path());
+        digest.update(path.as_os_str().as_bytes());
+        digest.update(format!("\0{size} {changed}\0"));
+    }
+    Some(format!("{:x}", digest.finalize()))
+}
+
+/// Whether tools made it: what Python and editors leave is no change of the code.
+fn is_made(entry: &DirEntry) -> bool {
+    is_hidden(name(entry.path())) || entry.file_name() == "__pycache__"
 }
 
 /// A symbolic link still to be followed.

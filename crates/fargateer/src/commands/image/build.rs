@@ -112,7 +112,7 @@ pub(super) fn recipe(args: &BuildArgs) -> anyhow::Result<Recipe> {
     };
     let labels: BTreeMap<String, String> = args.label.iter().cloned().collect();
     let architecture = args.arch.map_or(architecture, Architecture::from);
-    Ok(Recipe { context, build, architecture, base_digest: None, labels })
+    Ok(Recipe { context, build, architecture, base_digest: None, runtime: None, labels })
 }
 
 /// The folder of code, and the AgentDeployment that says how to build it, if there is one.

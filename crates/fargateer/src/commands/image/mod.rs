@@ -17,9 +17,6 @@ use crate::config;
 use crate::logins::DockerLogins;
 use crate::output;
 
-/// Where layers are kept unless told otherwise.
-const CACHE: &str = ".fargateer/images";
-
 /// Runs the command.
 pub(crate) async fn run(command: ImageCommand, json_logs: bool) -> anyhow::Result<ExitCode> {
     match command {
@@ -33,7 +30,7 @@ pub(crate) async fn run(command: ImageCommand, json_logs: bool) -> anyhow::Resul
 
 fn builder(cache: Option<PathBuf>) -> anyhow::Result<Builder> {
     let logins = DockerLogins::new(config::docker_config());
-    let cache = cache.unwrap_or_else(|| PathBuf::from(CACHE));
+    let cache = cache.unwrap_or_else(config::image_cache);
     Builder::new(cache, config::image_tools(), Arc::new(logins)).map_err(told)
 }
 

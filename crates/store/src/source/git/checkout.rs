@@ -149,6 +149,13 @@ impl Files for Checkout<'_> {
         Ok(self.repository.find_blob(*blob).map_err(failed)?.take_data())
     }
 
+    fn code(&self, path: &Path, context: &str) -> Option<String> {
+        let beside = path.parent().unwrap_or(Path::new("")).join(context);
+        let plain: PathBuf = beside.components().filter(|component| *component != Component::CurDir).collect();
+        let found = self.resolve(&plain).ok().flatten()?;
+        (found.kind == EntryKind::Tree).then(|| found.id.to_string())
+    }
+
     fn revision(&self) -> Option<Revision> {
         Some(self.revision.clone())
     }

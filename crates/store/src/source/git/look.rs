@@ -64,6 +64,14 @@ impl Scene {
         }
     }
 
+    /// The repository as it is on this disk, without asking anybody.
+    pub(super) fn here(&self) -> Result<Repository, Trouble> {
+        match &self.address.remote {
+            Remote::Folder(path) => self.open(path),
+            Remote::Https { .. } | Remote::Ssh { .. } => self.mirror(MIRROR),
+        }
+    }
+
     fn newest(&self, before: &Reading, good: Option<&Good>, budget: &Arc<Budget>) -> Result<Sight, Trouble> {
         let (repository, tip, descent) = self.tip(good, budget)?;
         let checkout = Checkout::of(&repository, &self.address, tip.commit)?;

@@ -7,6 +7,7 @@
 mod address;
 mod budget;
 mod checkout;
+mod code;
 mod contact;
 mod https;
 mod look;
@@ -31,6 +32,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use address::{AddressError, GitAddress};
+pub use code::Checkouts;
 pub use contact::Credentials;
 pub use secret::Secret;
 pub use signature::Trust;
@@ -150,6 +152,11 @@ impl GitSource {
     /// Something that makes this source look now.
     pub fn trigger(&self) -> Trigger {
         Trigger { identity: self.scene.address.identity(), pushed: Arc::clone(&self.pushed) }
+    }
+
+    /// Something that writes folders of its commits to this disk.
+    pub fn checkouts(&self) -> Checkouts {
+        Checkouts(Arc::clone(&self.scene))
     }
 
     /// Waits for a reason to look.
