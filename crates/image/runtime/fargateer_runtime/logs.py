@@ -92,6 +92,7 @@ def set_up(settings: Settings) -> None:
         "opentelemetry",
         "mcp",
         "strands.telemetry",
+        "strands.telemetry",
         "asyncio",
         "uvicorn",
         "websockets",

@@ -447,6 +447,9 @@ class Visitor:
         return message
 
     async def send(self, message: Message) -> None:
+        if self.overrun and not self.answered:
+            # What the app makes of a body that ended early is not the answer; ours follows.
+            return
         if message["type"] == "http.response.start":
             self.answered = True
             headers = [*message.get("headers", []), (b"x-request-id", self.request_id.encode())]
