@@ -29,7 +29,7 @@ writer = Agent(
 )
 
 
-async def main(user_input_arg: str = None, messages_arg: str = None):
+async def main(user_input_arg: str | None = None, messages_arg: str | None = None):
     """`messages_arg` is a JSON list of messages, the whole conversation; it goes before `user_input_arg`."""
     if messages_arg is not None and messages_arg.strip():
         user_input = json.loads(messages_arg)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from strands.types.tools import ToolSpec
 
 CONTEXT_WINDOW = 100_000  # tokens
+DEEPEST = 4  # levels of optional fields that are filled
 
 
 def install(word_delay: float) -> None:
@@ -110,9 +111,10 @@ def decide(messages: Messages, specs: list[ToolSpec], choice: Any) -> str | tupl
     """What to say: a text, or a tool and its input."""
     last: Any = messages[-1] if messages else {"content": []}
     forced = _forced(specs, choice)
-    if forced is not None:
-        return forced["name"], made_up(_schema(forced))
     results = [block["toolResult"] for block in last["content"] if "toolResult" in block]
+    # What was made up and refused would be made up and refused again, for ever.
+    if forced is not None and not any(result.get("status") == "error" for result in results):
+        return forced["name"], made_up(_schema(forced))
     if results:
         return "[offline] " + "; ".join(_told(messages, result) for result in results)
     text = " ".join(_texts(last))
@@ -177,29 +179,29 @@ def _arguments(schema: dict[str, Any], text: str) -> dict[str, Any]:
     return given
 
 
-def made_up(schema: dict[str, Any], root: dict[str, Any] | None = None) -> Any:
+def made_up(schema: dict[str, Any], root: dict[str, Any] | None = None, depth: int = 0) -> Any:
     """The plainest value that a JSON schema allows."""
     root = root or schema
     if "$ref" in schema:
-        return made_up(root["$defs"][schema["$ref"].rpartition("/")[2]], root)
-    for key in ("default", "const"):
-        if key in schema:
-            return schema[key]
-    if "enum" in schema:
-        return schema["enum"][0]
+        return made_up(root["$defs"][schema["$ref"].rpartition("/")[2]], root, depth + 1)
+    given = [schema[key] for key in ("default", "const") if key in schema] or schema.get("enum")
+    if given:
+        return given[0]
     for key in ("anyOf", "oneOf", "allOf"):
         if key in schema:
-            return made_up(schema[key][0], root)
-    return _made_up_of_kind(schema, root)
-
-
-def _made_up_of_kind(schema: dict[str, Any], root: dict[str, Any]) -> Any:
+            return made_up(schema[key][0], root, depth + 1)
     kind = schema.get("type", "object")
+    kind = kind[0] if isinstance(kind, list) else kind
     if kind == "object":
-        needed = schema.get("required", [])
-        return {name: made_up(about, root) for name, about in schema.get("properties", {}).items() if name in needed}
+        # Optional fields, too: a tool's schema also calls those optional that may be null but not absent. Not for ever, though.
+        needed = schema.get("required", []) if depth > DEEPEST else schema.get("properties", {})
+        return {name: made_up(schema["properties"][name], root, depth + 1) for name in needed}
     if kind == "array":
-        return [made_up(schema.get("items", {}), root) for _ in range(schema.get("minItems", 0))]
+        return [made_up(schema.get("items", {}), root, depth + 1) for _ in range(schema.get("minItems", 0))]
+    return _made_up_scalar(kind, schema)
+
+
+def _made_up_scalar(kind: str, schema: dict[str, Any]) -> Any:
     if kind in ("integer", "number"):
         return schema.get("minimum", schema.get("exclusiveMinimum", 0) + (1 if "exclusiveMinimum" in schema else 0))
     if kind == "string":

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote, urlsplit
 
+from fargateer_runtime import logs
 from fargateer_runtime.faults import LoadFailed, Refused
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Sessions:
         except Refused:
             raise
         except Exception as error:
-            raise _store_failed("read") from error
+            raise _store_failed("read", error) from error
         if data is None:
             return None, version
         try:
@@ -64,7 +65,7 @@ class Sessions:
             expired = self.now() - float(record["saved_at"]) > self.ttl
             state = record["state"] if record["format"] == FORMAT else None
         except (ValueError, KeyError, TypeError) as error:
-            raise _store_failed("read") from error
+            raise _store_failed("read", error) from error
         return (None if expired or not isinstance(state, dict) else state), version
 
     def save(self, session_id: str, state: dict[str, Any], version: Version) -> None:
@@ -75,7 +76,7 @@ class Sessions:
         except Refused:
             raise
         except Exception as error:
-            raise _store_failed("written") from error
+            raise _store_failed("written", error) from error
 
 
 def key_of(session_id: str) -> str:
@@ -83,7 +84,8 @@ def key_of(session_id: str) -> str:
     return hashlib.sha256(session_id.encode()).hexdigest() + ".json"
 
 
-def _store_failed(step: str) -> Refused:
+def _store_failed(step: str, error: Exception) -> Refused:
+    logs.line("error", "the session store failed", step=step, error=str(error), traceback=logs.trace_of(error))
     return Refused(503, "session_store", f"the session cannot be {step}", retry_after=1)
 
 

@@ -34,7 +34,7 @@ def open_stream(task, words, pool):
             return events(answer)
 
     future = pool.submit(follow)
-    until(lambda: begun)
+    until(lambda: bool(begun), "the start of the stream")
     return future
 
 

@@ -78,7 +78,9 @@ def test_an_entry_point_may_be_an_attribute_of_an_object(module):
 
 
 def test_an_app_of_agentcore_is_its_entrypoint(module):
-    module("from bedrock_agentcore import BedrockAgentCoreApp\napp = BedrockAgentCoreApp()\n@app.entrypoint\ndef f(payload): pass\n")
+    module(
+        "from bedrock_agentcore import BedrockAgentCoreApp\napp = BedrockAgentCoreApp()\n@app.entrypoint\ndef f(payload): pass\n"
+    )
     assert load("").kind == "agentcore"
 
 
