@@ -336,7 +336,7 @@ class Main:
         return self.pool.made
 
     def model(self) -> str | None:
-        return next((_model_of(agent) for agent, _ in self.pool.take().pristine), None) if self.pool.shared else None
+        return next((_model_of(agent) for agent, _ in self.pool.first.pristine), None)
 
     def tools(self) -> list[str]:
-        return []
+        return [name for agent, _ in self.pool.first.pristine for name in getattr(agent, "tool_names", [])]

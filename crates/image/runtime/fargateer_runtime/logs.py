@@ -42,8 +42,17 @@ _out: TextIO = sys.stdout
 
 
 def to_json(value: object) -> str:
-    """JSON of anything: bytes and unknown objects are told as text rather than fail an answer or a log line."""
-    return json.dumps(value, default=_plain, ensure_ascii=False, separators=(",", ":"))
+    """JSON of anything: what JSON cannot express is told as text rather than fail an answer or a log line."""
+    try:
+        return json.dumps(value, default=_plain, ensure_ascii=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError):
+        # Keys that are no text, or an object that holds itself.
+        return json.dumps(str(value), ensure_ascii=False)
+
+
+def to_bytes(value: object) -> bytes:
+    """The JSON as UTF-8; half a character (a lone surrogate) becomes a question mark."""
+    return to_json(value).encode("utf-8", errors="replace")
 
 
 def _plain(value: object) -> object:
@@ -82,6 +91,9 @@ def set_up(settings: Settings) -> None:
     _constant.update(
         {key: value for key, value in (("agent", settings.agent_name), ("revision", settings.agent_revision)) if value}
     )
+    if isinstance(_out, io.TextIOWrapper):
+        # Whatever the locale of the image is.
+        _out.reconfigure(encoding="utf-8", errors="replace")
     logging.basicConfig(level=settings.log_level.upper(), handlers=[_Json()], force=True)
     logging.captureWarnings(capture=True)
     for noisy in (

@@ -42,15 +42,15 @@ class Pool:
         self.made = 1
         self._copies_made = 1
         self._changed = threading.Condition()
-        self._first = _copy(loaded.module, loaded.symbol)
-        self._free = [self._first]
+        self.first = _copy(loaded.module, loaded.symbol)
+        self._free = [self.first]
         # Without agents in the module there is nothing that callers could share.
-        self.shared = not self._first.stateful
+        self.shared = not self.first.stateful
 
     def take(self) -> Copy:
         """A copy for one call, set back; blocks until there is one. Give it back whatever happens."""
         if self.shared:
-            return self._first
+            return self.first
         copy = self._take()
         copy.reset()
         return copy
@@ -80,7 +80,7 @@ class Pool:
                 self._free.append(copy)
             else:
                 self.made -= 1
-                if copy is not self._first:
+                if copy is not self.first:
                     sys.modules.pop(copy.module.__name__, None)
             self._changed.notify()
 
@@ -93,7 +93,7 @@ class Pool:
         except Exception as error:  # noqa: BLE001 - an import that works once only is a fact about the module
             logs.line("warning", "the agent's module cannot be imported again; fewer calls run at once", error=str(error))
             return None
-        if copy.stateful & self._first.stateful:
+        if copy.stateful & self.first.stateful:
             logs.line("warning", "agents come from another module and exist once; one call runs at a time")
             return None
         return copy

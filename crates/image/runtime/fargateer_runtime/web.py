@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from fargateer_runtime.service import Service
 
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-RESTARTING = 1012  # WebSocket close code: the service restarts
+# WebSocket close codes.
+RESTARTING = 1012
+POLICY = 1008
 OWN_PATHS = ("/health", "/ping", "/metrics")
 
 
@@ -45,7 +47,7 @@ class JsonAnswer(JSONResponse):
     """JSON that never fails: what it cannot express is told as text."""
 
     def render(self, content: Any) -> bytes:
-        return logs.to_json(content).encode()
+        return logs.to_bytes(content)
 
 
 class Web:
@@ -124,11 +126,11 @@ class Web:
     async def websocket(self, websocket: WebSocket) -> None:
         try:
             self.admit()
+            conversation = Conversation(self, websocket)
         except Refused as refused:
-            await websocket.close(RESTARTING, refused.message)
+            await websocket.close(RESTARTING if refused.status == 503 else POLICY, refused.message)
             return
         await websocket.accept()
-        conversation = Conversation(self, websocket)
         with self.service.lifecycle.serving(conversation):
             await conversation.hold()
 
@@ -188,6 +190,8 @@ class Invocation:
         value = finished.answer.value
         if isinstance(value, Response) and self.path == "/invocations":
             response: Response = value
+            if not hasattr(response, "body"):
+                raise Refused(500, "agent_error", "the entrypoint answered with a stream of its own: it has to yield values")
             response.headers.update(answer_headers(call))
         else:
             response = JsonAnswer(dialect.answer(call, finished.answer), headers=answer_headers(call))
@@ -332,7 +336,7 @@ class Conversation:
             async with self.web.service.running(call, entry, "/ws") as events:
                 async for event in events:
                     for told in dialect.events(call, event) if event is not None else ():
-                        await self.socket.send_text(logs.to_json(told))
+                        await self.socket.send_text(logs.to_bytes(told).decode())
         except Refused as refused:
             await self.socket.send_text(logs.to_json({"type": "error", **dialect.error(request_id, refused)}))
 

@@ -185,4 +185,4 @@ class Studio:
 
 
 def sse(value: Any) -> bytes:
-    return f"data: {logs.to_json(value)}\n\n".encode()
+    return b"data: " + logs.to_bytes(value) + b"\n\n"

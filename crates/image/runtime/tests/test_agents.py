@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from agents import AGENT, FACTORY, MAIN
 from conftest import events
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 FORMS = {"agent": AGENT, "factory": FACTORY, "main": MAIN}
@@ -256,6 +257,11 @@ def test_a_websocket_may_go_on_with_a_session_that_is_there(shared):
     with connect(f"ws://127.0.0.1:{task.port}/ws?session_id=by-socket") as socket:
         assert turn(socket, prompt="second")[-1]["session_id"] == "by-socket"
     assert task.ask("third", "by-socket") == "[offline] turn 3: third"
+
+
+def test_a_websocket_with_a_session_id_that_is_none_is_refused(shared):
+    with pytest.raises(InvalidStatus):
+        connect(f"ws://127.0.0.1:{shared('agent', AGENT).port}/ws?session_id=a%20b")
 
 
 def test_a_client_that_leaves_cancels_its_call(start):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from agents import AGENT, FUNCTION
-from conftest import events, until
+from conftest import PATIENCE, events, until
 from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import connect
 
@@ -26,15 +27,15 @@ GREEDY = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + FUNC
 
 def open_stream(task, words, pool):
     """A stream that has begun; gives a future of its events."""
-    begun = []
+    begun = threading.Event()
 
     def follow():
         with task.http.stream("POST", "/invocations", json={"prompt": "word " * words, "stream": True}) as answer:
-            begun.append(answer.status_code)
+            begun.set()
             return events(answer)
 
     future = pool.submit(follow)
-    until(lambda: bool(begun), "the start of the stream")
+    assert begun.wait(PATIENCE)
     return future
 
 
@@ -50,7 +51,7 @@ def test_an_idle_task_leaves_at_once(start):
 def test_a_signal_while_the_agent_is_imported_ends_the_task(start, tmp_path, number):
     task = start(SLOW_IMPORT, AGENT_MODEL="")
     until((tmp_path / "importing").exists)
-    assert until(lambda: task.health()) == 503
+    assert until(task.health) == 503
     refused = task.post(body={})
     assert (refused.status_code, refused.json()["code"]) == (503, "starting")
     task.signal(number)

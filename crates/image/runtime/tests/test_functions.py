@@ -10,6 +10,14 @@ from agents import FUNCTION, GENERATOR
 from conftest import until
 from websockets.sync.client import connect
 
+ODD = """
+def invoke(payload):
+    value = {"itself": None}
+    value["itself"] = value
+    odd = {"bytes": b"\\xff", "set": {1}, "object": object, "half": "\\ud800", "keys": {(1, 2): 3}, "itself": value}
+    print("half \\ud800")
+    return odd[payload]
+"""
 ASYNC = """
 import asyncio
 
@@ -113,6 +121,13 @@ def test_an_async_function_may_answer_anything(start):
     for body in ("text", 7, None, [], {"prompt": 1}):
         answer = task.http.post("/invocations", content=json.dumps(body))
         assert answer.json() == [body, None, [1, 2]]
+
+
+def test_what_json_cannot_express_is_told_as_text(start):
+    task = start(ODD, AGENT_MODEL="").ready()
+    told = [task.http.post("/invocations", json=kind).json() for kind in ("bytes", "set", "half", "keys", "itself")]
+    assert told == ["\ufffd", [1], "?", "{(1, 2): 3}", "{'itself': {...}}"]
+    assert task.line(message="half ?")
 
 
 def test_a_generator_is_told_value_by_value(shared):
