@@ -32,6 +32,8 @@ class Entry(Protocol):
     slots: int
     # Who keeps the turns of a session: the runtime or the user's code.
     sessions: str
+    # Whether `/invocations` answers with a stream; None: as the caller asks.
+    streams: bool | None
 
     def serve(self, call: Call) -> Answer: ...
 
@@ -101,6 +103,7 @@ class PooledAgent:
     """`agent = Agent(...)`: a global of the module, so calls use copies of the module."""
 
     kind: Kind = "agent"
+    streams: bool | None = None
 
     def __init__(self, loaded: Loaded, settings: Settings, sessions: Sessions) -> None:
         self.pool = Pool(loaded, settings.pool_size)
@@ -131,6 +134,7 @@ class Factory:
     """`create_agent(session_id=None)`: a new agent for every call, which is cheap and isolates best."""
 
     kind: Kind = "factory"
+    streams: bool | None = None
 
     def __init__(self, loaded: Loaded, settings: Settings, sessions: Sessions) -> None:
         self.create = loaded.value
@@ -215,6 +219,8 @@ class Function:
         agentcore = loaded.kind == "agentcore"
         self.function: Callable[..., Any] = loaded.value.handlers["main"] if agentcore else loaded.value
         self.context: Callable[[Call], Any] = _agentcore_context if agentcore else Context
+        # AgentCore does not look at what the caller accepts.
+        self.streams = _is_generator(self.function) if agentcore else None
         parameters = parameters_of(self.function)
         # As AgentCore does it: a second parameter called `context` gets one.
         self.takes_context = len(parameters) >= 2 and parameters[1] == "context"
@@ -236,6 +242,10 @@ class Function:
 
     def tools(self) -> list[str]:
         return []
+
+
+def _is_generator(function: Any) -> bool:
+    return inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function)
 
 
 def _streamed(call: Call, value: Any) -> Answer:
@@ -299,6 +309,7 @@ class Main:
 
     kind: Kind = "main"
     sessions = "runtime"
+    streams: bool | None = None
 
     def __init__(self, loaded: Loaded, settings: Settings, sessions: Sessions) -> None:
         self.pool = Pool(loaded, settings.pool_size)

@@ -175,11 +175,15 @@ class Invocation:
                 raise Refused(404, "not_found", f"the app has no {self.path}")
             body = await read_body(receive, headers, self.web.service.settings.max_body_bytes)
             call = wire.read_call(body, headers, raw=entry.kind in ("function", "agentcore"))
-            stream = self.path == "/invoke-stream" or (self.path == "/invocations" and wire.wants_stream(call))
-            work = self._stream if stream else self._answer
+            work = self._stream if self._streams(call, entry) else self._answer
             await unless_gone(work(call, entry, dialect, send), receive)
         except Refused as refused:
             await refusal(dialect, request_id, refused)(scope, receive, send)
+
+    def _streams(self, call: Call, entry: Entry) -> bool:
+        if self.path != "/invocations":
+            return self.path == "/invoke-stream"
+        return wire.wants_stream(call) if entry.streams is None else entry.streams
 
     async def _answer(self, call: Call, entry: Entry, dialect: wire.Dialect, send: Send) -> None:
         async with self.web.service.running(call, entry, self.path) as events:

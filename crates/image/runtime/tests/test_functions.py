@@ -160,6 +160,7 @@ def test_an_app_of_agentcore_is_served_as_agentcore_does(start):
     headers = {"X-Amzn-Bedrock-AgentCore-Runtime-Session-Id": "s-1", "X-Amzn-Bedrock-AgentCore-Runtime-Request-Id": "r-1"}
     answer = task.post(body={}, WorkloadAccessToken="t", **headers)
     assert answer.json() == {"session": "s-1", "request": "r-1", "token": "t"}
+    assert task.post(body={}, accept="text/event-stream").headers["content-type"] == "application/json"
     made = task.post(body={"respond": True})
     assert (made.status_code, made.json()) == (418, {"made": "by hand"})
     assert task.http.get("/ping").json()["status"] == "HealthyBusy"
