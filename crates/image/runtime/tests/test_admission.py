@@ -95,8 +95,9 @@ def test_who_waits_when_it_closes_is_refused():
         admission.close()
         with pytest.raises(Refused, match="stopping"):
             await waiter
-        with pytest.raises(Refused):
+        admission.leave("first", 0.1)
+        with pytest.raises(Refused, match="stopping"):
             await admission.enter()
-        assert admission.waiting == 0
+        assert (admission.running, admission.waiting) == (0, 0)
 
     asyncio.run(play())

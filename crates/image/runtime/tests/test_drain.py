@@ -21,6 +21,18 @@ import pathlib, time
 pathlib.Path("importing").touch()
 time.sleep(3600)
 """
+# Python waits for the threads of executors when it ends; strands uses one for every synchronous call.
+POOLED = """
+import concurrent.futures, pathlib, time
+
+def work(path):
+    pathlib.Path(path + ".here").touch()
+    time.sleep(3600)
+
+def invoke(payload):
+    with concurrent.futures.ThreadPoolExecutor() as executor:
+        executor.submit(work, payload["wait"]).result()
+"""
 # Changes the handlers, as some libraries do.
 GREEDY = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + FUNCTION
 
@@ -95,8 +107,9 @@ def test_a_long_stream_is_cancelled_with_a_clean_last_event_within_the_grace(sta
     assert task.line(event="agent_drained")["left"] == 0
 
 
-def test_code_that_does_not_end_is_left_and_its_caller_told(start, tmp_path):
-    task = start(FUNCTION, AGENT_MODEL="", AGENT_SHUTDOWN_GRACE_SECONDS=1).ready()
+@pytest.mark.parametrize("code", [FUNCTION, POOLED], ids=["thread", "executor"])
+def test_code_that_does_not_end_is_left_and_its_caller_told(start, tmp_path, code):
+    task = start(code, AGENT_MODEL="", AGENT_SHUTDOWN_GRACE_SECONDS=1).ready()
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(task.post, "/invocations", {"wait": str(tmp_path / "never")})
         until(Path(tmp_path / "never.here").exists)

@@ -8,7 +8,9 @@ import pytest
 from conftest import write
 
 from fargateer_runtime.faults import LoadFailed
-from fargateer_runtime.loading import ORDER, load
+from fargateer_runtime.loading import load
+
+ORDER = ("create_agent", "get_agent", "build_agent", "agent", "app", "invoke", "handler", "main")
 
 WHOLE = """
 class Agent:

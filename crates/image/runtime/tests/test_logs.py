@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextvars
+import io
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 from agents import AGENT, FUNCTION, MAIN
+
+from fargateer_runtime import logs
 
 NOISY = """
 import logging, sys, threading, warnings
@@ -61,6 +66,30 @@ def test_prints_of_parallel_calls_each_have_their_request(shared):
     for n in range(20):
         printed = [line["message"] for line in lines if line["request_id"] == f"p-{n}" and line["stream"] == "stdout"]
         assert printed == [f"word-{n} {i}" for i in range(20)]
+
+
+def test_lines_that_are_printed_in_pieces_at_the_same_time_stay_whole(monkeypatch):
+    class One:
+        session_id = None
+
+        def __init__(self, name):
+            self.request_id = name
+
+        def heard(self, text):
+            return False
+
+    written = io.StringIO()
+    monkeypatch.setattr(logs, "_out", written)
+    stream = logs.Printed("stdout")
+    contexts = {}
+    for name in "ab":
+        contexts[name] = contextvars.copy_context()
+        contexts[name].run(logs.speaker.set, One(name))
+    for piece in ("hel", "lo", "\n"):
+        for name, context in contexts.items():
+            context.run(stream.write, piece if piece == "\n" else piece + name)
+    told = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert [(line["request_id"], line["message"]) for line in told] == [("a", "helaloa"), ("b", "helblob")]
 
 
 def test_a_caller_is_told_the_kind_of_a_failure_and_the_log_all_of_it(shared):
