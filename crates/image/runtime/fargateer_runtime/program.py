@@ -15,6 +15,7 @@ from fargateer_runtime.settings import Settings, from_environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import ModuleType
 
     from fargateer_runtime.entries import Entry
     from fargateer_runtime.loading import Loaded
@@ -130,22 +131,27 @@ def serve(settings: Settings, signals: Signals) -> int:
     leave(EXIT_OK)
 
 
-def _listen(settings: Settings) -> Server:
+def _http() -> ModuleType:
+    """Our server's module, which needs libraries. Raises `LoadFailed` (MissingDependency)."""
     try:
-        from fargateer_runtime.server import Server, has_websockets
+        from fargateer_runtime import server
     except ModuleNotFoundError as error:
         hint = "add starlette, uvicorn and websockets to requirements.txt"
         raise LoadFailed("MissingDependency", f"the runtime needs the package {error.name}", hint) from error
+    if not server.has_websockets():
+        logs.line("warning", "there is no /ws", hint="add websockets to requirements.txt")
+    return server
+
+
+def _listen(settings: Settings) -> Server:
     try:
-        server = Server(settings)
+        server: Server = _http().Server(settings)
     except OSError as error:
         where = f"{settings.host}:{settings.port}"
         logs.line(
             "error", "cannot listen", event="agent_cannot_listen", address=where, detail=str(error), exit_code=EXIT_CANNOT_LISTEN
         )  # fmt: skip
         leave(EXIT_CANNOT_LISTEN)
-    if not has_websockets():
-        logs.line("warning", "there is no /ws", hint="add websockets to requirements.txt")
     return server
 
 
@@ -199,6 +205,7 @@ def _about(loaded: Loaded, entry: Entry | None, settings: Settings) -> dict[str,
 
 def check(settings: Settings) -> int:
     """Loads the agent as `serve` would, and tells about it in one line."""
+    _http()
     loaded, entry, _ = _load(settings)
     about = _about(loaded, entry, settings)
     logs.line("info", "the agent can be served", event="agent_check", file=loaded.module.__file__, **about)

@@ -59,10 +59,11 @@ def test_why_an_agent_cannot_be_loaded_is_told(tmp_path, code, given, reason, wo
     assert words in last(done)["detail"]
 
 
-def test_a_runtime_without_its_libraries_says_which(tmp_path):
+@pytest.mark.parametrize("verb", ["serve", "check"])
+def test_a_runtime_without_its_libraries_says_which(tmp_path, verb):
     write(tmp_path, FUNCTION)
     # -I and -S: no site-packages, as in an image whose requirements were forgotten.
-    command = [sys.executable, "-I", "-S", str(RUNTIME / "agent_server.py"), "serve"]
+    command = [sys.executable, "-I", "-S", str(RUNTIME / "agent_server.py"), verb]
     done = subprocess.run(command, cwd=tmp_path, env=environment(AGENT_MODEL=""), capture_output=True, text=True, timeout=60)
     assert (done.returncode, last(done)["reason"]) == (78, "MissingDependency")
     assert "starlette, uvicorn and websockets" in last(done)["hint"]
