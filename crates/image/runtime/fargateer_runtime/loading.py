@@ -50,17 +50,25 @@ def _import(name: str) -> ModuleType:
     here = os.getcwd()
     if here not in sys.path:
         sys.path.insert(0, here)
-    try:
-        found = importlib.util.find_spec(name)
-    except (ImportError, ValueError):
-        found = None
-    if found is None:
+    if not _exists(name):
         beside = sorted(path.stem for path in Path(here).glob("*.py") if path.stem != "agent_server")
         hint = f"{here} has the modules {', '.join(beside)}" if beside else f"{here} has no Python files"
         raise LoadFailed("ModuleNotFound", f"there is no module {name!r}", hint + "; AGENT_ENTRYPOINT names another")
     try:
         return importlib.import_module(name)
     except BaseException as error:  # a module may even call sys.exit
+        raise import_failed(name, error) from error
+
+
+def _exists(name: str) -> bool:
+    if not all(part.isidentifier() for part in name.split(".")):
+        return False
+    try:
+        return importlib.util.find_spec(name) is not None
+    except BaseException as error:
+        # Looking for `package.module` imports the package.
+        if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
+            return False
         raise import_failed(name, error) from error
 
 

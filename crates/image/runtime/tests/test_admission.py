@@ -1,4 +1,4 @@
-"""Admission: turns are passed on whatever those who wait do."""
+"""Admission: turns are passed on whatever those who wait do. And what is counted of it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from fargateer_runtime.admission import STUCK_AFTER, Admission
 from fargateer_runtime.faults import Refused
+from fargateer_runtime.metrics import Metrics
 
 
 def test_a_slot_given_to_one_who_leaves_in_that_moment_goes_to_the_next():
@@ -84,6 +85,16 @@ def test_when_all_slots_are_held_by_abandoned_calls_for_long_the_task_is_stuck()
         assert not admission.stuck(now + 2 * STUCK_AFTER)
 
     asyncio.run(play())
+
+
+def test_large_counts_keep_every_digit():
+    metrics = Metrics()
+    metrics.used(123_456_789, 0)
+    metrics.finished("/a", 'with "quotes"\n', 1234.5678)
+    text = metrics.text()
+    assert 'fargateer_agent_tokens_total{direction="input"} 123456789\n' in text
+    assert 'outcome="with \\"quotes\\"\\n"} 1\n' in text
+    assert "fargateer_agent_request_seconds_sum 1234.5678\n" in text
 
 
 def test_who_waits_when_it_closes_is_refused():

@@ -138,6 +138,16 @@ def test_a_package_that_is_not_installed_is_named(module):
     assert "line 1" in failed.traceback
 
 
+@pytest.mark.parametrize(
+    ("entrypoint", "reason"),
+    [("pack.inner", "ImportFailed"), ("pack.none", "ImportFailed"), ("nopack.inner", "ModuleNotFound"), ("..", "ModuleNotFound")],
+)
+def test_a_package_that_fails_is_told_apart_from_one_that_is_not_there(module, entrypoint, reason):
+    module("1 / 0", "pack.__init__")
+    module(WHOLE, "pack.inner")
+    assert refused(entrypoint).reason == reason
+
+
 def test_a_module_that_ends_the_process_is_told_as_that(module):
     module("raise SystemExit(0)")
     assert "__main__" in refused("").hint
