@@ -44,7 +44,7 @@ class Service:
             with self.lifecycle.serving(call):
                 async with self._admitted(call, deadline):
                     # Nothing may be awaited between the slot and the thread that gives it back.
-                    call.start(entry.serve, self._thread_ended)
+                    self._start(call, entry)
                     try:
                         yield self._events(call, deadline)
                     finally:
@@ -57,6 +57,14 @@ class Service:
             self.metrics.finished(endpoint, call.outcome, seconds)
             logs.line("info", "request", endpoint=endpoint, outcome=call.outcome, seconds=round(seconds, 3))
             logs.speaker.reset(token)
+
+    def _start(self, call: Call, entry: Entry) -> None:
+        try:
+            call.start(entry.serve, self._thread_ended)
+        except RuntimeError as error:
+            self.admission.leave(call, 0.0)
+            logs.line("error", "there is no thread for a call", error=str(error))
+            raise Refused(429, "overloaded", "the task has no threads left", retry_after=5) from error
 
     @contextlib.asynccontextmanager
     async def _admitted(self, call: Call, deadline: float) -> AsyncIterator[None]:
