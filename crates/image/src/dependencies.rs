@@ -126,8 +126,8 @@ impl Builder {
         let (cache, python) = (self.cache.clone(), prepared.target.python.clone());
         let packed = blocking(move || {
             let packed = pack(&cache, &wheels, &python);
-            // Thousands of files: not to be removed by whoever drives other things.
-            drop(folder);
+            // Thousands of files to remove: nobody waits for that.
+            drop(tokio::task::spawn_blocking(move || drop(folder)));
             packed
         });
         let (layer, packages) = packed.await?;

@@ -121,7 +121,8 @@ impl Tools {
                 ]
             }
             Kind::List | Kind::Locked | Kind::Project => {
-                let compile = ["pip", "compile", "--generate-hashes", "--only-binary", ":all:", "--no-header", "--no-sources"];
+                let compile =
+                    ["pip", "compile", "--generate-hashes", "--only-binary", ":all:", "--no-header", "--no-sources"];
                 let target = ["--no-annotate", "--python-version", &target.python, "--python-platform", platform];
                 compile.into_iter().chain(target).chain(sources.iter().map(String::as_str)).collect()
             }
@@ -151,8 +152,9 @@ impl Tools {
         let (target, lock) = (into.to_string_lossy(), lock.to_string_lossy());
         let what = ["pip", "install", "--target", &target, "--requirement", &lock, "--require-hashes", "--no-deps"];
         let fits = ["--python-platform", &resolved.platform, "--python-version", python, "--only-binary", ":all:"];
-        // Copies: a link into uv's cache would be another file's mode and time.
-        let how = ["--link-mode", "copy", "--no-compile-bytecode"];
+        // Links into uv's own cache, where that lies on the same disk: nothing here writes to them, and of thousands of files
+        // only names are made and removed.
+        let how = ["--link-mode", "hardlink", "--no-compile-bytecode"];
         let arguments: Vec<&str> = what.into_iter().chain(fits).chain(how).collect();
         self.run(&arguments, folder).await.map(drop)
     }
