@@ -123,6 +123,32 @@ fn an_image_is_built_pushed_shown_and_put_on_another_base() {
 }
 
 #[test]
+fn what_an_image_says_acts_on_no_screen_and_no_login_is_told() {
+    let bench = Bench::start();
+    let evil = "\u{1b}[2J\u{202e}";
+    bench.build(&["--label", &format!("x{evil}={evil}")]);
+    let image = format!("{}/agents/bot:v1", bench.host());
+    let token = fs::read_to_string(bench.folder.path().join(".docker/config.json")).expect("a login");
+    let token: Value = serde_json::from_str(&token).expect("JSON");
+    let token = token["auths"][bench.host()]["auth"].as_str().expect("a login").to_owned();
+    for arguments in [
+        &["image", "inspect", &image][..],
+        &["image", "inspect", &image, "-o", "json"],
+        &["image", "inspect", &image, "-o", "yaml"],
+        &["image", "sbom", &image],
+        &["image", "rebase", &image],
+        &["image", "inspect", &format!("{}/agents/bot:{evil}", bench.host())],
+        &["image", "build", evil],
+        &["image", "build", "bot", "--push", &image, "--base", evil],
+    ] {
+        let said = bench.run(&[&["--log", "trace"], arguments].concat());
+        let told = format!("{}{}", said.out, said.err);
+        assert!(!told.contains('\u{1b}') && !told.contains('\u{202e}'), "{arguments:?}: {told:?}");
+        assert!(!told.contains(&token), "{arguments:?}: {told}");
+    }
+}
+
+#[test]
 fn an_agent_deployment_in_the_folder_says_how_it_is_built() {
     let bench = Bench::start();
     let spec = "apiVersion: fargateer/v1\nkind: AgentDeployment\nmetadata: {name: bot}\nspec:\n  resources: {architecture: ARM64}\n  \

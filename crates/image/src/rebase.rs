@@ -45,7 +45,7 @@ impl Builder {
         let known = known(&self.cache, &settings.requirements);
         let dependencies = match known {
             Some(known) => Some(known),
-            None => places(&session, destination).remembers(&settings.requirements).await,
+            None => places(&session, destination).remembers(&settings.requirements).await?,
         };
         let documents = Documents {
             image: &composed.manifest,

@@ -50,15 +50,7 @@ def _import(name: str) -> ModuleType:
     here = os.getcwd()
     if here not in sys.path:
         sys.path.insert(0, here)
-<<<<<<< HEAD
-    try:
-        found = importlib.util.find_spec(name)
-    except (ImportError, ValueError):
-        found = None
-    if found is None:
-=======
     if not _exists(name):
->>>>>>> runtime
         beside = sorted(path.stem for path in Path(here).glob("*.py") if path.stem != "agent_server")
         hint = f"{here} has the modules {', '.join(beside)}" if beside else f"{here} has no Python files"
         raise LoadFailed("ModuleNotFound", f"there is no module {name!r}", hint + "; AGENT_ENTRYPOINT names another")
@@ -68,8 +60,6 @@ def _import(name: str) -> ModuleType:
         raise import_failed(name, error) from error
 
 
-<<<<<<< HEAD
-=======
 def _exists(name: str) -> bool:
     if not all(part.isidentifier() for part in name.split(".")):
         return False
@@ -82,7 +72,6 @@ def _exists(name: str) -> bool:
         raise import_failed(name, error) from error
 
 
->>>>>>> runtime
 def import_failed(name: str, error: BaseException) -> LoadFailed:
     hint = ""
     if isinstance(error, ModuleNotFoundError) and error.name:

@@ -29,12 +29,8 @@ class Metrics:
 
     def gauge(self, name: str, about: str, read: Callable[[], float]) -> None:
         """A value that is read whenever somebody asks for the metrics."""
-<<<<<<< HEAD
-        self._gauges[name] = (about, read)
-=======
         with self._lock:
             self._gauges[name] = (about, read)
->>>>>>> runtime
 
     def finished(self, endpoint: str, outcome: str, seconds: float) -> None:
         """One request has its answer. `outcome` is `ok` or the code of the error the caller was told."""
@@ -54,10 +50,7 @@ class Metrics:
             requests, buckets, seconds, tokens = (
                 dict(self._requests), list(self._buckets), self._seconds, dict(self._tokens),
             )  # fmt: skip
-<<<<<<< HEAD
-=======
             gauges = dict(self._gauges)
->>>>>>> runtime
         lines = list(_family("fargateer_agent_info", "gauge", "Versions of the runtime and its contract."))
         version = (("contract", CONTRACT_VERSION), ("runtime", RUNTIME_VERSION))
         lines.append(_sample("fargateer_agent_info", version, 1))
@@ -66,11 +59,7 @@ class Metrics:
         lines += _histogram("fargateer_agent_request_seconds", buckets, seconds)
         lines += _family("fargateer_agent_tokens_total", "counter", "Tokens that the model said it used.")
         lines += [_sample("fargateer_agent_tokens_total", (("direction", way),), n) for way, n in tokens.items()]
-<<<<<<< HEAD
-        for name, (about, read) in self._gauges.items():
-=======
         for name, (about, read) in gauges.items():
->>>>>>> runtime
             lines += _family(name, "gauge", about)
             lines.append(_sample(name, (), read()))
         return "\n".join(lines) + "\n"
@@ -82,12 +71,8 @@ def _family(name: str, kind: str, about: str) -> Iterable[str]:
 
 def _sample(name: str, labels: Labels, value: float) -> str:
     shown = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels)
-<<<<<<< HEAD
-    return f"{name}{{{shown}}} {value:g}" if shown else f"{name} {value:g}"
-=======
     # Every digit: a rate is the difference of two large numbers.
     return f"{name}{{{shown}}} {value!r}" if shown else f"{name} {value!r}"
->>>>>>> runtime
 
 
 def _escaped(text: str) -> str:

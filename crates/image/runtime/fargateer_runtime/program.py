@@ -15,10 +15,7 @@ from fargateer_runtime.settings import Settings, from_environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-<<<<<<< HEAD
-=======
     from types import ModuleType
->>>>>>> runtime
 
     from fargateer_runtime.entries import Entry
     from fargateer_runtime.loading import Loaded
@@ -134,16 +131,6 @@ def serve(settings: Settings, signals: Signals) -> int:
     leave(EXIT_OK)
 
 
-<<<<<<< HEAD
-def _listen(settings: Settings) -> Server:
-    try:
-        from fargateer_runtime.server import Server, has_websockets
-    except ModuleNotFoundError as error:
-        hint = "add starlette, uvicorn and websockets to requirements.txt"
-        raise LoadFailed("MissingDependency", f"the runtime needs the package {error.name}", hint) from error
-    try:
-        server = Server(settings)
-=======
 def _http() -> ModuleType:
     """Our server's module, which needs libraries. Raises `LoadFailed` (MissingDependency)."""
     try:
@@ -159,18 +146,12 @@ def _http() -> ModuleType:
 def _listen(settings: Settings) -> Server:
     try:
         server: Server = _http().Server(settings)
->>>>>>> runtime
     except OSError as error:
         where = f"{settings.host}:{settings.port}"
         logs.line(
             "error", "cannot listen", event="agent_cannot_listen", address=where, detail=str(error), exit_code=EXIT_CANNOT_LISTEN
         )  # fmt: skip
         leave(EXIT_CANNOT_LISTEN)
-<<<<<<< HEAD
-    if not has_websockets():
-        logs.line("warning", "there is no /ws", hint="add websockets to requirements.txt")
-=======
->>>>>>> runtime
     return server
 
 
@@ -224,10 +205,7 @@ def _about(loaded: Loaded, entry: Entry | None, settings: Settings) -> dict[str,
 
 def check(settings: Settings) -> int:
     """Loads the agent as `serve` would, and tells about it in one line."""
-<<<<<<< HEAD
-=======
     _http()
->>>>>>> runtime
     loaded, entry, _ = _load(settings)
     about = _about(loaded, entry, settings)
     logs.line("info", "the agent can be served", event="agent_check", file=loaded.module.__file__, **about)
