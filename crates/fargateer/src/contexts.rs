@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use fargateer_aws::Aws;
@@ -9,6 +10,8 @@ use fargateer_image::{Cause, Contexts, Error, Login, Logins, Secret};
 use fargateer_plan::build::Order;
 use fargateer_plan::desired::Place;
 use fargateer_store::source::git;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::config;
 use crate::logins::DockerLogins;
@@ -47,7 +50,7 @@ impl Contexts for Sources {
     fn logins(&self, place: &Place) -> Arc<dyn Logins> {
         let docker = DockerLogins::new(config::docker_config());
         let (aws, place, endpoint) = (Arc::clone(&self.aws), place.clone(), self.endpoint.get().cloned());
-        Arc::new(PlaceLogins { aws, place, docker, endpoint })
+        Arc::new(PlaceLogins { aws, place, docker, endpoint, token: Mutex::default() })
     }
 }
 
@@ -81,23 +84,41 @@ struct PlaceLogins {
     place: Place,
     docker: DockerLogins,
     endpoint: Option<String>,
+    token: Mutex<Option<(Instant, Login)>>,
 }
+
+/// A token of ECR's is good for twelve hours (ECR API reference, GetAuthorizationToken).
+const FRESH: Duration = Duration::from_mins(12 * 60 - 30);
 
 #[async_trait]
 impl Logins for PlaceLogins {
     async fn login(&self, registry: &str, refused: Option<&Login>) -> Result<Login, Error> {
         let is_ecr = registry.contains(".dkr.ecr.") || registry.contains(".dkr-ecr.");
         let mut login = if is_ecr {
-            let answer = self.aws.registry_login(&self.place).await;
-            let (user, password, _) = answer
-                .map_err(|failure| Error::new(Cause::RegistryDenied, format!("no login to {registry}: {failure}")))?;
-            Login::new(user, Secret::new(password))
+            self.token(registry).await?
         } else if self.endpoint.is_some() {
             Login::default()
         } else {
             self.docker.login(registry, refused).await?
         };
         login.endpoint = self.endpoint.clone().or(login.endpoint);
+        Ok(login)
+    }
+}
+
+impl PlaceLogins {
+    /// The token, asked for again half an hour before it ends. The same one until then: a registry that refuses a fresh token
+    /// means it, and is not asked again and again.
+    async fn token(&self, registry: &str) -> Result<Login, Error> {
+        let mut token = self.token.lock().await;
+        if let Some((_, login)) = token.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
+            return Ok(login.clone());
+        }
+        let answer = self.aws.registry_login(&self.place).await;
+        let (user, password, _) = answer
+            .map_err(|failure| Error::new(Cause::RegistryDenied, format!("no login to {registry}: {failure}")))?;
+        let login = Login::new(user, Secret::new(password));
+        *token = Some((Instant::now(), login.clone()));
         Ok(login)
     }
 }

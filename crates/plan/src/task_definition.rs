@@ -4,13 +4,20 @@
 //! survives, is compared and is shown. Revisions are immutable, so a comparison is by content.
 
 use fargateer_api::AgentDeployment;
-use fargateer_api::spec::{Architecture, HealthCheck, LogMode};
+use fargateer_api::spec::{Architecture, LogMode};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::difference::{self, Difference, Effect};
 use crate::tags::{self, Tags};
 use crate::{merge, normal};
+
+/// Python in images that we build.
+const PYTHON: &str = "/opt/agent/venv/bin/python";
+/// Seconds from SIGTERM to SIGKILL where a spec says nothing (ECS developer guide, ECS_CONTAINER_STOP_TIMEOUT on Fargate).
+const STOP_TIMEOUT: u32 = 30;
+/// Seconds of them in which an agent ends after its last call.
+const LEAVE: u32 = 5;
 
 /// A registered revision, as ECS describes it.
 #[derive(Debug, Clone, PartialEq)]
@@ -246,8 +253,8 @@ fn main_container(agent: &AgentDeployment, image: &str) -> Value {
         "image": image,
         "essential": true,
         "portMappings": [{"containerPort": container.port, "protocol": "tcp"}],
-        "environment": container.environment.iter().map(|(name, value)| json!({"name": name, "value": value})).collect::<Vec<_>>(),
-        "healthCheck": health_check(&container.health_check, container.port),
+        "environment": environment(agent),
+        "healthCheck": health_check(agent),
     });
     let Some(fields) = document.as_object_mut() else {
         return document;
@@ -267,10 +274,30 @@ fn main_container(agent: &AgentDeployment, image: &str) -> Value {
     document
 }
 
-fn health_check(check: &HealthCheck, port: u16) -> Value {
+/// The spec's variables; where we build the image, what our runtime in it goes by besides.
+fn environment(agent: &AgentDeployment) -> Value {
+    let container = &agent.spec.container;
+    let mut variables = container.environment.clone();
+    if agent.spec.image.build.is_some() {
+        let mut add = |name: &str, value: String| drop(variables.entry(name.to_owned()).or_insert(value));
+        add("AGENT_NAME", agent.metadata.name.clone());
+        add("PORT", container.port.to_string());
+        // What is still under way then is ended in good order before ECS kills the task.
+        let grace = container.stop_timeout.unwrap_or(STOP_TIMEOUT).saturating_sub(LEAVE);
+        add("AGENT_SHUTDOWN_GRACE_SECONDS", grace.to_string());
+    }
+    variables.iter().map(|(name, value)| json!({"name": name, "value": value})).collect()
+}
+
+fn health_check(agent: &AgentDeployment) -> Value {
+    let (check, port) = (&agent.spec.container.health_check, agent.spec.container.port);
     let path = &check.path;
-    let curl = json!(["CMD-SHELL", format!("curl -f http://localhost:{port}{path} || exit 1")]);
-    let command = if check.command.is_empty() { curl } else { json!(check.command) };
+    let curl = || json!(["CMD-SHELL", format!("curl -f http://localhost:{port}{path} || exit 1")]);
+    let command = match (&agent.spec.image.build, check.command.is_empty()) {
+        (_, false) => json!(check.command),
+        (None, true) => curl(),
+        (Some(_), true) => json!(["CMD", PYTHON, "-I", "-S", "-c", asking(port, path)]),
+    };
     json!({
         "command": command,
         "interval": check.interval,
@@ -278,6 +305,21 @@ fn health_check(check: &HealthCheck, port: u16) -> Value {
         "retries": check.retries,
         "startPeriod": check.start_period,
     })
+}
+
+/// Python that asks once whether the agent can serve: slim images have neither curl nor a shell's ways to do so.
+fn asking(port: u16, path: &str) -> String {
+    let path = path.replace(['\\', '\''], "");
+    [
+        "import socket,sys",
+        "try:",
+        &format!(" s=socket.create_connection(('127.0.0.1',{port}),3);s.settimeout(3)"),
+        &format!(" s.sendall(b'GET {path} HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n')"),
+        " sys.exit(b' 200 ' not in s.recv(64))",
+        "except OSError:",
+        " sys.exit(1)",
+    ]
+    .join("\n")
 }
 
 fn log_configuration(agent: &AgentDeployment) -> Option<Value> {

@@ -38,6 +38,7 @@ impl Agent {
             build,
             architecture: Architecture::X86_64,
             base_digest: None,
+            runtime: None,
             labels: [("org.opencontainers.image.title".to_owned(), "greeter".to_owned())].into(),
         };
         let agent = Self { folder, recipe };

@@ -16,4 +16,5 @@ mod fixture;
 mod install;
 mod quirks;
 mod registry;
+mod works;
 mod world;

@@ -113,6 +113,11 @@ impl World {
         self.bench(tools, Some(login(&self.aws, &self.address)))
     }
 
+    /// Logins to its registry.
+    pub(crate) fn logins(&self) -> Arc<dyn Logins> {
+        Arc::new(Tokens { aws: self.aws.clone(), address: self.address.clone(), stale: None })
+    }
+
     fn bench(&self, tools: Tools, stale: Option<Login>) -> Bench {
         let folder = TempDir::new().expect("a folder");
         let logins = Tokens { aws: self.aws.clone(), address: self.address.clone(), stale };

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use fargateer_api::project::RolloutRules;
-use fargateer_api::status::SourceStatus;
+use fargateer_api::status::{ImageStatus, SourceStatus};
 use fargateer_api::{AgentDeployment, AgentDeploymentStatus, Generation, Key, Reason, yaml};
+use fargateer_plan::build::{self, Work};
 use fargateer_plan::desired::{Circumstances, Departure, Desired, Spec, Wanted};
 use fargateer_plan::failure::Failure;
 use fargateer_plan::log_group;
@@ -13,6 +14,7 @@ use fargateer_plan::observed::Observed;
 use fargateer_plan::pass::Pass;
 use fargateer_plan::policy::{Policy, Standing};
 use fargateer_plan::prepared::Prepared;
+use fargateer_plan::repository;
 use fargateer_plan::scaling;
 use fargateer_plan::seen::Seen;
 use fargateer_plan::service;
@@ -21,6 +23,10 @@ use fargateer_plan::turn::Turn;
 use fargateer_plan::verify::Probe;
 use serde::Deserialize;
 use serde_json::Value;
+
+/// Where images of the cases are built into, and one of them.
+const REPOSITORY: &str = "111122223333.dkr.ecr.us-east-1.amazonaws.com/agents/bot";
+const BUILT: &str = "111122223333.dkr.ecr.us-east-1.amazonaws.com/agents/bot@sha256:ab";
 
 /// A desire and what was seen.
 pub(crate) struct Situation {
@@ -45,6 +51,10 @@ struct World {
     gone: Option<Gone>,
     service: Option<Value>,
     image: Option<Value>,
+    repository: Option<Value>,
+    build: Option<Value>,
+    /// What the status remembers of the image that was built last.
+    built: Option<ImageStatus>,
     log_group: Option<Value>,
     scaling: Option<Value>,
     revision: Option<Value>,
@@ -101,6 +111,17 @@ struct LogGroup {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Repository {
+    #[serde(default)]
+    mutability: Option<String>,
+    #[serde(default)]
+    lifecycle: Option<bool>,
+    #[serde(default)]
+    tags: fargateer_plan::tags::Tags,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Scaling {
     min: u32,
     max: u32,
@@ -133,6 +154,8 @@ impl Situation {
             wave: now,
             now,
             force: world.force,
+            source: SourceStatus { location: "specs/bot.yaml:1".to_owned(), ..SourceStatus::default() },
+            image: world.built.clone().map(Box::new),
         };
         let key = agent.key();
         let spec = match &world.gone {
@@ -207,7 +230,7 @@ fn agent(folder: &Path) -> AgentDeployment {
 /// `$generation` stands for the spec's generation, `$digest` for the digest of its task definition,
 /// `$sent` for that of the overrides ECS does not describe.
 fn fill_in(text: &str, agent: &AgentDeployment) -> String {
-    let image = agent.spec.image.uri.clone().unwrap();
+    let image = agent.spec.image.uri.clone().unwrap_or_else(|| BUILT.to_owned());
     let digest = task_definition::from_spec(agent, &image, None).digest;
     let sent = service::sent(agent).unwrap_or_default();
     let text = text.replace("$generation", Generation::of(&agent.spec).as_str());
@@ -219,6 +242,8 @@ fn observed(world: &World) -> Observed {
         service: seen(world.service.as_ref(), plain),
         gone: seen(world.confirmed.as_ref(), |_| ()),
         image: seen(world.image.as_ref(), plain),
+        repository: seen(world.repository.as_ref(), repository),
+        build: seen(world.build.as_ref(), build),
         log_group: seen(world.log_group.as_ref(), log_group),
         scaling: seen(world.scaling.as_ref(), scaling),
         revision: seen(world.revision.as_ref(), revision),
@@ -255,6 +280,26 @@ fn log_group(value: &Value) -> log_group::Live {
     let LogGroup { retention, policy_retention, believed, tags } = plain(value);
     let arn = "arn:aws:logs:us-east-1:111122223333:log-group:x".to_owned();
     log_group::Live { arn, retention, policy_retention, believed, tags: seen(tags.as_ref(), plain) }
+}
+
+fn repository(value: &Value) -> repository::Live {
+    let Repository { mutability, lifecycle, tags } = plain(value);
+    let mutability = mutability.unwrap_or_else(|| "IMMUTABLE".to_owned());
+    let (arn, uri) = ("arn:aws:ecr:us-east-1:111122223333:repository/agents/bot".to_owned(), REPOSITORY.to_owned());
+    repository::Live { arn, uri, mutability, scans: true, has_lifecycle: lifecycle.unwrap_or(true), tags }
+}
+
+/// `missing`, a digest, words about what is being done, or `{"failed": failure}`.
+fn build(value: &Value) -> build::Live {
+    let doing = |doing: &str| build::Progress { doing: doing.to_owned(), done: 0, total: None, seconds: 3 };
+    let work = match value {
+        Value::String(word) if word == "missing" => Work::Missing,
+        Value::String(digest) if digest.starts_with("sha256:") => Work::Done(digest.clone()),
+        Value::String(words) => Work::UnderWay(doing(words)),
+        other => Work::Failed(plain(&other["failed"])),
+    };
+    let (tag, base_digest, runtime) = ("b-1".to_owned(), "sha256:base".to_owned(), "r1".to_owned());
+    build::Live { tag, base_digest, runtime, work }
 }
 
 fn probe(value: &Value) -> Probe {

@@ -136,6 +136,8 @@ fn unknown(finding: &Finding) -> Finding {
         Finding::Service(_) => Finding::Service(Seen::Unknown(failure())),
         Finding::Gone(_) => Finding::Gone(Seen::Unknown(failure())),
         Finding::Image(_) => Finding::Image(Seen::Unknown(failure())),
+        Finding::Repository(_) => Finding::Repository(Seen::Unknown(failure())),
+        Finding::Build(_) => Finding::Build(Seen::Unknown(failure())),
         Finding::LogGroup(_) => Finding::LogGroup(Seen::Unknown(failure())),
         Finding::LogGroupTags(_) => Finding::LogGroupTags(Seen::Unknown(failure())),
         Finding::Scaling(_) => Finding::Scaling(Seen::Unknown(failure())),
