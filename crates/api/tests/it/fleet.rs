@@ -56,7 +56,7 @@ fn every_example_is_without_a_fault() {
 fn every_example_stands_in_its_table() {
     let table = fs::read_to_string(root().join("examples/README.md")).unwrap();
     for path in files(&root().join("examples")) {
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let name = path.strip_prefix(root().join("examples")).unwrap().to_string_lossy().into_owned();
         assert!(table.contains(&format!("[{name}]({name})")), "{name} is missing in examples/README.md");
     }
 }
