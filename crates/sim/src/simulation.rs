@@ -36,7 +36,7 @@ impl Simulation {
     }
 
     /// A panic of another thread leaves a world that is still whole: it changes between requests only.
-    fn world(&self) -> MutexGuard<'_, World> {
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
