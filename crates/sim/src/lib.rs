@@ -31,6 +31,7 @@ mod logs;
 mod mangle;
 mod page;
 mod parameter;
+pub mod process;
 mod refusal;
 mod scaling;
 mod secret;

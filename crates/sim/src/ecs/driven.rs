@@ -42,9 +42,10 @@ pub(super) fn behaviour(region: &Region, definition: &Value) -> Behaviour {
 }
 
 /// An address of this machine's own network that no other task has.
-pub(super) fn address(region: &mut Region, id: &str) -> String {
+pub(super) fn address(region: &Region, id: &str) -> String {
+    // Not the region's own dice: other simulations on this machine have the same, and the same network.
+    let mut random = fastrand::Rng::new();
     loop {
-        let random = &mut region.random;
         // Away from the low ones, which people and resolvers use.
         let (second, third, fourth) = (random.u8(16..=250), random.u8(..), random.u8(1..255));
         let address = format!("127.{second}.{third}.{fourth}");
