@@ -171,6 +171,21 @@ impl Simulation {
         ecr::put_content(self.world().home(now, region), repository, tag, (config, layer))
     }
 
+    /// Puts an image in place that stands in for a base image which can't be reached: one that says which Python it brings, and
+    /// brings none. Tasks that are processes run on this machine's.
+    pub fn seed_python(&self, region: &str, repository: &str, tag: &str, version: &str) -> Option<String> {
+        let (layer, diff_id) = ecr::empty_layer();
+        let config = json!({
+            "os": "linux",
+            "config": {
+                "Cmd": ["python3"],
+                "Env": ["PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin", format!("PYTHON_VERSION={version}")],
+            },
+            "rootfs": {"type": "layers", "diff_ids": [diff_id]},
+        });
+        self.seed_image(region, repository, tag, (&config, &layer))
+    }
+
     fn each_region<T>(&self, list: impl Fn(&Region) -> Vec<T>) -> Vec<T> {
         let now = self.now();
         let mut world = self.world();

@@ -6,7 +6,10 @@ use crate::arn;
 use crate::input::Members;
 use crate::state::Region;
 use crate::state::ecr::Repository;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::{Value, json};
+use std::io::Write as _;
 use std::sync::Arc;
 
 /// A layer as it was pushed.
@@ -73,6 +76,16 @@ pub(crate) fn content(region: &Region, image: &str, architecture: &str) -> Resul
         layers.push(Blob { bytes: blob(&digest)?, digest, media_type });
     }
     Ok(Content { digest, config, layers })
+}
+
+/// A layer with nothing in it, packed, and its digest unpacked.
+pub(crate) fn empty_layer() -> (Vec<u8>, String) {
+    // Two empty blocks end an archive.
+    let archive = [0; 1024];
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    let packed = gzip.write_all(&archive).and_then(|()| gzip.finish());
+    // Writing to memory does not fail.
+    (packed.unwrap_or_default(), layer::digest(&archive))
 }
 
 /// Puts an image in place under a tag, one manifest for both platforms; answers its digest.

@@ -35,10 +35,9 @@ pub(super) fn is(region: &Region, definition: &Value) -> bool {
 /// Driven tasks behave as they do; only what befalls a task before it runs can be ordered.
 pub(super) fn behaviour(region: &Region, definition: &Value) -> Behaviour {
     let image = task::main_container(definition).and_then(|container| container.text("image"));
-    match region.behaviour(image.unwrap_or_default()) {
-        said @ (Behaviour::PullFailure | Behaviour::StuckProvisioning) => said,
-        _ => Behaviour::Healthy,
-    }
+    let said = region.behaviour(image.unwrap_or_default());
+    let befalls = matches!(said, Behaviour::PullFailure | Behaviour::StuckProvisioning);
+    if befalls { said } else { Behaviour::Healthy }
 }
 
 /// An address of this machine's own network that no other task has.

@@ -187,11 +187,8 @@ pub(super) fn run(region: &mut Region, service: &mut Service, id: &str) {
 pub(super) fn register_targets(region: &mut Region, task: &Task) -> Vec<(String, u16)> {
     let balancers = task.settings.items("loadBalancers").unwrap_or_default();
     let healthy = !matches!(task.behaviour, Behaviour::UnhealthyTarget | Behaviour::NeverHealthy);
-    let slow = match task.behaviour {
-        _ if task.driven => Some(driven::UNDECIDED),
-        Behaviour::SlowStart(delay) => Some(delay),
-        _ => None,
-    };
+    let slow = if let Behaviour::SlowStart(delay) = task.behaviour { Some(delay) } else { None };
+    let slow = if task.driven { Some(driven::UNDECIDED) } else { slow };
     let delay = slow.unwrap_or(region.settings.times.health);
     let mut targets = Vec::new();
     for balancer in balancers {

@@ -95,7 +95,7 @@ impl Setting<'_> {
         let words = match kind.as_str() {
             "NONE" => return None,
             "CMD-SHELL" => vec!["/bin/sh".to_owned(), "-c".to_owned(), words.join(" ")],
-            _ => self.runnable(words),
+            _ => self.runnable(&words),
         };
         let environment = self.environment().into_iter().collect();
         Some(Program { words, environment, folder: self.places.work.clone() })
@@ -122,11 +122,11 @@ impl Setting<'_> {
         let image_command = if entry.is_empty() { self.image.texts("Cmd") } else { Vec::new() };
         let mut words = if entry.is_empty() { self.image.texts("Entrypoint") } else { entry };
         words.extend(if command.is_empty() { image_command } else { command });
-        self.runnable(words)
+        self.runnable(&words)
     }
 
     /// Words with paths of this machine, the first of which is a program of this machine.
-    fn runnable(&self, words: Vec<String>) -> Vec<String> {
+    fn runnable(&self, words: &[String]) -> Vec<String> {
         let mut words: Vec<String> = words.iter().map(|word| self.places.mapped(word)).collect();
         if let Some(first) = words.first_mut()
             && is_python(first)

@@ -114,13 +114,11 @@ impl Keeper {
     /// Ends `running`: SIGTERM, and SIGKILL after `patience`.
     pub async fn stop(&self, running: &mut Running, patience: Duration) -> i32 {
         running.signal(Signal::TERM);
-        match timeout(patience, self.wait(running)).await {
-            Ok(code) => code,
-            Err(_) => {
-                running.signal(Signal::KILL);
-                self.wait(running).await
-            }
+        if let Ok(code) = timeout(patience, self.wait(running)).await {
+            return code;
         }
+        running.signal(Signal::KILL);
+        self.wait(running).await
     }
 }
 

@@ -1,5 +1,7 @@
 //! A simulated AWS whose tasks are processes, with one small agent packed as an image by hand.
 
+#![expect(clippy::disallowed_methods, reason = "real processes run in real time, and are found on the PATH")]
+
 use fargateer_sim::process::{Notice, Options, Python, drive};
 use fargateer_sim::{Seed, Settings, Simulation, Tasks, Times};
 use flate2::Compression;
@@ -20,7 +22,7 @@ pub(crate) const GROUP: &str =
     "arn:aws:elasticloadbalancing:us-east-1:111122223333:targetgroup/agents/0123456789abcdef";
 pub(crate) const IMAGE: &str = "111122223333.dkr.ecr.us-east-1.amazonaws.com/agent:v1";
 /// Nothing takes longer, however busy the machine is.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 pub(crate) struct Place {
     pub(crate) aws: Simulation,
