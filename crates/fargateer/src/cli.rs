@@ -2,8 +2,11 @@
 //! `commands/`.
 
 mod image;
+mod local;
 
 pub(crate) use image::{BuildArgs, ImageArgs, ImageCommand, InitCommand, RebaseArgs, SbomArgs};
+
+pub(crate) use local::{DevArgs, LocalArgs, Model, TaskKind};
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -131,6 +134,11 @@ pub(crate) enum Command {
     /// Begin something new
     #[command(subcommand)]
     Init(InitCommand),
+    /// Run one agent on this machine, without any AWS, and again at every change of its code
+    ///
+    /// Needs Python 3.11 and uv. The agent answers with a model that needs no network, unless told otherwise. A change that
+    /// does not start leaves the one before it running.
+    Dev(DevArgs),
     /// Print a completion script for a shell
     Completion {
         /// The shell.
@@ -248,9 +256,11 @@ pub(crate) struct RunArgs {
     /// Passes at the same time, 1 to 10000.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=10_000), default_value = "512", env = "FARGATEER_WORKERS", hide_env_values = true)]
     pub(crate) workers: u16,
-    /// Simulated seconds a real second, 0.1 to 1000, with --local.
-    #[arg(long, value_parser = speed, default_value = "2")]
-    pub(crate) speed: f64,
+    #[command(flatten)]
+    pub(crate) on_this_machine: LocalArgs,
+    /// Simulated seconds a real second, 0.1 to 1000, with --local. Default: 2; with --tasks process always 1.
+    #[arg(long, value_parser = speed)]
+    pub(crate) speed: Option<f64>,
     /// Format of the result of --once.
     #[arg(short, long, value_enum, default_value_t = Format::Text, requires = "once")]
     pub(crate) output: Format,

@@ -79,6 +79,26 @@ pub(crate) fn image_tools() -> fargateer_image::Tools {
     fargateer_image::Tools { uv: variable("FARGATEER_UV").map(PathBuf::from), environment: known.collect() }
 }
 
+/// What an agent that runs on this machine may know of our environment: where programs are, and with `aws` also who we are to
+/// AWS.
+pub(crate) fn agent_environment(aws: bool) -> Vec<(String, String)> {
+    let known = ["PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"].map(str::to_owned);
+    let proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];
+    let names = known.into_iter().chain(proxies.into_iter().filter(|_| aws).map(str::to_owned));
+    let mut all: Vec<_> = names.filter_map(|name| variable(&name).map(|value| (name, value))).collect();
+    if aws {
+        let text = |text: std::ffi::OsString| text.into_string().ok();
+        let ours = std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?)));
+        all.extend(ours.filter(|(name, _)| name.starts_with("AWS_")));
+    }
+    all
+}
+
+/// Where programs are found.
+pub(crate) fn path() -> String {
+    variable("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".to_owned())
+}
+
 fn variable(name: &str) -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     std::env::var(name).ok().filter(|text| !text.is_empty())

@@ -56,6 +56,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Table(command) => block_on(commands::table::run(command)),
         Command::Image(command) => block_on(commands::image::run(command, json_logs)),
         Command::Init(command) => commands::init::run(&command),
+        Command::Dev(args) => block_on(commands::dev::run(args)),
         Command::Sim(args) => block_on(commands::sim::run(args)),
     }
 }

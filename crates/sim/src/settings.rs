@@ -45,6 +45,8 @@ pub struct Settings {
     pub registry: Registry,
     /// Which subnets and security groups exist.
     pub networks: Networks,
+    /// What tasks are.
+    pub tasks: Tasks,
 }
 
 impl Default for Settings {
@@ -68,6 +70,7 @@ impl Default for Settings {
             time_to_live_delay: Duration::from_mins(10),
             registry: Registry::default(),
             networks: Networks::Any,
+            tasks: Tasks::Virtual,
         }
     }
 }
@@ -95,6 +98,17 @@ pub enum Networks {
     Any,
     /// Those put in place with `Simulation::seed_network`.
     Seeded,
+}
+
+/// What becomes of a task that the scheduler starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Tasks {
+    /// A state machine: nothing runs.
+    #[default]
+    Virtual,
+    /// Somebody outside runs it and tells how it goes (`Simulation::assignments`, `Simulation::report`). Tasks whose image has no
+    /// content here, only a name, stay virtual: there is nothing to run.
+    Driven,
 }
 
 /// How the image registry behaves. The defaults are what users of ECR report.

@@ -23,6 +23,8 @@ pub struct Simulation {
     clock: Clock,
     latency: Duration,
     epoch: SystemTime,
+    /// Where load balancers answer, by target group: no part of the world, which may be set back.
+    fronts: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
 impl Simulation {
@@ -32,12 +34,23 @@ impl Simulation {
     pub fn new(settings: Settings) -> Self {
         let (clock, latency, epoch) = (Clock::start(settings.speed), settings.latency, settings.epoch);
         let world = Arc::new(Mutex::new(World::new(settings)));
-        Self { world, clock, latency, epoch }
+        Self { world, clock, latency, epoch, fronts: Arc::default() }
     }
 
     /// A panic of another thread leaves a world that is still whole: it changes between requests only.
-    fn world(&self) -> MutexGuard<'_, World> {
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says where the load balancer of a target group answers.
+    pub(crate) fn publish(&self, group: &str, url: &str) {
+        let mut fronts = self.fronts.lock().unwrap_or_else(PoisonError::into_inner);
+        fronts.insert(group.to_owned(), url.to_owned());
+    }
+
+    /// Where load balancers answer: a URL for each target group that has one, by ARN.
+    pub fn fronts(&self) -> BTreeMap<String, String> {
+        self.fronts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Answers a message from either door.

@@ -17,6 +17,7 @@
 //! | `DELETE /_sim/faults` | cancels all |
 //! | `POST /_sim/behave` | `{"pattern": "part of an image", "behaviour": "crash-loop", "exit_code": 1, "seconds": 60}` |
 //! | `POST /_sim/metric` | `{"region", "cluster", "service", "cpu"}`: what CloudWatch reports, in percent |
+//! | `GET /_sim/balancers` | where load balancers in front of real tasks answer: `{target group: url}` |
 //! | `POST /_sim/interrupt` | `{"region", "cluster", "service"}`: takes back Spot capacity |
 //!
 //! Bodies are JSON objects; a body that is none, or makes no sense, is answered with 400 and `{"error": why}`. Kinds of faults
@@ -41,7 +42,7 @@ use std::time::Duration;
 /// The longest leap in time, in seconds.
 const LEAP: f64 = 366.0 * 86_400.0;
 
-const ROUTES: [&str; 16] = [
+const ROUTES: [&str; 17] = [
     "GET /_sim/state",
     "POST /_sim/reset",
     "POST /_sim/snapshots",
@@ -57,6 +58,7 @@ const ROUTES: [&str; 16] = [
     "POST /_sim/behave",
     "POST /_sim/metric",
     "POST /_sim/interrupt",
+    "GET /_sim/balancers",
     "GET /_sim",
 ];
 
@@ -91,6 +93,7 @@ pub(crate) fn routes(simulation: &Simulation) -> Vec<(&'static str, MethodRouter
         ("/_sim/behave", told(simulation, behave)),
         ("/_sim/metric", told(simulation, metric)),
         ("/_sim/interrupt", told(simulation, interrupt)),
+        ("/_sim/balancers", shown(simulation, |simulation| json!(simulation.fronts()))),
     ]
 }
 

@@ -341,6 +341,11 @@ impl World {
         self.behaviours.push((pattern.to_owned(), behaviour));
     }
 
+    /// Every region there is.
+    pub(crate) fn regions(&self) -> impl Iterator<Item = &Region> {
+        self.regions.values()
+    }
+
     /// Everything there is.
     pub(crate) fn state(&mut self) -> Value {
         self.regions.values_mut().map(snapshot::region).collect()

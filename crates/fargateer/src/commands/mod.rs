@@ -6,6 +6,7 @@ pub(crate) mod completion;
 pub(crate) mod convert;
 pub(crate) mod delete;
 pub(crate) mod describe;
+pub(crate) mod dev;
 pub(crate) mod diff;
 pub(crate) mod get;
 pub(crate) mod iam_policy;

@@ -9,13 +9,15 @@ use anyhow::Context as _;
 use fargateer_api::Reason;
 use fargateer_api::project::RolloutRules;
 use fargateer_api::status::ConditionType;
+use fargateer_aws::http::Http;
 use fargateer_controller::{Settings, controller};
 use fargateer_plan::prune::Policy;
-use fargateer_sim::Simulation;
+use fargateer_sim::process::Python;
+use fargateer_sim::{Simulation, Tasks, Times};
 use fargateer_store::table::StateTable;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{Format, RunArgs, StatePlace, WRONG};
+use crate::cli::{Format, RunArgs, StatePlace, TaskKind, WRONG};
 use crate::commands::specs;
 use crate::progress::Progress;
 use crate::sources::Sources;
@@ -25,6 +27,8 @@ use crate::{config, document, http, local, output, policy};
 
 /// Address of the simulated AWS, when it is free.
 const LOCAL_ENDPOINT: &str = "127.0.0.1:8373";
+/// Simulated seconds a real second, unless told otherwise.
+const SPEED: f64 = 2.0;
 /// How long passes under way may take at the end.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -34,6 +38,7 @@ pub(crate) async fn run(args: RunArgs, json_logs: bool) -> anyhow::Result<ExitCo
         specs::exists(Path::new(source))?;
     }
     let stop = CancellationToken::new();
+    let python = python(&args).await?;
     let simulation = args.local.then(|| simulation(&args));
     let tables = tables::names(&args.sources)?;
     let parts = Parts { tables, ..parts(&args, simulation.as_ref()).await };
@@ -57,6 +62,12 @@ pub(crate) async fn run(args: RunArgs, json_logs: bool) -> anyhow::Result<ExitCo
         drop(images.endpoint.set(endpoint.clone()));
         output::note(&format!("simulated AWS at {endpoint} (aws --endpoint-url {endpoint} ecs list-clusters)"));
     }
+    let driver = match (&simulation, python) {
+        (Some(simulation), Some(python)) => {
+            Some(local::Driver::start(simulation, python, args.on_this_machine.model)?)
+        }
+        (Some(_) | None, _) => None,
+    };
     if !args.once {
         let address = http::serve(machine.clone(), webhook, args.listen.as_deref(), stop.clone()).await?;
         output::note(&format!("serving http://{address} (fargateer get, /metrics, /healthz, /readyz)"));
@@ -74,6 +85,9 @@ pub(crate) async fn run(args: RunArgs, json_logs: bool) -> anyhow::Result<ExitCo
     running.await.context("the controller ended unexpectedly")?;
     machine.tables.finish().await;
     progress.finish().await;
+    if let Some(driver) = driver {
+        driver.end().await;
+    }
     if args.once { result(&args, &machine, interrupted) } else { Ok(ExitCode::SUCCESS) }
 }
 
@@ -149,11 +163,34 @@ pub(crate) fn show(machine: &Machine, format: Format) -> anyhow::Result<ExitCode
     super::get::print(&list, format)
 }
 
+/// The Python that tasks run on, if they are processes.
+async fn python(args: &RunArgs) -> anyhow::Result<Option<Python>> {
+    if !processes(args) {
+        return Ok(None);
+    }
+    if let Some(speed) = args.speed.filter(|speed| (speed - 1.0).abs() > f64::EPSILON) {
+        let problem = format!("--speed {speed} does not go with --tasks process");
+        return Err(output::hinted(problem, "processes run at the pace of the clock; leave --speed out"));
+    }
+    local::python().await.map(Some)
+}
+
+fn processes(args: &RunArgs) -> bool {
+    args.on_this_machine.tasks == TaskKind::Process
+}
+
 fn simulation(args: &RunArgs) -> Simulation {
+    let (tasks, speed, times) = if processes(args) {
+        (Tasks::Driven, 1.0, Times { provision: Duration::from_millis(300), ..Times::brisk() })
+    } else {
+        (Tasks::Virtual, args.speed.unwrap_or(SPEED), Times::default())
+    };
     Simulation::new(fargateer_sim::Settings {
         epoch: std::time::SystemTime::from(jiff::Timestamp::now()),
         throttle: true,
-        speed: args.speed,
+        speed,
+        tasks,
+        times,
         latency: Duration::from_millis(5),
         ..fargateer_sim::Settings::default()
     })
@@ -166,7 +203,10 @@ async fn parts(args: &RunArgs, simulation: Option<&Simulation>) -> Parts {
     };
     // On the simulated AWS nobody else uses the account, and somebody wants to see drift corrected soon.
     let aws = match simulation {
-        Some(_) => fargateer_aws::Settings { share: 1.0, believed: Duration::ZERO, http: Arc::new(local::Virtual) },
+        Some(_) => {
+            let http: Arc<dyn Http> = if processes(args) { Arc::<local::Mixed>::default() } else { Arc::new(local::Virtual) };
+            fargateer_aws::Settings { share: 1.0, believed: Duration::ZERO, http }
+        }
         None => wire::cloud_settings(&args.cloud),
     };
     let grace = if args.once {

@@ -3,6 +3,7 @@
 //! The same images are reached by the JSON API and by the registry's own protocol (`registry`). Manifests and layers are kept
 //! as they were put, and nothing expires. Replication, pull-through caches, creation templates, signing and what a scan finds are not simulated.
 
+mod content;
 mod image;
 mod layer;
 mod lifecycle;
@@ -12,6 +13,8 @@ mod policy;
 pub(crate) mod registry;
 mod repository;
 
+pub use content::{Blob, Content};
+pub(crate) use content::{content, empty_layer, has_content, put as put_content};
 pub(crate) use image::plant as plant_image;
 pub(crate) use repository::create as create_repository;
 

@@ -10,6 +10,7 @@ mod cluster;
 mod command;
 mod container_rules;
 mod deployment;
+pub(crate) mod driven;
 mod event;
 mod exec;
 mod instance;

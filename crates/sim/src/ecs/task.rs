@@ -1,6 +1,6 @@
 //! How a task begins: its identity, address and settings. What becomes of it is in `task_step`.
 
-use super::{blue_green, command, task_definition};
+use super::{blue_green, command, driven, task_definition};
 use crate::behaviour::Behaviour;
 use crate::input::Members;
 use crate::state::ecs::{Health, Phase, Service, Task};
@@ -48,12 +48,14 @@ pub(super) fn new(region: &mut Region, service: &Service, definition: &str, sett
     let body = task_definition::find(region, definition)?.body.clone();
     let id = region.hex(32);
     let (third, fourth) = (region.random.u8(..), region.random.u8(1..255));
+    let driven = driven::is(region, &body);
     let task = Task {
         arn: region.arn("ecs", &format!("task/{}/{id}", service.cluster)),
         deployment: String::new(),
         definition: body.text("taskDefinitionArn").unwrap_or_default().to_owned(),
         settings: settings.clone(),
-        behaviour: behaviour(region, &body, settings),
+        behaviour: if driven { driven::behaviour(region, &body) } else { behaviour(region, &body, settings) },
+        driven,
         phase: Phase::Provisioning,
         turn: 0,
         version: 1,
@@ -66,7 +68,7 @@ pub(super) fn new(region: &mut Region, service: &Service, definition: &str, sett
         stopped_reason: None,
         exit_code: None,
         container_reason: None,
-        address: format!("10.0.{third}.{fourth}"),
+        address: if driven { driven::address(region, &id) } else { format!("10.0.{third}.{fourth}") },
         interface: format!("eni-{}", region.hex(17)),
         tags: Tags::new(),
         created: region.now,

@@ -3,7 +3,7 @@
 //! Each step sets the timer of the next. A bumped `turn` voids the timer of a task that was moved by something else.
 
 use super::circuit_breaker::{self, Failure};
-use super::{command, event, scheduler, task, task_definition, verdict};
+use super::{command, driven, event, scheduler, task, task_definition, verdict};
 use crate::behaviour::Behaviour;
 use crate::input::Members;
 use crate::state::ecs::{Health, Phase, Service, Task, Verdict};
@@ -32,7 +32,7 @@ fn step(region: &mut Region, service: &mut Service, id: &str) {
         Phase::Pending => pull(region, service, id),
         Phase::Activating => activate(region, service, id),
         Phase::Running => judge(region, service, id),
-        Phase::Deactivating => enter(region, service, id, Phase::Stopping, region.settings.times.stop),
+        Phase::Deactivating => enter(region, service, id, Phase::Stopping, stopping_time(region, service, id)),
         Phase::Stopping => {
             kill(region, service, id);
             enter(region, service, id, Phase::Deprovisioning, region.settings.times.deprovision);
@@ -40,6 +40,23 @@ fn step(region: &mut Region, service: &mut Service, id: &str) {
         Phase::Deprovisioning => finish(region, service, id),
         Phase::Stopped => {}
     }
+}
+
+/// From SIGTERM to the end of the container. Who runs a driven task tells when it has ended; a while after it should have,
+/// nobody does any more.
+fn stopping_time(region: &Region, service: &Service, id: &str) -> Duration {
+    match service.tasks.get(id) {
+        Some(task) if task.driven => driven::patience(region, task),
+        Some(_) | None => region.settings.times.stop,
+    }
+}
+
+/// Moves a task to a phase in which it stays until something is reported of it.
+pub(super) fn hold(service: &mut Service, id: &str, phase: Phase) {
+    let Some(task) = service.tasks.get_mut(id) else { return };
+    task.phase = phase;
+    task.turn += 1;
+    task.version += 1;
 }
 
 /// Moves a task to a phase and sets the timer of its next step.
@@ -63,25 +80,35 @@ fn provision(region: &mut Region, service: &mut Service, id: &str) {
         return;
     }
     task.pulled = Some((region.now, None));
+    if task.driven {
+        hold(service, id, Phase::Pending);
+        return refuse_missing(region, service, id);
+    }
     enter(region, service, id, Phase::Pending, region.settings.times.pull);
 }
 
-/// The end of the image pull, where what RegisterTaskDefinition did not check is found missing.
-fn pull(region: &mut Region, service: &mut Service, id: &str) {
-    let Some(task) = service.tasks.get_mut(id) else { return };
+/// Ends a task of which what RegisterTaskDefinition did not check is found missing.
+fn refuse_missing(region: &mut Region, service: &mut Service, id: &str) {
+    let Some(task) = service.tasks.get(id) else { return };
     let definition = task_definition::find(region, &task.definition).map(|definition| definition.body.clone());
     let definition = definition.unwrap_or(Value::Null);
     let fault = missing_image(region, task, &definition).or_else(|| missing_log_group(region, &definition));
     if let Some((code, reason)) = fault {
-        let container = (code == "CannotPullContainerError").then(|| format!("{code}: {reason}"));
-        let stopped = format!("{code}: {reason}");
-        return never_started(
-            region,
-            service,
-            id,
-            Ending { code: "TaskFailedToStart", stopped, exit: None, container },
-        );
+        refuse(region, service, id, code, &reason);
     }
+}
+
+/// Ends a task that could not be started, in the words of the part that failed.
+pub(super) fn refuse(region: &mut Region, service: &mut Service, id: &str, code: &str, reason: &str) {
+    let container = code.starts_with("Cannot").then(|| format!("{code}: {reason}"));
+    let stopped = format!("{code}: {reason}");
+    never_started(region, service, id, Ending { code: "TaskFailedToStart", stopped, exit: None, container });
+}
+
+/// The end of the image pull.
+fn pull(region: &mut Region, service: &mut Service, id: &str) {
+    refuse_missing(region, service, id);
+    let Some(task) = service.tasks.get_mut(id).filter(|task| !task.stopping) else { return };
     let now = region.now;
     task.pulled = task.pulled.map(|(from, _)| (from, Some(now)));
     enter(region, service, id, Phase::Activating, region.settings.times.start);
@@ -131,13 +158,22 @@ fn activate(region: &mut Region, service: &mut Service, id: &str) {
         let ending = Ending { code: "EssentialContainerExited", stopped, exit: Some(exit_code), container: None };
         return never_started(region, service, id, ending);
     }
-    let targets = register_targets(region, task);
     let (delay, verdict) = verdict::of(region, service, task, &definition);
+    if let Some(task) = service.tasks.get_mut(id) {
+        task.verdict = Some(verdict);
+    }
+    run(region, service, id);
+    enter(region, service, id, Phase::Running, delay);
+}
+
+/// A task's container runs: the load balancers are told, and its deployment has one that reached RUNNING.
+pub(super) fn run(region: &mut Region, service: &mut Service, id: &str) {
+    let Some(task) = service.tasks.get(id) else { return };
+    let targets = register_targets(region, task);
     let deployment = task.deployment.clone();
     if let Some(task) = service.tasks.get_mut(id) {
         task.started = Some(region.now);
         task.targets.clone_from(&targets);
-        task.verdict = Some(verdict);
     }
     if let Some(deployment) = service.deployments.iter_mut().find(|known| known.id == deployment) {
         deployment.reached_running = true;
@@ -146,13 +182,13 @@ fn activate(region: &mut Region, service: &mut Service, id: &str) {
     for (group, _) in &targets {
         event::add(region, service, &format!("registered 1 targets in (target-group {group})"));
     }
-    enter(region, service, id, Phase::Running, delay);
 }
 
 pub(super) fn register_targets(region: &mut Region, task: &Task) -> Vec<(String, u16)> {
     let balancers = task.settings.items("loadBalancers").unwrap_or_default();
     let healthy = !matches!(task.behaviour, Behaviour::UnhealthyTarget | Behaviour::NeverHealthy);
     let slow = if let Behaviour::SlowStart(delay) = task.behaviour { Some(delay) } else { None };
+    let slow = if task.driven { Some(driven::UNDECIDED) } else { slow };
     let delay = slow.unwrap_or(region.settings.times.health);
     let mut targets = Vec::new();
     for balancer in balancers {
@@ -179,21 +215,8 @@ fn judge(region: &mut Region, service: &mut Service, id: &str) {
             task.version += 1;
             circuit_breaker::reset(service, &deployment);
         }
-        Some(Verdict::FailsCheck) => {
-            task.health = Health::Unhealthy;
-            event::add(region, service, &format!("(task {id}) failed container health checks."));
-            let reason = "Task failed container health checks";
-            stop(region, service, id, "ServiceSchedulerInitiated", reason);
-            circuit_breaker::count(region, service, &deployment, Failure::Unhealthy);
-        }
-        Some(Verdict::FailsTarget(group)) => {
-            let message =
-                format!("(task {id}) is unhealthy in (target-group {group}) due to (reason Health checks failed).");
-            event::add(region, service, &message);
-            let reason = format!("Task failed ELB health checks in (target-group {group})");
-            stop(region, service, id, "ServiceSchedulerInitiated", &reason);
-            circuit_breaker::count(region, service, &deployment, Failure::Unhealthy);
-        }
+        Some(Verdict::FailsCheck) => fails_check(region, service, id),
+        Some(Verdict::FailsTarget(group)) => fails_target(region, service, id, &group),
         Some(Verdict::Exits(exit_code, reason)) => {
             task.exit_code = Some(exit_code);
             task.container_reason = reason.map(str::to_owned);
@@ -205,15 +228,36 @@ fn judge(region: &mut Region, service: &mut Service, id: &str) {
     }
 }
 
-/// How a task that never ran ended.
-struct Ending {
-    code: &'static str,
-    stopped: String,
-    exit: Option<i32>,
-    container: Option<String>,
+/// A task's container fails its health check.
+pub(super) fn fails_check(region: &mut Region, service: &mut Service, id: &str) {
+    let Some(task) = service.tasks.get_mut(id) else { return };
+    task.health = Health::Unhealthy;
+    let deployment = task.deployment.clone();
+    event::add(region, service, &format!("(task {id}) failed container health checks."));
+    stop(region, service, id, "ServiceSchedulerInitiated", "Task failed container health checks");
+    circuit_breaker::count(region, service, &deployment, Failure::Unhealthy);
 }
 
-fn never_started(region: &mut Region, service: &mut Service, id: &str, ending: Ending) {
+/// A load balancer finds a task unhealthy.
+pub(super) fn fails_target(region: &mut Region, service: &mut Service, id: &str, group: &str) {
+    let Some(task) = service.tasks.get(id) else { return };
+    let deployment = task.deployment.clone();
+    let message = format!("(task {id}) is unhealthy in (target-group {group}) due to (reason Health checks failed).");
+    event::add(region, service, &message);
+    let reason = format!("Task failed ELB health checks in (target-group {group})");
+    stop(region, service, id, "ServiceSchedulerInitiated", &reason);
+    circuit_breaker::count(region, service, &deployment, Failure::Unhealthy);
+}
+
+/// How a task that never ran ended.
+pub(super) struct Ending {
+    pub(super) code: &'static str,
+    pub(super) stopped: String,
+    pub(super) exit: Option<i32>,
+    pub(super) container: Option<String>,
+}
+
+pub(super) fn never_started(region: &mut Region, service: &mut Service, id: &str, ending: Ending) {
     let Some(task) = service.tasks.get_mut(id) else { return };
     task.stopping = true;
     task.stop_code = Some(ending.code);
@@ -246,7 +290,7 @@ pub(super) fn stop(region: &mut Region, service: &mut Service, id: &str, code: &
     let (next, delay) = if phase == Phase::Running && !targets.is_empty() {
         (Phase::Deactivating, drain)
     } else if phase >= Phase::Activating {
-        (Phase::Stopping, region.settings.times.stop)
+        (Phase::Stopping, stopping_time(region, service, id))
     } else {
         (Phase::Deprovisioning, region.settings.times.deprovision)
     };
@@ -254,9 +298,9 @@ pub(super) fn stop(region: &mut Region, service: &mut Service, id: &str, code: &
 }
 
 /// The container has ended: 143 is what SIGTERM leaves behind.
-fn kill(region: &mut Region, service: &mut Service, id: &str) {
+pub(super) fn kill(region: &mut Region, service: &mut Service, id: &str) {
     if let Some(task) = service.tasks.get_mut(id) {
-        task.exit_code = task.exit_code.or(Some(143));
+        task.exit_code = task.exit_code.or(Some(if task.driven { 137 } else { 143 }));
         task.execution_stopped = Some(region.now);
     }
 }

@@ -57,7 +57,7 @@ pub(crate) fn revise(region: &mut Region) {
     let keys: Vec<(String, String)> = region.ecs.services.keys().cloned().collect();
     for key in keys {
         scheduler::with(region, &key, |region, service| {
-            let live = service.tasks.values().filter(|task| task.live());
+            let live = service.tasks.values().filter(|task| task.live() && !task.driven);
             let ids: Vec<String> = live.map(|task| task.id.clone()).collect();
             for id in ids {
                 revise_one(region, service, &id);

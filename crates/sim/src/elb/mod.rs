@@ -14,7 +14,7 @@ mod target;
 
 pub(crate) use group::balancers_of;
 pub(crate) use rule::weigh;
-pub(crate) use target::{deregister, register};
+pub(crate) use target::{deregister, forget, is_healthy, register, settle};
 
 use crate::input::Members;
 use crate::page;

@@ -34,6 +34,28 @@ pub(crate) fn deregister(region: &mut Region, group: &str, address: &Address) ->
     delay
 }
 
+/// The verdict on a target that somebody outside checks. False where there is no such target, or it drains.
+pub(crate) fn settle(region: &mut Region, group: &str, address: &Address, healthy: bool) -> bool {
+    let now = region.now;
+    let target = region.elb.groups.get_mut(group).and_then(|group| group.targets.get_mut(address));
+    let Some(target) = target.filter(|target| target.draining.is_none()) else { return false };
+    (target.decided, target.healthy) = (target.decided.min(now), healthy);
+    true
+}
+
+/// Whether a target is in service.
+pub(crate) fn is_healthy(region: &Region, group: &str, address: &Address) -> bool {
+    let target = region.elb.groups.get(group).and_then(|group| group.targets.get(address));
+    target.is_some_and(|target| target.healthy && target.draining.is_none() && target.decided <= region.now)
+}
+
+/// Removes a target that has drained, or that is no more.
+pub(crate) fn forget(region: &mut Region, group: &str, address: &Address) {
+    if let Some(group) = region.elb.groups.get_mut(group) {
+        group.targets.remove(address);
+    }
+}
+
 fn address(region: &Region, group: &str, target: &Value) -> Address {
     let default = region.elb.groups.get(group).and_then(|group| group.body.whole("Port"));
     let port = target.whole("Port").or(default).and_then(|port| u16::try_from(port).ok()).unwrap_or(80);

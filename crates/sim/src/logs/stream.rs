@@ -206,28 +206,37 @@ pub(crate) fn write_crash(region: &mut Region, definition: &Value, task: &str, e
     write(region, definition, task, &lines);
 }
 
-/// Writes lines to the stream of each container that logs to CloudWatch: `prefix/container/task`.
+/// Writes lines to the stream of each container that logs to CloudWatch.
 fn write(region: &mut Region, definition: &Value, task: &str, texts: &[&str]) {
-    let at = clock::milliseconds(region.settings.epoch, region.now);
     for container in definition.items("containerDefinitions").unwrap_or_default() {
-        let log = container.member("logConfiguration").filter(|log| log.text("logDriver") == Some("awslogs"));
-        let Some(options) = log.and_then(|log| log.member("options")) else {
-            continue;
-        };
-        let name = options.text("awslogs-group").unwrap_or_default().to_owned();
-        let prefix = options.text("awslogs-stream-prefix").unwrap_or("ecs");
-        let stream = format!("{prefix}/{}/{task}", container.text("name").unwrap_or_default());
-        if options.text("awslogs-create-group") == Some("true") && !region.logs.groups.contains_key(&name) {
-            // The name was taken by a running task definition; a bad one only leaves its lines unwritten.
-            let _ = super::group::create(region, &json!({"logGroupName": name}));
-        }
-        if let Some(group) = region.logs.groups.get_mut(&name) {
-            append(group, stream, at, texts);
-        }
+        write_container(region, container, task, texts);
+    }
+}
+
+/// So many lines of a stream are kept at least; one that outgrows twice as many loses its oldest.
+const LINES: usize = 20_000;
+
+/// Writes lines to the stream of one container, if it logs to CloudWatch: `prefix/container/task`.
+pub(crate) fn write_container(region: &mut Region, container: &Value, task: &str, texts: &[&str]) {
+    let at = clock::milliseconds(region.settings.epoch, region.now);
+    let log = container.member("logConfiguration").filter(|log| log.text("logDriver") == Some("awslogs"));
+    let Some(options) = log.and_then(|log| log.member("options")) else { return };
+    let name = options.text("awslogs-group").unwrap_or_default().to_owned();
+    let prefix = options.text("awslogs-stream-prefix").unwrap_or("ecs");
+    let stream = format!("{prefix}/{}/{task}", container.text("name").unwrap_or_default());
+    if options.text("awslogs-create-group") == Some("true") && !region.logs.groups.contains_key(&name) {
+        // The name was taken by a running task definition; a bad one only leaves its lines unwritten.
+        let _ = super::group::create(region, &json!({"logGroupName": name}));
+    }
+    if let Some(group) = region.logs.groups.get_mut(&name) {
+        append(group, stream, at, texts);
     }
 }
 
 fn append(group: &mut Group, stream: String, at: i64, texts: &[&str]) {
     let stream = group.streams.entry(stream).or_insert_with(|| Stream { created: at, lines: Vec::new() });
     stream.lines.extend(texts.iter().map(|text| Line { at, ingested: at, text: (*text).to_owned() }));
+    if stream.lines.len() > 2 * LINES {
+        stream.lines.drain(..stream.lines.len() - LINES);
+    }
 }

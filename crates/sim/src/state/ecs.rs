@@ -178,6 +178,8 @@ pub(crate) struct Task {
     /// The settings of its deployment, or of the RunTask that made it.
     pub(crate) settings: Value,
     pub(crate) behaviour: Behaviour,
+    /// Whether somebody outside runs it; then its steps are theirs to report.
+    pub(crate) driven: bool,
     pub(crate) phase: Phase,
     /// Bumped at each step, so that a timer set for an earlier one is void.
     pub(crate) turn: u32,

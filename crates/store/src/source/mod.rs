@@ -8,4 +8,4 @@ mod listing;
 mod reading;
 pub mod table;
 mod tree;
-mod watch;
+pub mod watch;

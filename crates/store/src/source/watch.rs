@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 /// The watch over one source.
 #[derive(Debug, Default)]
-pub(super) struct Watch {
+pub struct Watch {
     changed: Arc<Notify>,
     armed: Option<Armed>,
     /// It failed for good, and that was told.
@@ -31,13 +31,13 @@ struct Armed {
 
 impl Watch {
     /// A watch that tells `changed`.
-    pub(super) fn telling(changed: Arc<Notify>) -> Self {
+    pub fn telling(changed: Arc<Notify>) -> Self {
         Self { changed, ..Self::default() }
     }
 
     /// Watches what `named` leads to now, if it does not already. Blocks; to be called before a read, so that nothing
     /// that happens after the read is missed.
-    pub(super) fn arm(&mut self, named: &Path, debounce: Duration) {
+    pub fn arm(&mut self, named: &Path, debounce: Duration) {
         let Ok(root) = fs::canonicalize(named) else {
             self.armed = None;
             return;

@@ -116,7 +116,7 @@ pub(super) fn recipe(args: &BuildArgs) -> anyhow::Result<Recipe> {
 }
 
 /// The folder of code, and the AgentDeployment that says how to build it, if there is one.
-fn source(path: &Path) -> anyhow::Result<(PathBuf, Option<ImageBuild>)> {
+pub(in crate::commands) fn source(path: &Path) -> anyhow::Result<(PathBuf, Option<ImageBuild>)> {
     if !path.exists() {
         return Err(hinted(format!("{} does not exist", path.display()), "name a folder with an agent's code"));
     }

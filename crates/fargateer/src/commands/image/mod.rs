@@ -1,6 +1,6 @@
 //! `fargateer image`: images of agents, built without Docker.
 
-mod build;
+pub(super) mod build;
 mod docker;
 mod inspect;
 mod rebase;
