@@ -24,8 +24,8 @@ pub(crate) struct Sources {
     pub(crate) repositories: Arc<OnceLock<Vec<git::Checkouts>>>,
     /// Where ECR's tokens come from.
     pub(crate) aws: Arc<Aws>,
-    /// Where every registry is instead of where it says.
-    pub(crate) endpoint: Arc<OnceLock<String>>,
+    /// Who lets us into every registry, where all of them are on this machine.
+    pub(crate) here: Arc<OnceLock<Arc<dyn Logins>>>,
 }
 
 #[async_trait]
@@ -48,9 +48,11 @@ impl Contexts for Sources {
     }
 
     fn logins(&self, place: &Place) -> Arc<dyn Logins> {
+        if let Some(here) = self.here.get() {
+            return Arc::clone(here);
+        }
         let docker = DockerLogins::new(config::docker_config());
-        let (aws, place, endpoint) = (Arc::clone(&self.aws), place.clone(), self.endpoint.get().cloned());
-        Arc::new(PlaceLogins { aws, place, docker, endpoint, token: Mutex::default() })
+        Arc::new(PlaceLogins { aws: Arc::clone(&self.aws), place: place.clone(), docker, token: Mutex::default() })
     }
 }
 
@@ -83,7 +85,6 @@ struct PlaceLogins {
     aws: Arc<Aws>,
     place: Place,
     docker: DockerLogins,
-    endpoint: Option<String>,
     token: Mutex<Option<(Instant, Login)>>,
 }
 
@@ -94,15 +95,7 @@ const FRESH: Duration = Duration::from_mins(12 * 60 - 30);
 impl Logins for PlaceLogins {
     async fn login(&self, registry: &str, refused: Option<&Login>) -> Result<Login, Error> {
         let is_ecr = registry.contains(".dkr.ecr.") || registry.contains(".dkr-ecr.");
-        let mut login = if is_ecr {
-            self.token(registry).await?
-        } else if self.endpoint.is_some() {
-            Login::default()
-        } else {
-            self.docker.login(registry, refused).await?
-        };
-        login.endpoint = self.endpoint.clone().or(login.endpoint);
-        Ok(login)
+        if is_ecr { self.token(registry).await } else { self.docker.login(registry, refused).await }
     }
 }
 
@@ -131,7 +124,7 @@ mod tests {
 
     fn sources(folder: &Path) -> Sources {
         let aws = Arc::new(Aws::new(aws_config::SdkConfig::builder().build(), &Settings::default()));
-        Sources { folders: vec![folder.to_owned()], repositories: Arc::default(), aws, endpoint: Arc::default() }
+        Sources { folders: vec![folder.to_owned()], repositories: Arc::default(), aws, here: Arc::default() }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use fargateer_controller::metrics::Metrics;
 use fargateer_controller::port::{Clock, Lease, LocalLease, Snapshot, Source, Statuses};
 use fargateer_controller::replica::Replica;
 use fargateer_controller::{Controller, Reconciler, Settings};
-use fargateer_image::Works;
+use fargateer_image::{Logins, Works};
 use fargateer_plan::prune::Policy;
 use fargateer_store::source::dir::{DirSettings, DirectorySource};
 use fargateer_store::source::git::Checkouts;
@@ -78,7 +78,7 @@ pub(crate) struct Parts {
 }
 
 /// What building images takes.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct ImageParts {
     /// Where layers and locks are kept.
     pub(crate) cache: PathBuf,
@@ -86,8 +86,8 @@ pub(crate) struct ImageParts {
     pub(crate) folders: Vec<PathBuf>,
     /// The repositories of specs.
     pub(crate) repositories: Arc<OnceLock<Vec<Checkouts>>>,
-    /// Where every registry is, instead of where it says: once the simulated AWS is served, its.
-    pub(crate) endpoint: Arc<OnceLock<String>>,
+    /// Who lets us into every registry, where all of them are on this machine: once the simulated AWS is served.
+    pub(crate) here: Arc<OnceLock<Arc<dyn Logins>>>,
 }
 
 impl Machine {
@@ -138,8 +138,8 @@ impl Machine {
 
 /// The builder of images; who waits for one is woken when it ends.
 pub(crate) fn works(aws: &Arc<Aws>, parts: ImageParts, woken: Arc<OnceLock<Weak<Controller>>>) -> Arc<Works> {
-    let ImageParts { cache, folders, repositories, endpoint } = parts;
-    let contexts = contexts::Sources { folders, repositories, aws: Arc::clone(aws), endpoint };
+    let ImageParts { cache, folders, repositories, here } = parts;
+    let contexts = contexts::Sources { folders, repositories, aws: Arc::clone(aws), here };
     let wake = move |key: &Key| {
         if let Some(controller) = woken.get().and_then(Weak::upgrade) {
             controller.request(key, None);

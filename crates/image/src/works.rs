@@ -150,7 +150,7 @@ impl Works {
             Work::UnderWay(build::Progress { doing: doing.to_owned(), done, total, seconds })
         };
         match state {
-            State::Waiting => doing("waiting for another build", 0, None),
+            State::Waiting => doing("waiting for its turn", 0, None),
             State::At(Step { phase, done, total }) => doing(phase.words(), done, total),
             State::Ended(result) => {
                 jobs.remove(agent);

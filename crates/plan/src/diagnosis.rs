@@ -5,6 +5,7 @@
 use fargateer_api::status::Failure;
 use fargateer_api::visible;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// A task that stopped.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -33,6 +34,11 @@ pub struct Stopping {
     /// Seconds its containers have between SIGTERM and SIGKILL, at most.
     pub timeout: u64,
 }
+
+/// The exit code of our runtime when it cannot load the agent (EX_CONFIG).
+const UNLOADED: i32 = 78;
+/// Lines of a traceback that are told: its end says what went wrong and where.
+const TRACEBACK: usize = 8;
 
 /// Stops that are ordinary life, not failures.
 const ORDINARY: &[&str] =
@@ -84,20 +90,38 @@ pub fn failure(tasks: &[StoppedTask]) -> Option<Failure> {
     let task = tasks.iter().find(|task| !ORDINARY.iter().any(|text| task.stopped_reason.contains(text)))?;
     let reason = [task.stopped_reason.as_str(), task.container_reason.as_str()];
     let reason = reason.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ");
+    let unloaded = unloaded(task);
+    let log = unloaded.as_ref().map_or_else(|| task.log.clone(), |(_, traceback)| traceback.clone());
     Some(Failure {
         stop_code: Some(task.stop_code.clone()).filter(|code| !code.is_empty()),
         exit_code: task.exit_code,
-        advice: advice(&reason, task.exit_code),
+        advice: unloaded.map(|(why, _)| visible(&why)).or_else(|| advice(&reason, task.exit_code)),
         reason: visible(&reason),
         // An application may log what moves a cursor.
-        log: task.log.iter().map(|line| visible(line)).collect(),
+        log: log.iter().map(|line| visible(line)).collect(),
     })
+}
+
+/// What our runtime says of an agent that it cannot load (exit code 78, one line of JSON): why, and the end of the traceback.
+fn unloaded(task: &StoppedTask) -> Option<(String, Vec<String>)> {
+    let said = |line: &String| {
+        let line = serde_json::from_str::<Value>(line).ok()?;
+        (line.get("event")? == "agent_load_failed").then_some(line)
+    };
+    let line = task.log.iter().rev().find_map(said).filter(|_| task.exit_code == Some(UNLOADED))?;
+    let text = |key: &str| line.get(key).and_then(Value::as_str).unwrap_or_default();
+    let hint = text("hint");
+    let between = if hint.is_empty() { "" } else { "; " };
+    let why = format!("the agent cannot be loaded (AgentLoadFailed): {}{between}{hint}", text("detail"));
+    let traceback: Vec<&str> = text("traceback").lines().collect();
+    let end = traceback.len().saturating_sub(TRACEBACK);
+    Some((why, traceback.into_iter().skip(end).map(str::to_owned).collect()))
 }
 
 fn advice(reason: &str, exit_code: Option<i32>) -> Option<String> {
     let known = ADVICE.iter().find(|(pattern, _)| reason.contains(pattern)).map(|(_, advice)| *advice);
     let by_exit = || match exit_code? {
-        78 => Some("the agent cannot be loaded (AgentLoadFailed): its last log line says why"),
+        UNLOADED => Some("the agent cannot be loaded (AgentLoadFailed): its last log line says why"),
         126 | 127 => Some("the command is not there or not executable: spec.container.command"),
         137 => Some("killed: out of memory, or still running when stopTimeout ended"),
         139 => Some("the process crashed (segmentation fault)"),
@@ -149,6 +173,19 @@ mod tests {
         ] {
             assert!(advice(code).contains(word), "{code}: {}", advice(code));
         }
+    }
+
+    #[test]
+    fn an_agent_that_cannot_be_loaded_is_told_in_its_own_words() {
+        let line = serde_json::json!({"event": "agent_load_failed", "detail": "RuntimeError: no model", "hint": "set MODEL_ID",
+            "traceback": (1..=12).map(|number| format!("line {number}\n")).collect::<String>()});
+        let log = vec!["starting".to_owned(), line.to_string(), "bye".to_owned()];
+        let task = |exit_code| StoppedTask { exit_code: Some(exit_code), log: log.clone(), ..StoppedTask::default() };
+        let found = failure(&[task(78)]).unwrap();
+        let told = "the agent cannot be loaded (AgentLoadFailed): RuntimeError: no model; set MODEL_ID";
+        assert_eq!(found.advice.as_deref(), Some(told));
+        assert_eq!((found.log.len(), found.log[0].as_str(), found.log[7].as_str()), (8, "line 5", "line 12"));
+        assert_eq!(failure(&[task(1)]).unwrap().log, log, "another program may log what it likes");
     }
 
     #[test]

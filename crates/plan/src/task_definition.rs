@@ -279,7 +279,9 @@ fn environment(agent: &AgentDeployment) -> Value {
     let container = &agent.spec.container;
     let mut variables = container.environment.clone();
     if agent.spec.image.build.is_some() {
-        let mut add = |name: &str, value: String| drop(variables.entry(name.to_owned()).or_insert(value));
+        let mut add = |name: &str, value: String| {
+            variables.entry(name.to_owned()).or_insert(value);
+        };
         add("AGENT_NAME", agent.metadata.name.clone());
         add("PORT", container.port.to_string());
         // What is still under way then is ended in good order before ECS kills the task.

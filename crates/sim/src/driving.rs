@@ -166,7 +166,13 @@ impl Simulation {
 
     /// Puts an image in place whose configuration is all there is to it, besides one empty layer: for both platforms, under a
     /// tag. Answers its digest. Such an image stands in for one that can't be reached, such as `docker/library/python`.
-    pub fn seed_image(&self, region: &str, repository: &str, tag: &str, (config, layer): (&Value, &[u8])) -> Option<String> {
+    pub fn seed_image(
+        &self,
+        region: &str,
+        repository: &str,
+        tag: &str,
+        (config, layer): (&Value, &[u8]),
+    ) -> Option<String> {
         let now = self.now();
         ecr::put_content(self.world().home(now, region), repository, tag, (config, layer))
     }
@@ -220,14 +226,15 @@ fn balanced(region: &Region, arn: &str) -> Option<Balanced> {
     // The addresses of driven tasks, see `ecs::driven`.
     let own = group.targets.iter().filter(|((address, _), _)| address.starts_with("127."));
     let targets: Vec<Target> = own
-        .map(|((address, port), target)| {
-            Target { address: address.clone(), port: *port, draining: target.draining.is_some() }
+        .map(|((address, port), target)| Target {
+            address: address.clone(),
+            port: *port,
+            draining: target.draining.is_some(),
         })
         .collect();
     let body = &group.body;
-    let count = |name: &str, default: u32| {
-        body.whole(name).and_then(|count| u32::try_from(count).ok()).unwrap_or(default)
-    };
+    let count =
+        |name: &str, default: u32| body.whole(name).and_then(|count| u32::try_from(count).ok()).unwrap_or(default);
     let seconds = |name: &str, default: u64| body.seconds(name).unwrap_or(Duration::from_secs(default));
     let matcher = body.member("Matcher").and_then(|matcher| matcher.text("HttpCode")).unwrap_or("200").to_owned();
     (!targets.is_empty()).then(|| Balanced {

@@ -60,7 +60,7 @@ fn build(build: &Build, found: &mut Found) {
             |path: &&String| path.is_empty() || path.starts_with('/') || path.split('/').any(|part| part == "..");
         if let Some(path) = path.as_ref().filter(leads_out) {
             let problem = format!("`{path}` is not a path in the context");
-            found.add(&format!("spec.image.build.{field}"), problem, "a file below `context`, as `src/agent.py`");
+            found.add(format!("spec.image.build.{field}"), problem, "a file below `context`, as `src/agent.py`");
         }
     }
     let is_entry = |text: &&String| {

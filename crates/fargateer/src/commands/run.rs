@@ -59,13 +59,12 @@ pub(crate) async fn run(args: RunArgs, json_logs: bool) -> anyhow::Result<ExitCo
     stop_on_signal(stop.clone())?;
     if let Some(simulation) = &simulation {
         let endpoint = local::serve(simulation, LOCAL_ENDPOINT, &stop).await?;
-        drop(images.endpoint.set(endpoint.clone()));
+        let here: Arc<dyn fargateer_image::Logins> = local::Registries::new(simulation, &endpoint);
+        drop(images.here.set(here));
         output::note(&format!("simulated AWS at {endpoint} (aws --endpoint-url {endpoint} ecs list-clusters)"));
     }
     let driver = match (&simulation, python) {
-        (Some(simulation), Some(python)) => {
-            Some(local::Driver::start(simulation, python, args.on_this_machine.model)?)
-        }
+        (Some(simulation), Some(python)) => Some(local::Driver::start(simulation, python, args.on_this_machine.model)?),
         (Some(_) | None, _) => None,
     };
     if !args.once {
@@ -204,7 +203,8 @@ async fn parts(args: &RunArgs, simulation: Option<&Simulation>) -> Parts {
     // On the simulated AWS nobody else uses the account, and somebody wants to see drift corrected soon.
     let aws = match simulation {
         Some(_) => {
-            let http: Arc<dyn Http> = if processes(args) { Arc::<local::Mixed>::default() } else { Arc::new(local::Virtual) };
+            let http: Arc<dyn Http> =
+                if processes(args) { Arc::<local::Mixed>::default() } else { Arc::new(local::Virtual) };
             fargateer_aws::Settings { share: 1.0, believed: Duration::ZERO, http }
         }
         None => wire::cloud_settings(&args.cloud),

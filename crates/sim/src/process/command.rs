@@ -277,7 +277,8 @@ mod tests {
         let check = case.setting().check().unwrap();
         assert_eq!(check.words[0], case.places.root.join("opt/agent/venv/bin/python").display().to_string());
         assert_eq!(check.words[2], "connect(('127.20.0.5',8000)) # 127.20.0.5");
-        let case = Case::new(json!({"healthCheck": {"command": ["CMD-SHELL", "curl -f http://localhost:8000/health"]}}));
+        let case =
+            Case::new(json!({"healthCheck": {"command": ["CMD-SHELL", "curl -f http://localhost:8000/health"]}}));
         let check = case.setting().check().unwrap();
         assert_eq!(check.words, ["/bin/sh", "-c", "curl -f http://127.20.0.5:8000/health"]);
     }
