@@ -24,6 +24,8 @@ mod hostile;
 mod imports;
 mod independent;
 mod lessons;
+#[cfg(target_os = "linux")]
+mod local;
 mod offline;
 mod policies;
 mod probes;

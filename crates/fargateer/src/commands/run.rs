@@ -57,12 +57,12 @@ pub(crate) async fn run(args: RunArgs, json_logs: bool) -> anyhow::Result<ExitCo
     stop_on_signal(stop.clone())?;
     if let Some(simulation) = &simulation {
         let endpoint = local::serve(simulation, LOCAL_ENDPOINT, &stop).await?;
+        // Whoever builds images logs in with these; that the base image has a stand-in is of use to others, too.
+        let _logins = local::Registries::new(simulation, &endpoint);
         output::note(&format!("simulated AWS at {endpoint} (aws --endpoint-url {endpoint} ecs list-clusters)"));
     }
     let driver = match (&simulation, python) {
-        (Some(simulation), Some(python)) => {
-            Some(local::Driver::start(simulation, python, args.on_this_machine.model)?)
-        }
+        (Some(simulation), Some(python)) => Some(local::Driver::start(simulation, python, args.on_this_machine.model)?),
         (Some(_) | None, _) => None,
     };
     if !args.once {
@@ -106,12 +106,17 @@ pub(crate) async fn until_settled(machine: &Machine, timeout: Duration, stop: &C
 
 /// Ends on SIGINT and SIGTERM; a second one ends at once.
 pub(crate) fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<()> {
+    stop_on_signal_saying(stop, "passes under way end first")
+}
+
+/// The same, with other words for what comes first.
+pub(crate) fn stop_on_signal_saying(stop: CancellationToken, first: &'static str) -> anyhow::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be caught")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be caught")?;
     tokio::spawn(async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        output::note("stopping: passes under way end first (once more to stop at once)");
+        output::note(&format!("stopping: {first} (once more to stop at once)"));
         stop.cancel();
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
         #[expect(
