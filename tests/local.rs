@@ -42,7 +42,8 @@ fn dev(folder: &TempDir) -> (Running, String) {
     let agent = folder.path().join("agent");
     fs::create_dir(&agent).expect("a folder");
     code(&agent, "REVISION = 1");
-    let process = Running::start(binary::command(folder.path(), &environment(), &["dev", "agent", "--env", "REVISION=dev"]));
+    let process =
+        Running::start(binary::command(folder.path(), &environment(), &["dev", "agent", "--env", "REVISION=dev"]));
     let front = running::address(&process.wait_for("agent at http://"));
     (process, front)
 }
@@ -111,7 +112,8 @@ impl Fargate {
     fn start() -> Self {
         let folder = TempDir::new().expect("a folder");
         fs::create_dir(folder.path().join("specs")).expect("a folder");
-        let arguments = ["run", "--local", "--tasks", "process", "--resync", "2s", "--poll", "1s", "--listen", "127.0.0.1:0"];
+        let arguments =
+            ["run", "--local", "--tasks", "process", "--resync", "2s", "--poll", "1s", "--listen", "127.0.0.1:0"];
         let process =
             Running::start(binary::command(folder.path(), &environment(), &[&arguments[..], &["specs"]].concat()));
         let aws = running::address(&process.wait_for("simulated AWS at "));

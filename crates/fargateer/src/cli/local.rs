@@ -52,6 +52,12 @@ pub(crate) struct DevArgs {
     #[arg(long, value_name = "NAME=VALUE", value_parser = super::image::label)]
     pub(crate) env: Vec<(String, String)>,
     /// Where packages are kept between runs.
-    #[arg(long, value_name = "FOLDER", default_value = ".fargateer/dev", env = "FARGATEER_DEV_CACHE", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        default_value = ".fargateer/dev",
+        env = "FARGATEER_DEV_CACHE",
+        hide_env_values = true
+    )]
     pub(crate) cache: PathBuf,
 }

@@ -206,7 +206,8 @@ async fn parts(args: &RunArgs, simulation: Option<&Simulation>) -> Parts {
     // On the simulated AWS nobody else uses the account, and somebody wants to see drift corrected soon.
     let aws = match simulation {
         Some(_) => {
-            let http: Arc<dyn Http> = if processes(args) { Arc::<local::Mixed>::default() } else { Arc::new(local::Virtual) };
+            let http: Arc<dyn Http> =
+                if processes(args) { Arc::<local::Mixed>::default() } else { Arc::new(local::Virtual) };
             fargateer_aws::Settings { share: 1.0, believed: Duration::ZERO, http }
         }
         None => wire::cloud_settings(&args.cloud),

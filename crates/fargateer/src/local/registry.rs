@@ -102,13 +102,15 @@ mod tests {
             }),
         );
         let network = json!({"awsvpcConfiguration": {"subnets": ["subnet-a"]}});
-        let input = json!({"cluster": "c", "taskDefinition": "own", "launchType": "FARGATE", "networkConfiguration": network});
+        let input =
+            json!({"cluster": "c", "taskDefinition": "own", "launchType": "FARGATE", "networkConfiguration": network});
         ask("ecs", "RunTask", input);
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn an_image_is_built_without_a_network_pushed_to_the_simulated_registry_and_run() {
-        let simulation = Simulation::new(Settings { tasks: Tasks::Driven, times: Times::instant(), ..Settings::default() });
+        let simulation =
+            Simulation::new(Settings { tasks: Tasks::Driven, times: Times::instant(), ..Settings::default() });
         simulation.seed(Seed { region: "us-east-1".to_owned(), clusters: vec!["c".to_owned()], ..Seed::default() });
         simulation.call("us-east-1", "ecr", "CreateRepository", json!({"repositoryName": "agents/own"})).unwrap();
         let (stop, folder) = (CancellationToken::new(), TempDir::new().unwrap());
@@ -122,7 +124,7 @@ mod tests {
         let driven = process::drive(simulation.clone(), options, mpsc::unbounded_channel().0, async move {
             stopped.cancelled().await;
         });
-        let driver = tokio::spawn(driven);
+        let running = tokio::spawn(driven);
         let answers = async {
             loop {
                 let address = simulation.assignments().first().map(|task| format!("{}:8000", task.address));
@@ -139,6 +141,6 @@ mod tests {
         let healthy = tokio::time::timeout(Duration::from_mins(2), answers).await;
         assert!(healthy.is_ok(), "{}", simulation.state());
         stop.cancel();
-        driver.await.unwrap().unwrap();
+        running.await.unwrap().unwrap();
     }
 }

@@ -7,8 +7,8 @@
 use super::circuit_breaker::{self, Failure};
 use super::task_step::{self, Ending};
 use super::{scheduler, task, task_definition};
+use crate::assignment::{Assignment, Report, Stage};
 use crate::behaviour::Behaviour;
-use crate::driving::{Assignment, Report, Stage};
 use crate::input::Members;
 use crate::settings::Tasks;
 use crate::state::Region;
@@ -65,7 +65,8 @@ pub(super) fn patience(region: &Region, task: &Task) -> Duration {
 
 /// What is to be done with the driven tasks of a region.
 pub(crate) fn assignments(region: &Region) -> Vec<Assignment> {
-    let tasks = region.ecs.services.values().flat_map(|service| service.tasks.values().map(move |task| (service, task)));
+    let tasks =
+        region.ecs.services.values().flat_map(|service| service.tasks.values().map(move |task| (service, task)));
     tasks.filter_map(|(service, task)| assignment(region, service, task)).collect()
 }
 
@@ -172,8 +173,7 @@ fn assess(region: &mut Region, service: &mut Service, id: &str) {
     let Some((checked, targets)) = checks(region, service, id) else { return };
     let Some(task) = service.tasks.get_mut(id) else { return };
     let passes = !checked || task.health == Health::Healthy;
-    let served =
-        targets.iter().all(|(group, port)| elb::is_healthy(region, group, &(task.address.clone(), *port)));
+    let served = targets.iter().all(|(group, port)| elb::is_healthy(region, group, &(task.address.clone(), *port)));
     if task.ready || !passes || !served {
         return;
     }
@@ -253,9 +253,11 @@ pub(crate) fn drained(region: &mut Region, group: &str, address: &(String, u16))
         return;
     }
     let leaving = |task: &&Task| task.driven && task.phase == Phase::Deactivating && task.address == address.0;
-    let found = region.ecs.services.iter().find_map(|(key, service)| {
-        service.tasks.values().find(leaving).map(|task| (key.clone(), task.id.clone()))
-    });
+    let found = region
+        .ecs
+        .services
+        .iter()
+        .find_map(|(key, service)| service.tasks.values().find(leaving).map(|task| (key.clone(), task.id.clone())));
     let Some((key, id)) = found else { return };
     with(region, &key, |region, service| {
         let Some(task) = service.tasks.get(&id) else { return };
@@ -267,9 +269,11 @@ pub(crate) fn drained(region: &mut Region, group: &str, address: &(String, u16))
 /// The driven task that runs at an address.
 fn running_at(region: &Region, address: &str) -> Option<(Key, String)> {
     let here = |task: &&Task| task.driven && task.phase == Phase::Running && !task.stopping && task.address == address;
-    region.ecs.services.iter().find_map(|(key, service)| {
-        service.tasks.values().find(here).map(|task| (key.clone(), task.id.clone()))
-    })
+    region
+        .ecs
+        .services
+        .iter()
+        .find_map(|(key, service)| service.tasks.values().find(here).map(|task| (key.clone(), task.id.clone())))
 }
 
 fn say(region: &mut Region, service: &Service, id: &str, lines: &[String]) {

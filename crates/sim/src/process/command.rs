@@ -6,7 +6,7 @@
 use super::program::Program;
 use super::python::Python;
 use super::unpack::VENV;
-use crate::driving::Assignment;
+use crate::assignment::Assignment;
 use crate::input::Members;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -185,7 +185,7 @@ fn is_python(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::driving::Stage;
+    use crate::assignment::Stage;
     use serde_json::json;
     use tempfile::TempDir;
 
@@ -277,7 +277,8 @@ mod tests {
         let check = case.setting().check().unwrap();
         assert_eq!(check.words[0], case.places.root.join("opt/agent/venv/bin/python").display().to_string());
         assert_eq!(check.words[2], "connect(('127.20.0.5',8000)) # 127.20.0.5");
-        let case = Case::new(json!({"healthCheck": {"command": ["CMD-SHELL", "curl -f http://localhost:8000/health"]}}));
+        let case =
+            Case::new(json!({"healthCheck": {"command": ["CMD-SHELL", "curl -f http://localhost:8000/health"]}}));
         let check = case.setting().check().unwrap();
         assert_eq!(check.words, ["/bin/sh", "-c", "curl -f http://127.20.0.5:8000/health"]);
     }

@@ -139,7 +139,9 @@ fn overlay(layer: &Path, root: &Path, inner: &Path) -> io::Result<()> {
             remove(&below?.path())?;
         }
     }
-    let hidden = |entry: &fs::DirEntry| entry.file_name().to_str().and_then(|name| name.strip_prefix(WHITEOUT)).map(str::to_owned);
+    let hidden = |entry: &fs::DirEntry| {
+        entry.file_name().to_str().and_then(|name| name.strip_prefix(WHITEOUT)).map(str::to_owned)
+    };
     for name in entries.iter().filter_map(hidden).filter(|name| !name.is_empty() && !name.contains('/')) {
         if name != ".wh..opq" && name != ".." && name != "." {
             remove(&target.join(name))?;
@@ -208,7 +210,11 @@ mod tests {
         let mut builder = Builder::new(Vec::new());
         fill(&mut builder);
         let bytes = Arc::new(builder.into_inner().unwrap());
-        Blob { digest: format!("sha256:{digest}"), media_type: "application/vnd.oci.image.layer.v1.tar".to_owned(), bytes }
+        Blob {
+            digest: format!("sha256:{digest}"),
+            media_type: "application/vnd.oci.image.layer.v1.tar".to_owned(),
+            bytes,
+        }
     }
 
     fn file(builder: &mut Builder<Vec<u8>>, path: &str, text: &str) {

@@ -54,7 +54,8 @@ async fn a_task_gets_its_definitions_environment_and_secrets_and_nothing_of_ours
     place.steady().await;
     let (_, said) = ask(address(&place.tasks("RUNNING")[0]), "GET", "/environment").await.unwrap();
     let variables = &said["environment"];
-    let values = ["GREETING", "TOKEN", "URL", "COMMON", "AWS_REGION"].map(|name| variables[name].as_str().unwrap_or(""));
+    let values =
+        ["GREETING", "TOKEN", "URL", "COMMON", "AWS_REGION"].map(|name| variables[name].as_str().unwrap_or(""));
     assert_eq!(values, ["hello", "from the vault", "from the store", "to all", "us-east-1"]);
     // Cargo sets it for us.
     assert!(variables["CARGO_MANIFEST_DIR"].is_null());
@@ -114,7 +115,10 @@ async fn a_task_that_crashes_is_replaced() {
     .await;
     assert_eq!(ask(address(&after), "GET", "/health").await.unwrap().0, 200);
     let ended = place.tasks("STOPPED").remove(0);
-    assert_eq!((&ended["stopCode"], &ended["containers"][0]["exitCode"]), (&json!("EssentialContainerExited"), &json!(3)));
+    assert_eq!(
+        (&ended["stopCode"], &ended["containers"][0]["exitCode"]),
+        (&json!("EssentialContainerExited"), &json!(3))
+    );
     assert_eq!(place.log(&ended).last().unwrap(), "about to crash");
 }
 

@@ -162,7 +162,8 @@ impl Place {
     /// Everything a task has said.
     pub(crate) fn log(&self, task: &Value) -> Vec<String> {
         let id = task["taskArn"].as_str().unwrap().rsplit('/').next().unwrap();
-        let input = json!({"logGroupName": "/ecs/agent", "logStreamName": format!("ecs/agent/{id}"), "startFromHead": true});
+        let input =
+            json!({"logGroupName": "/ecs/agent", "logStreamName": format!("ecs/agent/{id}"), "startFromHead": true});
         let Ok(answer) = self.aws.call(REGION, "logs", "GetLogEvents", input) else { return Vec::new() };
         let events = answer["events"].as_array().unwrap().iter();
         events.map(|event| event["message"].as_str().unwrap().to_owned()).collect()
@@ -222,13 +223,15 @@ pub(crate) async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) ->
 pub(crate) async fn ask(address: SocketAddr, method: &str, path: &str) -> Result<(u16, Value), String> {
     let exchange = async {
         let mut stream = TcpStream::connect(address).await?;
-        let request = format!("{method} {path} HTTP/1.1\r\nhost: agent\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{{}}");
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nhost: agent\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{{}}");
         stream.write_all(request.as_bytes()).await?;
         let mut heard = Vec::new();
         stream.read_to_end(&mut heard).await?;
         Ok::<_, std::io::Error>(String::from_utf8_lossy(&heard).into_owned())
     };
-    let heard = timeout(PATIENCE, exchange).await.map_err(|_| "no answer".to_owned())?.map_err(|error| error.to_string())?;
+    let heard =
+        timeout(PATIENCE, exchange).await.map_err(|_| "no answer".to_owned())?.map_err(|error| error.to_string())?;
     let status = heard.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or("nothing was answered")?;
     let body = heard.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
     Ok((status, serde_json::from_str(body).unwrap_or(Value::Null)))

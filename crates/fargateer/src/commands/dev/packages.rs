@@ -30,7 +30,12 @@ pub(super) struct Packages {
 }
 
 impl Packages {
-    pub(super) fn new(folder: &Path, file: Option<String>, (python, cache): (Python, PathBuf), own_server: bool) -> Self {
+    pub(super) fn new(
+        folder: &Path,
+        file: Option<String>,
+        (python, cache): (Python, PathBuf),
+        own_server: bool,
+    ) -> Self {
         Self { folder: folder.to_owned(), file, python, cache, own_server }
     }
 
@@ -91,6 +96,9 @@ impl Packages {
             return Ok(());
         }
         let said = String::from_utf8_lossy(&output.stderr);
-        Err(hinted(format!("packages cannot be installed:\n{}", said.trim_end()), "mend the requirements and save them"))
+        Err(hinted(
+            format!("packages cannot be installed:\n{}", said.trim_end()),
+            "mend the requirements and save them",
+        ))
     }
 }
