@@ -127,8 +127,14 @@ fn a_folder_is_followed_added_changed_broken_and_removed_specs() {
 
 #[test]
 fn a_run_that_ends_says_what_it_did_as_json() {
-    let said =
-        binary::run(&repository(), &[], &["run", "--once", "--local", "--speed", "50", "-o", "json", "examples"]);
+    // Those with a folder of code of their own need a package index: `building` and the runtime's tests are theirs.
+    let files =
+        fs::read_dir(repository().join("examples")).expect("the examples").map(|entry| entry.expect("one").path());
+    let files = files.filter(|path| path.is_file() && path.extension().is_some_and(|kind| kind != "md"));
+    let files: Vec<String> = files.map(|path| path.display().to_string()).collect();
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let run = [&["run", "--once", "--local", "--speed", "50", "-o", "json"][..], &files].concat();
+    let said = binary::run(&repository(), &[], &run);
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);
     let list = said.json();
     assert_eq!(list["kind"], "AgentDeploymentList");

@@ -14,6 +14,7 @@
 mod architecture;
 mod binary;
 mod budgets;
+mod building;
 mod canary;
 mod daemon;
 mod departures;
@@ -25,6 +26,8 @@ mod images;
 mod imports;
 mod independent;
 mod lessons;
+#[cfg(target_os = "linux")]
+mod local;
 mod offline;
 mod policies;
 mod probes;

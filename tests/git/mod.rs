@@ -4,7 +4,7 @@ mod daemon;
 mod hosts;
 mod install;
 mod remote;
-mod repository;
+pub(crate) mod repository;
 
 /// A sound document.
 fn spec(name: &str, image: &str) -> String {

@@ -137,6 +137,8 @@ async fn log_lines(caller: &Caller<'_>, group: &str, stream: &str) -> Vec<String
     let request = json!({"logGroupName": group, "logStreamName": stream, "limit": LINES, "startFromHead": false});
     let send = |exchange| caller.clients.logs.get_log_events().customize().interceptor(exchange).send();
     let answer = caller.json(LOG, &request, send).await.unwrap_or_default();
-    let printable = |line: &str| line.chars().filter(|letter| !letter.is_control()).take(400).collect();
+    // What our runtime says of an agent that it cannot load is one line with the whole traceback, whose end counts.
+    let most = |line: &str| if line.contains("\"agent_load_failed\"") { 16_000 } else { 400 };
+    let printable = |line: &str| line.chars().filter(|letter| !letter.is_control()).take(most(line)).collect();
     items(&answer, "events").iter().map(|event| printable(text(event, "message"))).collect()
 }

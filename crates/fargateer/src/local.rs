@@ -14,6 +14,7 @@ use fargateer_api::AgentDeployment;
 use fargateer_aws::http::{Http, Network};
 use fargateer_controller::port::{Snapshot, Source};
 use fargateer_sim::{Seed, Simulation};
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -78,15 +79,29 @@ pub(crate) fn seed(simulation: &Simulation, agent: &AgentDeployment, seen: &mut 
         let other = balancer.alternate.as_ref().map(|alternate| alternate.target_group_arn.as_str());
         balancer.target_group_arn.as_deref().into_iter().chain(other)
     });
+    let groups: Vec<String> = groups.filter_map(|arn| fresh("target group", arn)).collect();
     let images = spec.image.uri.iter().filter(|uri| uri.contains(".dkr.ecr."));
     simulation.seed(Seed {
         region: spec.region.clone(),
         clusters: fresh("cluster", agent.cluster_name()).into_iter().collect(),
         capacity_providers: true,
-        target_groups: groups.filter_map(|arn| fresh("target group", arn)).collect(),
+        target_groups: groups.clone(),
         images: images.filter_map(|uri| fresh("image", uri)).collect(),
         ..Seed::default()
     });
+    for group in &groups {
+        check_health(simulation, agent, group);
+    }
+}
+
+/// Whoever made the target group would have it ask where the agent answers; here it asks often, since somebody watches.
+fn check_health(simulation: &Simulation, agent: &AgentDeployment, group: &str) {
+    let path = &agent.spec.container.health_check.path;
+    let input = json!({"TargetGroupArn": group, "HealthCheckPath": path, "HealthCheckIntervalSeconds": 5,
+        "HealthCheckTimeoutSeconds": 4, "HealthyThresholdCount": 2, "UnhealthyThresholdCount": 2});
+    if let Err((code, message)) = simulation.call(&agent.spec.region, "elbv2", "ModifyTargetGroup", input) {
+        tracing::debug!(group, code, message, "the checks of a target group stay as they are");
+    }
 }
 
 /// Serves `simulation` on `address`, or on a free port when that one is taken. Answers the endpoint.

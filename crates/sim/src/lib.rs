@@ -10,6 +10,7 @@
 //! It deliberately imports nothing of the operator it serves as a counterpart for, so that it can disagree with it.
 
 mod arn;
+mod assignment;
 mod behaviour;
 mod bucket;
 mod call;
@@ -50,9 +51,9 @@ mod wire;
 mod witness;
 mod world;
 
+pub use assignment::{Assignment, Balanced, Report, Stage, Target};
 pub use behaviour::Behaviour;
 pub use call::Call;
-pub use driving::{Assignment, Balanced, Report, Stage, Target};
 pub use ecr::{Blob, Content};
 pub use fault::{Fault, FaultKind, Omission, Paging};
 pub use seed::Seed;

@@ -108,12 +108,17 @@ pub(crate) async fn until_settled(machine: &Machine, timeout: Duration, stop: &C
 
 /// Ends on SIGINT and SIGTERM; a second one ends at once.
 pub(crate) fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<()> {
+    stop_on_signal_saying(stop, "passes under way end first")
+}
+
+/// The same, with other words for what comes first.
+pub(crate) fn stop_on_signal_saying(stop: CancellationToken, first: &'static str) -> anyhow::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be caught")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be caught")?;
     tokio::spawn(async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        output::note("stopping: passes under way end first (once more to stop at once)");
+        output::note(&format!("stopping: {first} (once more to stop at once)"));
         stop.cancel();
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
         #[expect(

@@ -48,3 +48,99 @@ impl Logins for Registries {
         Ok(Login { user: Some((user.to_owned(), Secret::new(password))), endpoint: Some(self.endpoint.clone()) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use fargateer_api::spec::{Architecture, Build};
+    use fargateer_image::{Builder, Destination, Progress, Recipe, Reference, Tools};
+    use fargateer_sim::process::{self, Options, status};
+    use fargateer_sim::{Seed, Settings, Tasks, Times};
+    use serde_json::Value;
+    use tempfile::TempDir;
+    use tokio::sync::mpsc;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::local::{python, serve};
+
+    /// An agent that brings a server of its own needs no packages, and so no network.
+    const AGENT: &str = include_str!("../../../sim/tests/process/agent.py");
+    const REPOSITORY: &str = "111122223333.dkr.ecr.us-east-1.amazonaws.com/agents/own";
+
+    async fn pushed(logins: Arc<Registries>, folder: &TempDir) -> String {
+        let code = folder.path().join("code");
+        std::fs::create_dir(&code).unwrap();
+        std::fs::write(code.join("agent_server.py"), AGENT).unwrap();
+        let tools = Tools { uv: None, environment: vec![("PATH".into(), crate::config::path().into())] };
+        let builder = Builder::new(folder.path().join("images"), tools, logins).unwrap();
+        let recipe = Recipe {
+            context: code,
+            build: Build::default(),
+            architecture: Architecture::X86_64,
+            base_digest: None,
+            labels: BTreeMap::new(),
+        };
+        let prepared = builder.prepare(&recipe, &Progress::silent()).await.unwrap();
+        let destination = Destination::new(Reference::parse(REPOSITORY).unwrap());
+        builder.push(&prepared, &destination, &Progress::silent()).await.unwrap().image.to_string()
+    }
+
+    fn run_task(simulation: &Simulation, image: &str) {
+        let ask = |service: &str, operation: &str, input: Value| {
+            simulation.call("us-east-1", service, operation, input).unwrap()
+        };
+        ask(
+            "ecs",
+            "RegisterTaskDefinition",
+            json!({
+                "family": "own", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],
+                "cpu": "256", "memory": "512", "executionRoleArn": "arn:aws:iam::111122223333:role/exec",
+                "containerDefinitions": [{"name": "own", "image": image, "portMappings": [{"containerPort": 8000}]}],
+            }),
+        );
+        let network = json!({"awsvpcConfiguration": {"subnets": ["subnet-a"]}});
+        let input =
+            json!({"cluster": "c", "taskDefinition": "own", "launchType": "FARGATE", "networkConfiguration": network});
+        ask("ecs", "RunTask", input);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_image_is_built_without_a_network_pushed_to_the_simulated_registry_and_run() {
+        let simulation =
+            Simulation::new(Settings { tasks: Tasks::Driven, times: Times::instant(), ..Settings::default() });
+        simulation.seed(Seed { region: "us-east-1".to_owned(), clusters: vec!["c".to_owned()], ..Seed::default() });
+        simulation.call("us-east-1", "ecr", "CreateRepository", json!({"repositoryName": "agents/own"})).unwrap();
+        let (stop, folder) = (CancellationToken::new(), TempDir::new().unwrap());
+        let endpoint = serve(&simulation, "127.0.0.1:0", &stop).await.unwrap();
+        let image = pushed(Registries::new(&simulation, &endpoint), &folder).await;
+        run_task(&simulation, &image);
+        let python = python().await.unwrap();
+        let cache = folder.path().join("tasks");
+        let options = Options { cache, python, path: crate::config::path(), environment: Vec::new() };
+        let stopped = stop.clone();
+        let driven = process::drive(simulation.clone(), options, mpsc::unbounded_channel().0, async move {
+            stopped.cancelled().await;
+        });
+        let running = tokio::spawn(driven);
+        let answers = async {
+            loop {
+                let address = simulation.assignments().first().map(|task| format!("{}:8000", task.address));
+                let address = address.and_then(|address| address.parse().ok());
+                let Some(address) = address else {
+                    tokio::task::yield_now().await;
+                    continue;
+                };
+                if status(address, "/health", Duration::from_secs(1)).await == Some(200) {
+                    return;
+                }
+            }
+        };
+        let healthy = tokio::time::timeout(Duration::from_mins(2), answers).await;
+        assert!(healthy.is_ok(), "{}", simulation.state());
+        stop.cancel();
+        running.await.unwrap().unwrap();
+    }
+}

@@ -7,8 +7,8 @@
 use super::circuit_breaker::{self, Failure};
 use super::task_step::{self, Ending};
 use super::{scheduler, task, task_definition};
+use crate::assignment::{Assignment, Report, Stage};
 use crate::behaviour::Behaviour;
-use crate::driving::{Assignment, Report, Stage};
 use crate::input::Members;
 use crate::settings::Tasks;
 use crate::state::Region;

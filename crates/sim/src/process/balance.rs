@@ -3,7 +3,7 @@
 use super::address::Addresses;
 use super::proxy::{self, Table};
 use super::tally::Tally;
-use crate::driving::{Balanced, Target};
+use crate::assignment::{Balanced, Target};
 use crate::simulation::Simulation;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

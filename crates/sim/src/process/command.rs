@@ -6,7 +6,7 @@
 use super::program::Program;
 use super::python::Python;
 use super::unpack::VENV;
-use crate::driving::Assignment;
+use crate::assignment::Assignment;
 use crate::input::Members;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -185,7 +185,7 @@ fn is_python(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::driving::Stage;
+    use crate::assignment::Stage;
     use serde_json::json;
     use tempfile::TempDir;
 

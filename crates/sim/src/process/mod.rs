@@ -20,7 +20,7 @@ pub use program::{Keeper, Program, Running};
 pub use proxy::{Table, status};
 pub use python::Python;
 
-use crate::driving::{Assignment, Report, Stage};
+use crate::assignment::{Assignment, Report, Stage};
 use crate::simulation::Simulation;
 use balance::Balancers;
 use std::collections::BTreeMap;

@@ -6,7 +6,7 @@ use super::program::{self, Keeper, Program, Running};
 use super::tally::Tally;
 use super::unpack::{self, Cache};
 use super::{Options, pause};
-use crate::driving::{Assignment, Report};
+use crate::assignment::{Assignment, Report};
 use crate::ecr::Content;
 use crate::input::Members;
 use crate::simulation::Simulation;

@@ -20,7 +20,7 @@ pub(super) fn told(line: &str) -> String {
     let mut shown = if level == "info" { message.to_owned() } else { format!("{level}: {message}") };
     for (name, value) in entry.iter().filter(|(name, _)| !KNOWN.contains(&name.as_str())) {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        shown.push_str(&format!(" {name}={value}"));
+        shown.extend([" ", name, "=", &value]);
     }
     if let Some(traceback) = text("traceback") {
         shown.push('\n');
@@ -37,9 +37,9 @@ fn failed<'a>(text: &impl Fn(&str) -> Option<&'a str>) -> String {
         shown.push('\n');
     }
     let (reason, detail) = (text("reason").unwrap_or("Unknown"), text("detail").unwrap_or_default());
-    shown.push_str(&format!("the agent cannot be loaded: {reason}: {detail}"));
+    shown.extend(["the agent cannot be loaded: ", reason, ": ", detail]);
     if let Some(hint) = text("hint") {
-        shown.push_str(&format!("\nhint: {hint}"));
+        shown.extend(["\nhint: ", hint]);
     }
     shown
 }

@@ -46,7 +46,7 @@ pub(crate) async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
     let build = build.map(|found| found.build).unwrap_or_default();
     let bench = Bench::new(&args, folder, build).await?;
     let stop = CancellationToken::new();
-    run::stop_on_signal(stop.clone())?;
+    run::stop_on_signal_saying(stop.clone(), "calls under way end first")?;
     let listener = listener(args.port).await?;
     let front = listener.local_addr().context("the front has no address")?;
     let table = Table::default();
