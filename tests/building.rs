@@ -162,9 +162,11 @@ fn a_folder_that_cannot_become_an_image_is_told_and_nothing_is_made() {
 }
 
 #[test]
-fn a_plan_says_what_would_be_built() {
+fn what_would_be_built_is_rendered_offline() {
     let home = folder();
     let said = binary::run(home.path(), &[], &["render", "specs"]);
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);
-    assert!(said.out.contains("ecr.CreateRepository") && said.out.contains("image.Build"), "{}", said.out);
+    for told in ["ecr.CreateRepository", "image.Build", "agents/bot@<digest of the image>", "ecs.CreateService"] {
+        assert!(said.out.contains(told), "{told}: {}", said.out);
+    }
 }

@@ -108,9 +108,10 @@ impl PlaceLogins {
             return Ok(login.clone());
         }
         let answer = self.aws.registry_login(&self.place).await;
-        let (user, password, _) = answer
+        let (user, password, endpoint) = answer
             .map_err(|failure| Error::new(Cause::RegistryDenied, format!("no login to {registry}: {failure}")))?;
-        let login = Login::new(user, Secret::new(password));
+        let endpoint = Some(endpoint).filter(|endpoint| !endpoint.is_empty());
+        let login = Login { endpoint, ..Login::new(user, Secret::new(password)) };
         *token = Some((Instant::now(), login.clone()));
         Ok(login)
     }

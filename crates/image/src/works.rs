@@ -53,9 +53,11 @@ pub struct Works {
     room: Arc<Semaphore>,
     builders: Mutex<BTreeMap<Place, Arc<Builder>>>,
     jobs: Mutex<BTreeMap<String, Job>>,
-    /// Images that were seen, by place, repository and tag.
-    known: Mutex<BTreeMap<(Place, String, String), (Instant, String)>>,
+    known: Mutex<BTreeMap<Known, (Instant, String)>>,
 }
+
+/// An image that was seen: place, repository and tag.
+type Known = (Place, String, String);
 
 /// One build. Dropped, it is given up.
 struct Job {

@@ -1,4 +1,4 @@
-//! Repository chores: `cargo xtask test | check | ci | generate | bench | simulate`. Only what needs no shell: each step is a command
+//! Repository chores: `cargo xtask test | check | ci | runtime | generate | bench | simulate`. Only what needs no shell: each step is a command
 //! a person could type, printed before it runs.
 
 use std::env;
@@ -37,22 +37,58 @@ fn run(tasks: &[String]) -> anyhow::Result<()> {
         ["test", more @ ..] => test(more),
         ["check"] => check(),
         ["ci"] => check().and_then(|()| test(&[])),
+        ["runtime"] => runtime(),
         ["generate"] => generate(),
         ["bench", more @ ..] => bench(more),
         ["simulate", more @ ..] => simulate(more),
-        _ => bail!("usage: cargo xtask test [FILTER] | check | ci | generate | bench | simulate [--help]"),
+        _ => bail!("usage: cargo xtask test [FILTER] | check | ci | runtime | generate | bench | simulate [--help]"),
     }
 }
 
 /// Every test: unit tests, case folders, scenarios, the real binary, independent emulators (installed on first use); without
-/// a filter also the simulation every change must pass.
+/// a filter also the Python runtime's own and the simulation every change must pass.
 fn test(filter: &[&str]) -> anyhow::Result<()> {
     cargo(&[&["test", "--workspace", "--locked", "--no-fail-fast"], filter].concat())?;
     if !filter.is_empty() {
         return Ok(());
     }
+    runtime()?;
     let report = target().join("sim-report.json");
     simulate(&["--level", "gate", "--at-least", "1", "--report", &report.to_string_lossy()])
+}
+
+/// The Python runtime of agents: lints, types and tests, with the tools its lock names.
+fn runtime() -> anyhow::Result<()> {
+    let folder = root().join("crates/image/runtime");
+    let python = runtime_python(&folder)?;
+    for arguments in [
+        &["-m", "ruff", "check", "."][..],
+        &["-m", "ruff", "format", "--check", "."],
+        &["-m", "ruff", "check", "--isolated", "../../../examples"],
+        &["-m", "mypy"],
+        &["-m", "pytest", "--quiet"],
+    ] {
+        step(Command::new(&python).args(arguments).current_dir(&folder))?;
+    }
+    Ok(())
+}
+
+/// A Python with what `requirements-test.lock` says, installed on first use and again when the lock changes.
+fn runtime_python(folder: &Path) -> anyhow::Result<PathBuf> {
+    let home = target().join("runtime");
+    let (lock, installed) = (folder.join("requirements-test.lock"), home.join("installed.lock"));
+    let wanted = fs::read(&lock).with_context(|| format!("{} cannot be read", lock.display()))?;
+    let python = home.join("venv/bin/python");
+    if python.is_file() && fs::read(&installed).is_ok_and(|found| found == wanted) {
+        return Ok(python);
+    }
+    fs::create_dir_all(&home)?;
+    step(Command::new("python3").args(["-m", "venv", "--clear"]).arg(home.join("venv")))?;
+    let install =
+        ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--requirement"];
+    step(Command::new(&python).args(install).arg(&lock))?;
+    fs::write(installed, wanted)?;
+    Ok(python)
 }
 
 /// The deterministic simulation, in a release-like profile of its own and with the planted bugs it must find. A campaign is

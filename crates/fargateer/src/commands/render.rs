@@ -2,13 +2,16 @@
 //!
 //! They come from the same planner the daemon uses, looking at an account in which nothing exists yet.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use fargateer_api::AgentDeployment;
 use fargateer_api::status::SourceStatus;
 use fargateer_plan::action::Action;
+use fargateer_plan::build::{self, Work};
 use fargateer_plan::desired::{Circumstances, Desired, Spec};
 use fargateer_plan::observed::Observed;
+use fargateer_plan::repository;
 use fargateer_plan::seen::Seen;
 use fargateer_plan::{target_group, waves};
 use serde_json::{Value, json};
@@ -37,8 +40,12 @@ fn rendered(agent: &AgentDeployment, owner: &str) -> Value {
         // Offline the tag stays as it is written: the digest is ECR's to say.
         wanted.image.ecr = None;
     }
-    let plan = waves::plan(&desired, &nothing_yet(agent));
-    let requests: Vec<Value> = plan.waves.iter().flat_map(|wave| wave.actions.iter().map(request)).collect();
+    let nothing = nothing_yet(agent);
+    let mut waves = waves::plan(&desired, &nothing).waves;
+    if agent.spec.image.build.is_some() {
+        waves.extend(waves::plan(&desired, &built(agent, nothing)).waves);
+    }
+    let requests: Vec<Value> = waves.iter().flat_map(|wave| wave.actions.iter().map(request)).collect();
     json!({"name": agent.metadata.name, "region": agent.spec.region, "requests": requests})
 }
 
@@ -52,8 +59,24 @@ fn nothing_yet(agent: &AgentDeployment) -> Observed {
         scaling: Seen::Absent,
         revisions: Seen::Present(Vec::new()),
         target_group: Seen::Present(group),
+        repository: Seen::Absent,
+        build: Seen::Present(build::Live { work: Work::Missing, ..image() }),
         ..Observed::default()
     }
+}
+
+/// The same once the image is built. Whose registry that is, and which digest, nobody can say offline.
+fn built(agent: &AgentDeployment, nothing: Observed) -> Observed {
+    let uri =
+        format!("<account>.dkr.ecr.{}.amazonaws.com/{}", agent.spec.region, agent.repository().unwrap_or_default());
+    let (arn, mutability, tags) = (String::new(), String::new(), BTreeMap::new());
+    let repository = repository::Live { arn, uri, mutability, scans: true, has_lifecycle: true, tags };
+    Observed { repository: Seen::Present(repository), build: Seen::Present(image()), ..nothing }
+}
+
+fn image() -> build::Live {
+    let work = Work::Done("<digest of the image>".to_owned());
+    build::Live { tag: String::new(), base_digest: String::new(), runtime: String::new(), work }
 }
 
 fn request(action: &Action) -> Value {
