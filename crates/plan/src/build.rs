@@ -5,12 +5,9 @@
 
 use fargateer_api::spec::Architecture;
 use fargateer_api::spec::Build;
-use fargateer_api::status::ImageStatus;
 use serde::Serialize;
 
-use crate::desired::Wanted;
 use crate::failure::Failure;
-use crate::observed::Observed;
 
 /// What is to be built, and from what.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -103,32 +100,6 @@ impl Live {
     pub fn digest(&self) -> Option<&str> {
         if let Work::Done(digest) = &self.work { Some(digest) } else { None }
     }
-}
-
-/// What `wanted` asks for, given the repository that was seen; none where the image is not built.
-pub fn from_spec(wanted: &Wanted, observed: &Observed) -> Option<Order> {
-    let agent = &wanted.agent;
-    let build = agent.spec.image.build.clone()?;
-    let source = &wanted.circumstances.source;
-    let before = wanted.circumstances.image.as_deref();
-    Some(Order {
-        agent: agent.metadata.name.clone(),
-        repository: observed.repository.present().map(|live| live.uri.clone()),
-        location: source.location.clone(),
-        code: source.code.clone(),
-        build,
-        architecture: agent.spec.resources.architecture,
-        base_digest: before.map(|before| before.base_digest.clone()),
-        runtime: before.map(|before| before.runtime.clone()),
-    })
-}
-
-/// What a status remembers of the image that was seen; none where it is not there yet.
-pub fn remembered(observed: &Observed) -> Option<Box<ImageStatus>> {
-    let (live, repository) = (observed.build.present()?, observed.repository.present()?);
-    live.digest()?;
-    let Live { tag, base_digest, runtime, work: _ } = live.clone();
-    Some(Box::new(ImageStatus { repository: repository.uri.clone(), tag, base_digest, runtime }))
 }
 
 #[cfg(test)]

@@ -10,14 +10,10 @@ use fargateer_api::{Generation, Key, Reason};
 use serde::{Deserialize, Serialize};
 
 use crate::image::Reference;
-use crate::observed::Observed;
+use crate::log_group;
 use crate::prepared::Prepared;
 use crate::tags::{self, Tags};
 use crate::turn::Turn;
-use crate::{build, log_group};
-
-/// Stands for an image that is not built yet.
-const BUILT_ABOVE: &str = "(the image built above)";
 
 /// What the sources say about one key.
 #[derive(Debug, Clone, PartialEq)]
@@ -205,24 +201,6 @@ impl Wanted {
             tags.insert(tags::FROZEN_COUNT.to_owned(), frozen.clone());
         }
         tags
-    }
-
-    /// Whether the image is there, as far as anybody can know it.
-    pub fn has_image(&self, observed: &Observed) -> bool {
-        match self.agent.spec.image.build {
-            Some(_) => observed.build.present().is_some_and(|live| live.digest().is_some()),
-            None => !observed.image.is_absent(),
-        }
-    }
-
-    /// The image a revision is to run.
-    pub fn image_uri(&self, observed: &Observed) -> String {
-        if self.agent.spec.image.build.is_none() {
-            return self.image.pinned(observed.image.present().map(String::as_str));
-        }
-        let repository = observed.repository.present().map_or(BUILT_ABOVE, |live| live.uri.as_str());
-        let digest = observed.build.present().and_then(build::Live::digest);
-        digest.map_or_else(|| BUILT_ABOVE.to_owned(), |digest| format!("{repository}@{digest}"))
     }
 
     /// Whether the scaling counts requests, so that the target group must be known.

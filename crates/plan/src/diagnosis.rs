@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn an_agent_that_cannot_be_loaded_is_told_in_its_own_words() {
         let line = serde_json::json!({"event": "agent_load_failed", "detail": "RuntimeError: no model", "hint": "set MODEL_ID",
-            "traceback": (1..=12).map(|number| format!("line {number}\n")).collect::<String>()});
+            "traceback": (1..=12).map(|number| format!("line {number}")).collect::<Vec<_>>().join("\n")});
         let log = vec!["starting".to_owned(), line.to_string(), "bye".to_owned()];
         let task = |exit_code| StoppedTask { exit_code: Some(exit_code), log: log.clone(), ..StoppedTask::default() };
         let found = failure(&[task(78)]).unwrap();

@@ -6,6 +6,7 @@
 pub mod action;
 pub mod adopt;
 pub mod build;
+pub mod built;
 pub mod conceal;
 pub mod cost;
 pub mod dependency;

@@ -15,7 +15,7 @@ pub(crate) fn facts(status: &mut AgentDeploymentStatus, pass: &Pass) {
     if let Some(digest) = pass.observed.build.present().and_then(crate::build::Live::digest) {
         status.image_digest = Some(digest.to_owned());
     }
-    status.image = crate::build::remembered(&pass.observed).or_else(|| status.image.take());
+    status.image = crate::built::remembered(&pass.observed).or_else(|| status.image.take());
     if pass.plan.revision.is_some() {
         status.task_definition_arn.clone_from(&pass.plan.revision);
     }

@@ -7,12 +7,12 @@ use crate::observed::{Look, Observed};
 use crate::revision::Revision;
 use crate::rollout::{self, Rollout};
 use crate::seen::Seen;
-use crate::{build, log_group, repository, scaling, service, tags, task_definition};
+use crate::{built, log_group, repository, scaling, service, tags, task_definition};
 
 /// The reads that are still missing to bring `wanted` about; empty when the decision can be taken.
 pub fn needed(wanted: &Wanted, observed: &Observed) -> Vec<Look> {
     let first = basics(wanted, observed);
-    if !first.is_empty() || observed.gap().is_some() || !wanted.has_image(observed) {
+    if !first.is_empty() || observed.gap().is_some() || !built::is_there(wanted, observed) {
         return first;
     }
     let second = around_the_service(wanted, observed);
@@ -134,7 +134,7 @@ fn built_image(wanted: &Wanted, observed: &Observed) -> Option<Look> {
     if observed.repository.is_unlooked() {
         return Some(Look::Repository(repository));
     }
-    let order = build::from_spec(wanted, observed).filter(|_| observed.repository.failure().is_none())?;
+    let order = built::order(wanted, observed).filter(|_| observed.repository.failure().is_none())?;
     observed.build.is_unlooked().then(|| Look::Build(Box::new(order)))
 }
 

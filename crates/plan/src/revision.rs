@@ -5,6 +5,7 @@ use std::sync::Arc;
 use fargateer_api::seeded::{Bug, has};
 use serde_json::Value;
 
+use crate::built;
 use crate::desired::Wanted;
 use crate::observed::Observed;
 use crate::task_definition;
@@ -23,7 +24,7 @@ pub enum Revision {
 impl Revision {
     /// What `wanted` asks for, given what is live.
     pub fn wanted(wanted: &Wanted, observed: &Observed) -> Arc<task_definition::Wanted> {
-        let image = wanted.image_uri(observed);
+        let image = built::uri(wanted, observed);
         let live = observed.revision.present();
         let key = (image.clone(), live.map(|live| live.arn.clone()));
         wanted.agent.definition.get(key, || Arc::new(task_definition::from_spec(&wanted.agent, &image, live)))

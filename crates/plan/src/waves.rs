@@ -8,7 +8,6 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::action::Action;
-use crate::build::{self, Work};
 use crate::conceal;
 use crate::desired::{Circumstances, Departure, Desired, Wanted};
 use crate::difference::{self, Difference, Effect};
@@ -20,7 +19,7 @@ use crate::rollout::{self, Rollout};
 use crate::seen::Seen;
 use crate::tags::{self, Ownership, Tags};
 use crate::turn::Turn;
-use crate::{log_group, look, prune, repository, scaling, service, task_definition};
+use crate::{built, log_group, look, prune, repository, scaling, service, task_definition};
 
 /// Revisions of ours that stay registered, the running ones included: what a rollback can return to.
 pub const KEPT_REVISIONS: usize = 10;
@@ -82,7 +81,7 @@ fn toward(wanted: &Wanted, observed: &Observed) -> Plan {
     if let Some(gate) = refusal(wanted, observed) {
         return gated(gate);
     }
-    if !wanted.has_image(observed) {
+    if !built::is_there(wanted, observed) {
         return image_first(wanted, observed);
     }
     let revision = Revision::choose(wanted, observed);
@@ -118,28 +117,16 @@ fn toward(wanted: &Wanted, observed: &Observed) -> Plan {
 
 /// Without an image there is nothing to run, and nothing to compare. Building takes nobody's turn: no task of it rolls.
 fn image_first(wanted: &Wanted, observed: &Observed) -> Plan {
-    let work = observed.build.present().map_or(&Work::Missing, |live| &live.work);
-    let gate = guard::suspended(wanted).or_else(|| match work {
-        Work::UnderWay(progress) => Some(Gate::Building(progress.to_string())),
-        Work::Failed(failure) => Some(Gate::Unknown(failure.clone())),
-        Work::Missing | Work::Done(_) => None,
-    });
     let circumstances = &wanted.circumstances;
+    let gate = guard::suspended(wanted).or_else(|| built::gate(observed));
     let gate = gate.or_else(|| guard::dependency(circumstances)).or_else(|| guard::frozen(circumstances));
     if let Some(gate) = gate {
         return gated(gate);
     }
     let mut waves = Waves(Vec::new());
-    waves.add("repository", repository_changes(wanted, observed));
-    let order = build::from_spec(wanted, observed);
-    waves.add("image", order.map(|order| Action::Image(build::Change::Build(Box::new(order)))));
+    waves.add("repository", built::repository_changes(wanted, observed));
+    waves.add("image", built::build(wanted, observed));
     Plan { waves: waves.0, ..Plan::default() }
-}
-
-fn repository_changes(wanted: &Wanted, observed: &Observed) -> Vec<Action> {
-    let name = repository::from_spec(&wanted.agent);
-    let changes = name.map(|name| repository::changes(&observed.repository, &name, &wanted.tags));
-    changes.into_iter().flatten().map(Action::Repository).collect()
 }
 
 /// Changes that may have to wait: for other agents, for a time, for a turn. Nothing to change never waits.
@@ -185,7 +172,7 @@ fn unconcerned(observed: &Observed) -> Plan {
 /// Everything in the order in which each thing needs the ones before it.
 fn waves(wanted: &Wanted, observed: &Observed, (revision, compared): (&Revision, &Compared)) -> Vec<Wave> {
     let mut waves = Waves(Vec::new());
-    waves.add("repository", repository_changes(wanted, observed));
+    waves.add("repository", built::repository_changes(wanted, observed));
     let group = wanted.log_group_beside(observed.log_group.present());
     let logs = group.map(|group| log_group::changes(&observed.log_group, &group, &wanted.tags)).unwrap_or_default();
     waves.add("log group", logs.into_iter().map(Action::LogGroup));
@@ -255,10 +242,7 @@ fn away(departure: &Departure, circumstances: &Circumstances, observed: &Observe
     let delete =
         group.zip(inventory.log_group.clone()).map(|(_, name)| Action::LogGroup(log_group::Change::Delete { name }));
     waves.add("log group", delete);
-    let images =
-        observed.repository.present().filter(|live| !inventory.retain_data && repository::is_ours(live, &ours));
-    let delete = images.zip(inventory.repository.clone());
-    waves.add("repository", delete.map(|(_, name)| Action::Repository(repository::Change::Delete { name })));
+    waves.add("repository", built::deletion(inventory, observed, &ours));
     Plan { gone: waves.0.is_empty(), waves: waves.0, ..Plan::default() }
 }
 
@@ -287,12 +271,7 @@ fn release(departure: &Departure, circumstances: &Circumstances, observed: &Obse
         Action::LogGroup(log_group::Change::Untag { name, arn: live.arn.clone(), keys })
     });
     waves.add("log group", untag);
-    let images = observed.repository.present().filter(|live| repository::is_ours(live, &ours));
-    let untag = images.map(|live| {
-        let (arn, keys) = (live.arn.clone(), tags::bookkeeping(&live.tags));
-        Action::Repository(repository::Change::Untag { arn, keys })
-    });
-    waves.add("repository", untag);
+    waves.add("repository", built::release(observed, &ours));
     let service = observed.active_service().filter(|live| is_ours(&live.tags()));
     let untag = service.map(|live| {
         let (arn, keys) = (live.arn().to_owned(), tags::bookkeeping(&live.tags()));

@@ -68,7 +68,7 @@ fn runtime() -> anyhow::Result<()> {
         &["-m", "mypy"],
         &["-m", "pytest", "--quiet"],
     ] {
-        step(Command::new(&python).args(arguments).current_dir(&folder))?;
+        step_in(&folder, Command::new(&python).args(arguments))?;
     }
     Ok(())
 }
@@ -161,12 +161,17 @@ fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
 }
 
 fn step(command: &mut Command) -> anyhow::Result<()> {
+    step_in(&root(), command)
+}
+
+/// Runs `command` in `folder`, after saying which.
+fn step_in(folder: &Path, command: &mut Command) -> anyhow::Result<()> {
     let words: Vec<String> = std::iter::once(command.get_program())
         .chain(command.get_args())
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
     say(&format!("+ {}", words.join(" ")));
-    let status = command.current_dir(root()).status().with_context(|| format!("{} cannot be started", words[0]))?;
+    let status = command.current_dir(folder).status().with_context(|| format!("{} cannot be started", words[0]))?;
     if !status.success() {
         bail!("{} failed", words.join(" "));
     }

@@ -81,6 +81,7 @@ mod tests {
             build: Build::default(),
             architecture: Architecture::X86_64,
             base_digest: None,
+            runtime: None,
             labels: BTreeMap::new(),
         };
         let prepared = builder.prepare(&recipe, &Progress::silent()).await.unwrap();

@@ -59,7 +59,7 @@ impl Process {
     async fn look(&self, order: &Order) -> Live {
         match self.works.look(&Place::default(), order).await {
             Seen::Present(live) => live,
-            other => panic!("{other:?}"),
+            other @ (Seen::NotLooked | Seen::Absent | Seen::Unknown(_)) => panic!("{other:?}"),
         }
     }
 
@@ -119,9 +119,9 @@ async fn neither_a_newer_base_nor_a_newer_runtime_is_news_while_the_code_is_the_
     let first = process.build(&order).await;
     world.base("3.11", "a newer base").await;
     // Somebody else's Fargateer, with another runtime, built what runs.
-    let older = Order { runtime: Some("an older runtime".to_owned()), ..next(&order, &first) };
+    let before_it = Order { runtime: Some("an older runtime".to_owned()), ..next(&order, &first) };
     assert_eq!(process.look(&next(&order, &first)).await, first);
-    let sought = process.look(&older).await;
+    let sought = process.look(&before_it).await;
     assert_ne!(sought.runtime, "an older runtime", "of which there is no image: the newest counts");
     agent.write("generated_agent.py", "def agent(prompt):\n    return 'changed'\n");
     let changed = process.look(&next(&order, &first)).await;
@@ -175,6 +175,6 @@ async fn a_folder_that_may_not_become_an_image_is_a_finding_before_anything_is_m
             assert_eq!((failure.class, failure.reason), (Class::Invalid, Reason::ContextInvalid), "{failure}");
             assert!(failure.message.contains("id_rsa"), "{failure}");
         }
-        other => panic!("{other:?}"),
+        other @ (Seen::NotLooked | Seen::Absent | Seen::Present(_)) => panic!("{other:?}"),
     }
 }

@@ -292,11 +292,11 @@ fn repository(value: &Value) -> repository::Live {
 /// `missing`, a digest, words about what is being done, or `{"failed": failure}`.
 fn build(value: &Value) -> build::Live {
     let doing = |doing: &str| build::Progress { doing: doing.to_owned(), done: 0, total: None, seconds: 3 };
-    let work = match value {
-        Value::String(word) if word == "missing" => Work::Missing,
-        Value::String(digest) if digest.starts_with("sha256:") => Work::Done(digest.clone()),
-        Value::String(words) => Work::UnderWay(doing(words)),
-        other => Work::Failed(plain(&other["failed"])),
+    let work = match value.as_str() {
+        Some("missing") => Work::Missing,
+        Some(digest) if digest.starts_with("sha256:") => Work::Done(digest.to_owned()),
+        Some(words) => Work::UnderWay(doing(words)),
+        None => Work::Failed(plain(&value["failed"])),
     };
     let (tag, base_digest, runtime) = ("b-1".to_owned(), "sha256:base".to_owned(), "r1".to_owned());
     build::Live { tag, base_digest, runtime, work }

@@ -1,0 +1,95 @@
+//! An image that is built, between what is wanted and what was seen: what to build, whether it is there, what a revision runs.
+
+use fargateer_api::status::{ImageStatus, Inventory};
+
+use crate::action::Action;
+use crate::build::{Change, Live, Order, Work};
+use crate::desired::Wanted;
+use crate::guard::Gate;
+use crate::observed::Observed;
+use crate::repository;
+use crate::tags::{self, Tags};
+
+/// Stands for an image that is not built yet.
+const BUILT_ABOVE: &str = "(the image built above)";
+
+/// What is to be built; none where the image is not built.
+pub fn order(wanted: &Wanted, observed: &Observed) -> Option<Order> {
+    let agent = &wanted.agent;
+    let build = agent.spec.image.build.clone()?;
+    let source = &wanted.circumstances.source;
+    let before = wanted.circumstances.image.as_deref();
+    Some(Order {
+        agent: agent.metadata.name.clone(),
+        repository: observed.repository.present().map(|live| live.uri.clone()),
+        location: source.location.clone(),
+        code: source.code.clone(),
+        build,
+        architecture: agent.spec.resources.architecture,
+        base_digest: before.map(|before| before.base_digest.clone()),
+        runtime: before.map(|before| before.runtime.clone()),
+    })
+}
+
+/// Whether the image is there, as far as anybody can know it.
+pub fn is_there(wanted: &Wanted, observed: &Observed) -> bool {
+    match wanted.agent.spec.image.build {
+        Some(_) => observed.build.present().is_some_and(|live| live.digest().is_some()),
+        None => !observed.image.is_absent(),
+    }
+}
+
+/// The image a revision is to run.
+pub fn uri(wanted: &Wanted, observed: &Observed) -> String {
+    if wanted.agent.spec.image.build.is_none() {
+        return wanted.image.pinned(observed.image.present().map(String::as_str));
+    }
+    let (repository, build) = (observed.repository.present(), observed.build.present());
+    let digest = build.and_then(Live::digest);
+    repository
+        .zip(digest)
+        .map_or_else(|| BUILT_ABOVE.to_owned(), |(repository, digest)| format!("{}@{digest}", repository.uri))
+}
+
+/// Why it is not built right now, if so.
+pub fn gate(observed: &Observed) -> Option<Gate> {
+    match &observed.build.present()?.work {
+        Work::UnderWay(progress) => Some(Gate::Building(progress.to_string())),
+        Work::Failed(failure) => Some(Gate::Unknown(failure.clone())),
+        Work::Missing | Work::Done(_) => None,
+    }
+}
+
+/// The writes to the repository.
+pub fn repository_changes(wanted: &Wanted, observed: &Observed) -> Vec<Action> {
+    let name = repository::from_spec(&wanted.agent);
+    let changes = name.map(|name| repository::changes(&observed.repository, &name, &wanted.tags));
+    changes.into_iter().flatten().map(Action::Repository).collect()
+}
+
+/// The build.
+pub fn build(wanted: &Wanted, observed: &Observed) -> Option<Action> {
+    order(wanted, observed).map(|order| Action::Image(Change::Build(Box::new(order))))
+}
+
+/// The end of the repository of an agent that is gone, where its data need not be kept and it is ours.
+pub fn deletion(inventory: &Inventory, observed: &Observed, ours: &Tags) -> Option<Action> {
+    let live = observed.repository.present().filter(|_| !inventory.retain_data)?;
+    let name = inventory.repository.clone().filter(|_| repository::is_ours(live, ours))?;
+    Some(Action::Repository(repository::Change::Delete { name }))
+}
+
+/// What takes our tags off the repository of an agent that is handed back.
+pub fn release(observed: &Observed, ours: &Tags) -> Option<Action> {
+    let live = observed.repository.present().filter(|live| repository::is_ours(live, ours))?;
+    let (arn, keys) = (live.arn.clone(), tags::bookkeeping(&live.tags));
+    Some(Action::Repository(repository::Change::Untag { arn, keys }))
+}
+
+/// What a status remembers of the image that was seen; none where it is not there yet.
+pub fn remembered(observed: &Observed) -> Option<Box<ImageStatus>> {
+    let (live, repository) = (observed.build.present()?, observed.repository.present()?);
+    live.digest()?;
+    let Live { tag, base_digest, runtime, work: _ } = live.clone();
+    Some(Box::new(ImageStatus { repository: repository.uri.clone(), tag, base_digest, runtime }))
+}
