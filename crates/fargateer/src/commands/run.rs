@@ -185,7 +185,9 @@ fn processes(args: &RunArgs) -> bool {
 
 fn simulation(args: &RunArgs) -> Simulation {
     let (tasks, speed, times) = if processes(args) {
-        (Tasks::Driven, 1.0, Times { provision: Duration::from_millis(300), ..Times::brisk() })
+        // Targets drain as long as AWS lets them, which ends with their last request.
+        let times = Times { provision: Duration::from_millis(300), drain: Duration::from_mins(5), ..Times::brisk() };
+        (Tasks::Driven, 1.0, times)
     } else {
         (Tasks::Virtual, args.speed.unwrap_or(SPEED), Times::default())
     };

@@ -86,11 +86,12 @@ pub async fn drive(
     let mut lives = BTreeMap::new();
     let mut stop = std::pin::pin!(stop);
     loop {
-        pass(&host, &mut lives);
+        // First who is asked, then who is stopped.
         for (group, url) in balancers.pass().await {
             // Nobody may listen.
             drop(notices.send(Notice::Balancer { group, url }));
         }
+        pass(&host, &mut lives);
         if timeout(LOOK, &mut stop).await.is_ok() {
             break;
         }

@@ -9,7 +9,7 @@ use std::io::{self, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -48,16 +48,36 @@ pub struct Program {
 
 /// Whoever sees to it that nothing outlives us.
 #[derive(Debug)]
-pub struct Keeper {
-    process: Mutex<std::process::Child>,
-}
+pub struct Keeper(Arc<Pipe>);
 
-/// A program that runs.
+/// The keeper's process, with our end of its pipe.
+#[derive(Debug)]
+struct Pipe(Mutex<std::process::Child>);
+
+/// A program that runs. Dropped, it is killed.
 #[derive(Debug)]
 pub struct Running {
     child: Child,
+    /// Its group, until the keeper has been told that there is none any more.
     group: Option<Pid>,
+    keeper: Weak<Pipe>,
     readers: Vec<JoinHandle<()>>,
+}
+
+impl Pipe {
+    fn tell(&self, what: char, group: Pid) -> io::Result<()> {
+        let mut process = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let input = process.stdin.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        writeln!(input, "{what} {}", group.as_raw_nonzero())
+    }
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        let process = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        drop(process.stdin.take());
+        drop(process.wait());
+    }
 }
 
 impl Keeper {
@@ -66,13 +86,7 @@ impl Keeper {
         let mut command = std::process::Command::new("/bin/sh");
         command.args(["-c", KEEPER]).env_clear().process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        Ok(Self { process: Mutex::new(command.spawn()?) })
-    }
-
-    fn tell(&self, what: char, group: Pid) -> io::Result<()> {
-        let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
-        let input = process.stdin.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
-        writeln!(input, "{what} {}", group.as_raw_nonzero())
+        Ok(Self(Arc::new(Pipe(Mutex::new(command.spawn()?)))))
     }
 
     /// Starts `program`; its lines go to `output`.
@@ -82,31 +96,31 @@ impl Keeper {
         command.env_clear().envs(program.environment.iter().map(|(name, value)| (name, value)));
         command.current_dir(&program.folder).process_group(0).kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn()?;
+        let child = command.spawn()?;
         let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        // From here on it is killed when this is dropped.
+        let mut running = Running { child, group, keeper: Arc::downgrade(&self.0), readers: Vec::new() };
         if let Some(group) = group {
-            self.tell('+', group)?;
+            self.0.tell('+', group)?;
         }
-        if let Some(mut input) = child.stdin.take() {
+        if let Some(mut input) = running.child.stdin.take() {
             input.write_all(b"go\n").await?;
         }
-        let mut readers = Vec::new();
-        readers.extend(child.stdout.take().map(|from| tokio::spawn(read(from, output.clone()))));
-        readers.extend(child.stderr.take().map(|from| tokio::spawn(read(from, output.clone()))));
-        Ok(Running { child, group, readers })
+        running.readers.extend(running.child.stdout.take().map(|from| tokio::spawn(read(from, output.clone()))));
+        running.readers.extend(running.child.stderr.take().map(|from| tokio::spawn(read(from, output.clone()))));
+        Ok(running)
     }
 
     /// Waits for the end of `running`, its last lines, and whatever it left running. Answers what it exited with: 128 and the
     /// number of the signal that ended it. May be dropped and called again.
     pub async fn wait(&self, running: &mut Running) -> i32 {
         let code = running.child.wait().await.map_or(255, code);
-        running.signal(Signal::KILL);
-        for reader in running.readers.drain(..) {
-            drop(timeout(LAST_WORDS, reader).await);
-        }
-        if let Some(group) = running.group.take() {
-            // A keeper that is gone keeps nobody.
-            drop(self.tell('-', group));
+        running.bury();
+        while let Some(reader) = running.readers.last_mut() {
+            if timeout(LAST_WORDS, &mut *reader).await.is_err() {
+                reader.abort();
+            }
+            running.readers.pop();
         }
         code
     }
@@ -122,14 +136,6 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        let process = self.process.get_mut().unwrap_or_else(PoisonError::into_inner);
-        drop(process.stdin.take());
-        drop(process.wait());
-    }
-}
-
 impl Running {
     fn signal(&self, signal: Signal) {
         if let Some(group) = self.group {
@@ -137,11 +143,21 @@ impl Running {
             let _ = kill_process_group(group, signal);
         }
     }
+
+    /// Kills what is left of its group, which is nobody's business from now on: its number may become another one's.
+    fn bury(&mut self) {
+        self.signal(Signal::KILL);
+        if let (Some(group), Some(keeper)) = (self.group.take(), self.keeper.upgrade()) {
+            // A keeper that is gone keeps nobody.
+            drop(keeper.tell('-', group));
+        }
+    }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.signal(Signal::KILL);
+        self.bury();
+        self.readers.iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -174,4 +190,50 @@ pub(super) async fn succeeds(keeper: &Keeper, program: &Program, patience: Durat
     running.signal(Signal::KILL);
     keeper.wait(&mut running).await;
     passed.is_ok_and(|status| status.is_ok_and(|status| status.success()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Program {
+        let words = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
+        Program { words, environment: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())], folder: "/".into() }
+    }
+
+    async fn heard(script: &str) -> (i32, Vec<String>) {
+        let keeper = Keeper::start().unwrap();
+        let (said, mut lines) = mpsc::channel(10);
+        let mut running = keeper.run(&shell(script), &said).await.unwrap();
+        drop(said);
+        let code = keeper.wait(&mut running).await;
+        let mut all = Vec::new();
+        while let Some(line) = lines.recv().await {
+            all.push(line);
+        }
+        (code, all)
+    }
+
+    #[tokio::test]
+    async fn what_a_program_says_and_exits_with_is_told() {
+        let (code, lines) = heard("echo one; echo two >&2; printf three; exit 7").await;
+        assert_eq!((code, lines.len()), (7, 3));
+        assert_eq!(heard("kill -9 $$").await.0, 137);
+    }
+
+    #[tokio::test]
+    async fn a_child_that_holds_the_output_open_keeps_nobody_waiting() {
+        let said = timeout(Duration::from_secs(30), heard("setsid sleep 60 & echo $!; exit 3")).await.unwrap();
+        assert_eq!((said.0, said.1.len()), (3, 1));
+        let child = Pid::from_raw(said.1[0].parse().unwrap()).unwrap();
+        rustix::process::kill_process(child, Signal::KILL).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_check_that_takes_too_long_has_failed() {
+        let keeper = Keeper::start().unwrap();
+        assert!(succeeds(&keeper, &shell("exit 0"), Duration::from_secs(20)).await);
+        assert!(!succeeds(&keeper, &shell("exit 1"), Duration::from_secs(20)).await);
+        assert!(!succeeds(&keeper, &shell("sleep 60"), Duration::from_millis(100)).await);
+    }
 }

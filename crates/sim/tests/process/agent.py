@@ -13,6 +13,7 @@ if os.environ.get("BROKEN"):
 
 state = {"healthy": True, "running": 0, "draining": False}
 lock = threading.Lock()
+began = time.monotonic()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -31,6 +32,10 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/health":
             self.answer(200 if state["healthy"] else 500, {})
+        elif self.path == "/ready":
+            # What a load balancer asks, which may take longer to be content.
+            late = time.monotonic() - began > float(os.environ.get("READY_AFTER", "0"))
+            self.answer(200 if state["healthy"] and late else 500, {})
         elif self.path == "/environment":
             self.answer(200, {"environment": dict(os.environ), "pid": os.getpid(), "folder": os.getcwd()})
         elif self.path == "/sick":
@@ -71,6 +76,8 @@ def stop(*_):
     state["draining"] = True
 
     def leave():
+        # As a real one does, it refuses calls for a while before it goes.
+        time.sleep(float(os.environ.get("LINGER", "0")))
         while state["running"]:
             time.sleep(0.01)
         print("drained", flush=True)

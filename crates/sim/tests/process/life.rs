@@ -93,12 +93,14 @@ async fn a_task_that_ignores_sigterm_is_killed_after_its_stop_timeout() {
     changes["stopTimeout"] = json!(2);
     place.create(1, false, &changes);
     place.steady().await;
+    let (_, said) = ask(address(&place.tasks("RUNNING")[0]), "GET", "/environment").await.unwrap();
     let asked = place.aws.now();
     place.ecs("UpdateService", json!({"cluster": "blue", "service": "agent", "desiredCount": 0}));
     let task = until("it has stopped", || place.tasks("STOPPED").into_iter().find(stopped)).await;
     assert_eq!(task["containers"][0]["exitCode"], 137);
     assert_eq!(place.log(&task).last().unwrap(), "ignored SIGTERM");
     assert!(place.aws.now().saturating_sub(asked).as_secs() >= 2);
+    assert!(std::fs::read_link(format!("/proc/{}/exe", said["pid"])).is_err(), "it still runs");
 }
 
 #[tokio::test(flavor = "multi_thread")]

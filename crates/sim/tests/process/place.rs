@@ -32,9 +32,9 @@ pub(crate) struct Place {
     _cache: TempDir,
 }
 
-/// Every step of AWS's own at once: what takes time is real.
+/// Every step of AWS's own at once: what takes time is real. Targets drain as long as AWS lets them.
 fn times() -> Times {
-    Times { retry: Duration::from_millis(200), ..Times::instant() }
+    Times { retry: Duration::from_millis(200), drain: Duration::from_mins(5), ..Times::instant() }
 }
 
 impl Place {
@@ -66,7 +66,7 @@ impl Place {
         place.call(
             "elbv2",
             "ModifyTargetGroup",
-            json!({"TargetGroupArn": GROUP, "HealthCheckPath": "/health", "HealthCheckIntervalSeconds": 5,
+            json!({"TargetGroupArn": GROUP, "HealthCheckPath": "/ready", "HealthCheckIntervalSeconds": 5,
                 "HealthCheckTimeoutSeconds": 4, "UnhealthyThresholdCount": 2, "HealthyThresholdCount": 2}),
         );
         place

@@ -10,7 +10,12 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 fn revision(number: u32) -> Value {
-    json!({"environment": [{"name": "REVISION", "value": number.to_string()}, {"name": "DELAY", "value": "0.05"}]})
+    json!({"environment": [
+        {"name": "REVISION", "value": number.to_string()},
+        {"name": "DELAY", "value": "0.05"},
+        {"name": "READY_AFTER", "value": "2"},
+        {"name": "LINGER", "value": "0.5"},
+    ]})
 }
 
 /// Callers who ask again and again, until they are told to stop.
