@@ -1,5 +1,6 @@
 //! The contract as JSON Schema, for editors and other languages: generated from the types and their comments.
 
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
@@ -39,6 +40,15 @@ pub fn project_schema() -> Value {
         schema.insert("title".to_owned(), "Project".into());
     }
     schema
+}
+
+/// The words that an enum of the contract knows.
+pub fn words<T: JsonSchema>() -> Vec<String> {
+    let generator = SchemaSettings::draft2020_12().into_generator();
+    let schema = generator.into_root_schema_for::<T>().to_value();
+    let variants = schema.get("oneOf").and_then(Value::as_array).cloned().unwrap_or_default();
+    let word = |variant: &Value| variant.get("const").and_then(Value::as_str).map(str::to_owned);
+    variants.iter().filter_map(word).collect()
 }
 
 /// The text of the schema file `manifests/project.schema.json`.

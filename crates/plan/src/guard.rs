@@ -110,7 +110,11 @@ pub fn not_ours(live: &service::Live, owner: &str, agent: &str) -> Option<Gate> 
     }
     let message = match tags::ownership(&tags, owner, agent) {
         Ownership::Ours => return None,
-        Ownership::Nobodys => format!("service {name} exists without our owner tag; it was made by somebody else"),
+        Ownership::Nobodys => {
+            format!(
+                "service {name} exists without our owner tag; it was made by somebody else (`fargateer adopt` takes it over)"
+            )
+        }
         Ownership::Installation(other) => format!("service {name} belongs to installation {other}, not to {owner}"),
         Ownership::Agent(other) => format!("service {name} belongs to agent {other}"),
     };

@@ -94,7 +94,8 @@ fn tell(claim: &Claim) {
     }
     let actions = adopt::beyond_tags(plan);
     if actions.is_empty() && plan.differences.is_empty() {
-        return output::note(&format!("{name}: nothing else differs from the spec"));
+        let told = "nothing else differs from the spec; tags that say which wording is applied follow";
+        return output::note(&format!("{name}: {told}"));
     }
     output::note(&format!("{name}: after it the daemon brings the service to the spec:"));
     for difference in &plan.differences {

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use comfy_table::{Table, presets};
-use fargateer_api::visible;
+use fargateer_api::status::{ConditionType, Truth};
+use fargateer_api::{schema, visible};
 use jiff::{SpanRound, Timestamp, Unit};
 use serde_json::Value;
 
@@ -156,7 +157,7 @@ fn age(time: &str) -> String {
 fn selected(args: &GetArgs, mut list: Value) -> anyhow::Result<Value> {
     let labels =
         args.labels.iter().flat_map(|labels| labels.split(',')).map(pair).collect::<anyhow::Result<Vec<_>>>()?;
-    let status = args.status.as_deref().map(pair).transpose()?;
+    let status = args.status.as_deref().map(stated).transpose()?;
     let fits = |item: &&Value| {
         let named = args.name.as_deref().is_none_or(|name| item["metadata"]["name"] == name);
         let labelled = labels.iter().all(|(key, value)| item["metadata"]["labels"][key] == *value);
@@ -173,6 +174,20 @@ fn selected(args: &GetArgs, mut list: Value) -> anyhow::Result<Value> {
     }
     list["items"] = Value::Array(items);
     Ok(list)
+}
+
+/// A condition and what it is to be, as the status has them.
+fn stated(text: &str) -> anyhow::Result<(String, String)> {
+    let (kind, value) = pair(text)?;
+    let known = schema::words::<ConditionType>();
+    if !known.iter().any(|word| word.eq_ignore_ascii_case(&kind)) {
+        return Err(hinted(format!("{kind} is no condition"), format!("one of {}", known.join(", "))));
+    }
+    let values = schema::words::<Truth>();
+    if !values.iter().any(|word| word.eq_ignore_ascii_case(&value)) {
+        return Err(hinted(format!("{value} is nothing a condition can be"), format!("one of {}", values.join(", "))));
+    }
+    Ok((kind, value))
 }
 
 fn pair(text: &str) -> anyhow::Result<(String, String)> {

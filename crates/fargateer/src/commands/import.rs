@@ -40,6 +40,9 @@ pub(crate) async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
         Some(file) => save(file, &written)?,
         None => drop(output::data(&written)?),
     }
+    if live.tags().get(tags::OWNER) == Some(&args.cloud.owner) {
+        output::note(&format!("{} is ours already: some source has its spec", target.shown()));
+    }
     tell(&target, &imported, &proof, &unsaid);
     Ok(ExitCode::from(u8::from(!unsaid.is_empty())))
 }

@@ -62,7 +62,7 @@ pub(crate) async fn read_sound(paths: &[PathBuf]) -> anyhow::Result<Specs> {
         ));
     }
     Err(hinted(
-        format!("{} faults in the specs", specs.faults.len()),
+        format!("{} {} in the specs", specs.faults.len(), if specs.faults.len() == 1 { "fault" } else { "faults" }),
         "nothing was changed; `fargateer validate` shows them all",
     ))
 }

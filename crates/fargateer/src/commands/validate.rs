@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use fargateer_api::{Violation, yaml};
+use fargateer_api::{Key, Violation, yaml};
+use fargateer_plan::dependency;
 use fargateer_plan::policy::{Policy, Standing};
 use serde_json::json;
 
@@ -18,6 +19,8 @@ pub(crate) fn run(args: &ValidateArgs) -> anyhow::Result<ExitCode> {
     }
     let policy = policy::open(&args.policy)?;
     let mut found = specs::read_now(&args.paths)?;
+    let circles = circles(&found);
+    found.faults.extend(circles);
     let breaches = policy.map(|policy| breaches(&found, &policy)).unwrap_or_default();
     found.agents.retain(|agent| !breaches.contains_key(&agent.metadata.name));
     found.faults.extend(breaches.into_values().flatten());
@@ -29,12 +32,30 @@ pub(crate) fn run(args: &ValidateArgs) -> anyhow::Result<ExitCode> {
         for fault in &found.faults {
             output::data(fault)?;
         }
-        output::note(&format!("{agents} valid, {faults} faults"));
+        output::note(&format!("{agents} valid, {faults} {}", if faults == 1 { "fault" } else { "faults" }));
     }
     if agents == 0 && faults == 0 && !args.paths.is_empty() {
         return Err(output::hinted("no AgentDeployment found", "a spec is a .yaml, .yml or .json file"));
     }
     Ok(ExitCode::from(if faults == 0 { 0 } else { WRONG }))
+}
+
+fn needs(agent: &fargateer_api::AgentDeployment) -> Vec<Key> {
+    agent.spec.depends_on.iter().map(Key::new).collect()
+}
+
+/// Agents that wait for one another for ever. A dependency that is not here may be in another source.
+fn circles(found: &Specs) -> Vec<String> {
+    let graph = dependency::Graph::of(found.agents.iter().map(|agent| (agent.key(), needs(agent))).collect());
+    let circular = found.agents.iter().map(|agent| (agent, graph.cycle(&agent.key())));
+    let told = circular.filter(|(_, way)| !way.is_empty()).map(|(agent, way)| {
+        let name = &agent.metadata.name;
+        let place = found.places.get(name).map(String::as_str).unwrap_or_default();
+        let way = way.iter().map(Key::as_str).collect::<Vec<_>>().join(" -> ");
+        let problem = format!("{name} depends on itself: {way}; one of these has to go");
+        line(name, place, &Violation::new("spec.dependsOn", problem))
+    });
+    told.collect()
 }
 
 /// What the policy does not allow, by agent, each with its place in the agent's file. Where a spec may stand is left to the
