@@ -209,6 +209,7 @@ pub async fn status(address: SocketAddr, path: &str, patience: Duration) -> Opti
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     fn address(last: u8) -> SocketAddr {
         SocketAddr::from(([127, 20, 0, last], 8000))
@@ -234,5 +235,97 @@ mod tests {
         assert!(!table.idle(address(1)) && table.next(&[]).is_none());
         drop(lease);
         assert!(table.idle(address(1)));
+    }
+
+    async fn bound() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    /// The proxy before a target at `address`, and a connection to it on which a request was made.
+    async fn asked(address: SocketAddr, request: &str) -> (Table, TcpStream) {
+        let (listener, front) = bound().await;
+        let table = Table::default();
+        table.put(address, true);
+        tokio::spawn(table.clone().serve(listener, std::future::pending()));
+        let mut client = TcpStream::connect(front).await.unwrap();
+        client.write_all(request.as_bytes()).await.unwrap();
+        (table, client)
+    }
+
+    /// Reads until `text` was said.
+    async fn until(stream: &mut TcpStream, text: &str) -> String {
+        let mut heard = String::new();
+        while !heard.contains(text) {
+            let mut piece = [0; 1024];
+            let count = timeout(Duration::from_secs(30), stream.read(&mut piece)).await.unwrap().unwrap();
+            assert!(count > 0, "only heard {heard:?}");
+            heard.push_str(std::str::from_utf8(&piece[..count]).unwrap());
+        }
+        heard
+    }
+
+    #[tokio::test]
+    async fn a_stream_comes_piece_by_piece_and_is_under_way_until_its_end() {
+        let (listener, address) = bound().await;
+        let (table, mut client) = asked(address, "GET /stream?a=b HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        let (mut target, _) = listener.accept().await.unwrap();
+        let head = until(&mut target, "\r\n\r\n").await;
+        assert!(
+            head.starts_with("GET /stream?a=b HTTP/1.1\r\n") && head.contains("x-forwarded-for: 127.0.0.1"),
+            "{head}"
+        );
+        target.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n").await.unwrap();
+        until(&mut client, "one").await;
+        table.retire(address);
+        assert!(!table.idle(address));
+        target.write_all(b"3\r\ntwo\r\n0\r\n\r\n").await.unwrap();
+        until(&mut client, "0\r\n\r\n").await;
+        while !table.idle(address) {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_websocket_goes_through_both_ways_and_is_under_way_until_it_closes() {
+        let (listener, address) = bound().await;
+        let request = "GET /ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+        let (table, mut client) = asked(address, request).await;
+        let (mut target, _) = listener.accept().await.unwrap();
+        assert!(until(&mut target, "\r\n\r\n").await.contains("upgrade: websocket"));
+        let answer = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+        target.write_all(answer).await.unwrap();
+        assert!(until(&mut client, "\r\n\r\n").await.starts_with("HTTP/1.1 101"));
+        client.write_all(b"hello").await.unwrap();
+        until(&mut target, "hello").await;
+        target.write_all(b"and back").await.unwrap();
+        until(&mut client, "and back").await;
+        assert!(!table.idle(address));
+        drop((client, target));
+        while !table.idle(address) {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_target_that_takes_no_connection_is_passed_over() {
+        let (listener, address) = bound().await;
+        let (closed, gone) = bound().await;
+        drop(closed);
+        let (table, mut client) = asked(address, "").await;
+        table.put(gone, true);
+        let answering = tokio::spawn(async move {
+            for _ in 0..2 {
+                let (mut target, _) = listener.accept().await.unwrap();
+                until(&mut target, "\r\n\r\n").await;
+                target.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+            }
+        });
+        for _ in 0..2 {
+            client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+            assert!(until(&mut client, "\r\n\r\n").await.starts_with("HTTP/1.1 204"));
+        }
+        answering.await.unwrap();
     }
 }
