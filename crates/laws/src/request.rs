@@ -8,7 +8,7 @@ use fargateer_plan::observed::Observed;
 use fargateer_plan::prepared::Prepared;
 use fargateer_plan::seen::Seen;
 use fargateer_plan::waves::{self, Plan};
-use fargateer_plan::{conceal, service, tags, target_group, task_definition};
+use fargateer_plan::{build, conceal, repository, service, tags, target_group, task_definition};
 use serde_json::{Value, json};
 
 use crate::is_harmless;
@@ -62,9 +62,22 @@ fn planned(agent: &AgentDeployment) -> Plan {
         scaling: Seen::Absent,
         revisions: Seen::Present(Vec::new()),
         target_group: Seen::Present(group),
+        repository: Seen::Present(repository()),
+        build: Seen::Present(build()),
         ..Observed::default()
     };
     waves::plan(&desired, &observed)
+}
+
+fn repository() -> repository::Live {
+    let (arn, uri) = ("arn".to_owned(), "111122223333.dkr.ecr.us-east-1.amazonaws.com/agents/x".to_owned());
+    let mutability = "IMMUTABLE".to_owned();
+    repository::Live { arn, uri, mutability, scans: true, has_lifecycle: true, tags: tags::Tags::new() }
+}
+
+fn build() -> build::Live {
+    let work = build::Work::Done(format!("sha256:{}", "0".repeat(64)));
+    build::Live { tag: "b-1".to_owned(), base_digest: "sha256:1".to_owned(), runtime: "1".to_owned(), work }
 }
 
 fn task_definition_is_settled(agent: &AgentDeployment) {

@@ -5,7 +5,8 @@ use fargateer_api::status::{ImageStatus, Inventory};
 use crate::action::Action;
 use crate::build::{Change, Live, Order, Work};
 use crate::desired::Wanted;
-use crate::guard::Gate;
+use crate::difference::Difference;
+use crate::guard::{self, Gate};
 use crate::observed::Observed;
 use crate::repository;
 use crate::tags::{self, Tags};
@@ -52,12 +53,22 @@ pub fn uri(wanted: &Wanted, observed: &Observed) -> String {
 }
 
 /// Why it is not built right now, if so.
-pub fn gate(observed: &Observed) -> Option<Gate> {
-    match &observed.build.present()?.work {
+pub fn gate(wanted: &Wanted, observed: &Observed) -> Option<Gate> {
+    let work = observed.build.present().map_or(&Work::Missing, |live| &live.work);
+    let circumstances = &wanted.circumstances;
+    let at_work = match work {
         Work::UnderWay(progress) => Some(Gate::Building(progress.to_string())),
         Work::Failed(failure) => Some(Gate::Unknown(failure.clone())),
         Work::Missing | Work::Done(_) => None,
-    }
+    };
+    let may_not = guard::suspended(wanted).or(at_work).or_else(|| guard::dependency(circumstances));
+    may_not.or_else(|| guard::frozen(circumstances))
+}
+
+/// How a repository of ours differs from what it should be.
+pub fn differences(wanted: &Wanted, observed: &Observed) -> Vec<Difference> {
+    let live = observed.repository.present().filter(|live| repository::is_ours(live, &wanted.tags));
+    live.map(repository::diff).unwrap_or_default()
 }
 
 /// The writes to the repository.

@@ -19,7 +19,7 @@ use crate::rollout::{self, Rollout};
 use crate::seen::Seen;
 use crate::tags::{self, Ownership, Tags};
 use crate::turn::Turn;
-use crate::{built, log_group, look, prune, repository, scaling, service, task_definition};
+use crate::{built, log_group, look, prune, scaling, service, task_definition};
 
 /// Revisions of ours that stay registered, the running ones included: what a rollback can return to.
 pub const KEPT_REVISIONS: usize = 10;
@@ -117,10 +117,7 @@ fn toward(wanted: &Wanted, observed: &Observed) -> Plan {
 
 /// Without an image there is nothing to run, and nothing to compare. Building takes nobody's turn: no task of it rolls.
 fn image_first(wanted: &Wanted, observed: &Observed) -> Plan {
-    let circumstances = &wanted.circumstances;
-    let gate = guard::suspended(wanted).or_else(|| built::gate(observed));
-    let gate = gate.or_else(|| guard::dependency(circumstances)).or_else(|| guard::frozen(circumstances));
-    if let Some(gate) = gate {
+    if let Some(gate) = built::gate(wanted, observed) {
         return gated(gate);
     }
     let mut waves = Waves(Vec::new());
@@ -235,10 +232,8 @@ fn away(departure: &Departure, circumstances: &Circumstances, observed: &Observe
         "revisions",
         registered.map(|live| Action::TaskDefinition(task_definition::Change::Deregister(live.arn.clone()))),
     );
-    let group = observed
-        .log_group
-        .present()
-        .filter(|live| (!inventory.retain_data || has(Bug::DeletesData)) && log_group::is_ours(live, &ours));
+    let keeps = inventory.retain_data && !has(Bug::DeletesData);
+    let group = observed.log_group.present().filter(|live| !keeps && log_group::is_ours(live, &ours));
     let delete =
         group.zip(inventory.log_group.clone()).map(|(_, name)| Action::LogGroup(log_group::Change::Delete { name }));
     waves.add("log group", delete);
@@ -373,8 +368,7 @@ fn differences(wanted: &Wanted, observed: &Observed, (revision, compared): (&Rev
         return Vec::new();
     };
     let mut differences = log_group_differences(wanted, observed);
-    let repository = observed.repository.present().filter(|live| repository::is_ours(live, &wanted.tags));
-    differences.extend(repository.into_iter().flat_map(repository::diff));
+    differences.extend(built::differences(wanted, observed));
     if let (Some(have), false) = (observed.revision.present(), matches!(revision, Revision::Running(_))) {
         differences.extend(task_definition::diff(have, &Revision::wanted(wanted, observed)));
         let status = if have.is_active() { "ACTIVE" } else { "INACTIVE" };
@@ -647,8 +641,7 @@ impl Waves {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fargateer_api::Key;
-    use fargateer_api::status::Inventory;
+    use fargateer_api::{Key, status::Inventory};
 
     #[test]
     fn of_an_agent_that_never_made_anything_nothing_is_left_and_nothing_looked_for() {
