@@ -24,6 +24,7 @@ const PLACES: &[(&str, &str, &str)] = &[
     ("how hard may we press AWS?", "crates/aws/src/quota.rs", "fn published("),
     ("how is Ready computed?", "crates/plan/src/status.rs", "pub fn report("),
     ("where do specs come from?", "crates/store/src/source/dir.rs", "impl Source for DirectorySource"),
+    ("when is an image another one?", "crates/image/src/inputs.rs", "pub(crate) fn tag("),
     ("what may Fargateer do in AWS?", "crates/aws/src/lib.rs", "pub fn permissions("),
 ];
 

@@ -21,6 +21,7 @@ mod emulators;
 mod faults;
 mod git;
 mod hostile;
+mod images;
 mod imports;
 mod independent;
 mod lessons;

@@ -8,9 +8,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-use crate::build::{Builder, blocking};
+use crate::builder::{Builder, blocking};
 use crate::cache::Cache;
-use crate::error::Error;
+use crate::error::{Cause, Error};
 use crate::inputs::tagged;
 use crate::layer::{self, Layer};
 use crate::oci::{Document, EMPTY, Manifest};
@@ -61,20 +61,23 @@ pub(crate) struct Places<'a> {
 }
 
 impl Places<'_> {
-    /// What requirements with this key came to, as the cache repository remembers it. Where it cannot be asked, it is as if
-    /// it knew nothing: they are resolved.
-    pub(crate) async fn remembers(&self, key: &str) -> Option<Dependencies> {
+    /// What requirements with this key came to, as the cache repository remembers it. One that is not there or not for us
+    /// knows nothing; one that does not answer now may know, and resolving anew would be another answer.
+    pub(crate) async fn remembers(&self, key: &str) -> Result<Option<Dependencies>, Error> {
         let read = async {
             let Some(document) = self.cache.manifest(&Dependencies::tag(key)).await? else { return Ok(None) };
             let Ok(manifest) = serde_json::from_slice::<Manifest>(&document.bytes) else { return Ok(None) };
             let config = self.cache.blob(&manifest.config.digest).await?;
-            Ok::<_, Error>(serde_json::from_slice(&config).ok())
+            Ok::<_, Error>(serde_json::from_slice::<Dependencies>(&config).ok())
         };
-        let found: Option<Dependencies> = read.await.unwrap_or_else(|error| {
-            tracing::debug!(%error, "the cache repository cannot be asked");
-            None
-        });
-        found.filter(|found| found.requirements == key)
+        match read.await {
+            Ok(found) => Ok(found.filter(|found| found.requirements == key)),
+            Err(error) if error.cause == Cause::RegistryUnavailable => Err(error),
+            Err(error) => {
+                tracing::debug!(%error, "the cache repository knows nothing");
+                Ok(None)
+            }
+        }
     }
 
     /// Whether the layer is in one of the two.
@@ -96,11 +99,9 @@ impl Builder {
         progress: &Progress,
     ) -> Result<Dependencies, Error> {
         let key = &prepared.settings.requirements;
-        // One at a time: who waits for the same finds it afterwards, and wheels want the disk and the network alone.
-        let _turn = self.installing.lock().await;
         let mut known: Option<Dependencies> = self.cache.record(key);
         if let (None, Some(places)) = (&known, places) {
-            known = places.remembers(key).await;
+            known = places.remembers(key).await?;
         }
         if let Some(known) = &known {
             self.cache.keep_record(key, known);
@@ -108,6 +109,12 @@ impl Builder {
             if here || matches!(places, Some(places) if places.holds(&known.layer).await?) {
                 return Ok(known.clone());
             }
+        }
+        // One at a time: wheels want the disk and the network alone, and who waits for the same finds it made.
+        let _turn = self.installing.lock().await;
+        let made: Option<Dependencies> = self.cache.record(key);
+        if let Some(made) = made.filter(|made| self.cache.layer(&made.layer.descriptor).is_some()) {
+            return Ok(made);
         }
         let scratch = self.cache.scratch()?;
         let folder = TempDir::new_in(&scratch).map_err(|error| Error::local(&scratch, error))?;
@@ -126,8 +133,8 @@ impl Builder {
         let (cache, python) = (self.cache.clone(), prepared.target.python.clone());
         let packed = blocking(move || {
             let packed = pack(&cache, &wheels, &python);
-            // Thousands of files: not to be removed by whoever drives other things.
-            drop(folder);
+            // Thousands of files to remove: nobody waits for that.
+            drop(tokio::task::spawn_blocking(move || drop(folder)));
             packed
         });
         let (layer, packages) = packed.await?;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::build::Builder;
+use crate::builder::Builder;
 use crate::compose::{self, BASE_DIGEST, BASE_NAME, Layers};
 use crate::error::{Cause, Error};
 use crate::inputs::Settings;

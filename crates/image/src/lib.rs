@@ -10,6 +10,7 @@
 
 mod base;
 mod build;
+mod builder;
 mod cache;
 mod compose;
 mod context;
@@ -36,7 +37,7 @@ mod secretive;
 mod uv;
 mod wheels;
 
-pub use build::Builder;
+pub use builder::Builder;
 pub use context::{Context, Entry, EntryKind, Limits};
 pub use error::{Cause, Error};
 pub use inspect::{Inspected, InspectedLayer};

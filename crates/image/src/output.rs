@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use tempfile::NamedTempFile;
 
-use crate::build::{Assembled, Builder, blocking};
+use crate::build::Assembled;
+use crate::builder::{Builder, blocking};
 use crate::error::{Cause, Error};
 use crate::hash::canonical;
 use crate::layer::{self, Files, Source};

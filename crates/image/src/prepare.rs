@@ -7,7 +7,7 @@ use fargateer_api::default::BASE_IMAGE;
 use fargateer_api::spec::{Architecture, Build};
 
 use crate::base::{self, Base};
-use crate::build::{Builder, blocking};
+use crate::builder::{Builder, blocking};
 use crate::context::Context;
 use crate::error::{Cause, Error};
 use crate::inputs::{self, LAYOUT, Settings};
@@ -83,6 +83,9 @@ impl Builder {
         let architecture = base::architecture(architecture);
         let base = self.base(name, base_digest.as_deref(), architecture).await?;
         let python = python(&recipe.build, &base)?;
+        if let Some(date) = &recipe.build.exclude_newer {
+            is_date(date)?;
+        }
         let target = Target { architecture, python, exclude_newer: recipe.build.exclude_newer.clone() };
         let settings = Settings {
             layout: LAYOUT,
@@ -125,6 +128,15 @@ impl Builder {
             None => repository.blob(&manifest.config.digest).await.map_err(|error| base::unavailable(place, error)),
         }
     }
+}
+
+/// Whether `exclude_newer` is a date or a time: uv takes other words, too, which would mean another day tomorrow.
+fn is_date(text: &str) -> Result<(), Error> {
+    let inner = |c: char| c.is_ascii_digit() || "-:.TZ+".contains(c);
+    if text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(inner) {
+        return Ok(());
+    }
+    Err(Error::context("excludeNewer", format!("`{text}` is no date")).hinted("as in `excludeNewer: 2026-11-20`"))
 }
 
 /// The version of Python the image has.

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::base::Base;
-use crate::build::{Assembled, Builder};
+use crate::build::Assembled;
+use crate::builder::Builder;
 use crate::dependencies::{Dependencies, Places, nothing};
 use crate::error::{Cause, Error};
 use crate::inputs::Settings;
@@ -114,7 +115,9 @@ impl Builder {
         let session = self.session(&destination.repository.registry);
         let places = places(&session, destination);
         let tag = prepared.tag();
-        if let Some(digest) = places.target.resolve(&tag).await? {
+        // Not a HEAD: without a body nobody could say whether the image or the whole repository is missing.
+        if let Some(found) = places.target.manifest(&tag).await? {
+            let digest = found.descriptor.digest;
             self.retag(places.target, &digest, &destination.tags).await?;
             let image = destination.repository.at(&digest);
             return Ok(Built { image, tag, moved: Moved::default() });

@@ -2,7 +2,7 @@
 //! kilobytes. The result is what a build on that base would give, to the byte and to the tag.
 
 use crate::base;
-use crate::build::Builder;
+use crate::builder::Builder;
 use crate::cache::Cache;
 use crate::compose::{self, BASE_DIGEST};
 use crate::dependencies::Dependencies;
@@ -45,7 +45,7 @@ impl Builder {
         let known = known(&self.cache, &settings.requirements);
         let dependencies = match known {
             Some(known) => Some(known),
-            None => places(&session, destination).remembers(&settings.requirements).await,
+            None => places(&session, destination).remembers(&settings.requirements).await?,
         };
         let documents = Documents {
             image: &composed.manifest,

@@ -221,8 +221,9 @@ fn check(place: &str, line: &str) -> Result<Option<String>, Error> {
     Ok(None)
 }
 
+/// Plain HTTP would reach what a machine tells itself alone, such as its credentials.
 fn is_https(address: &str) -> bool {
-    address.starts_with("https://") || address.starts_with("http://")
+    address.starts_with("https://")
 }
 
 /// `path` as seen from `folder`; none where it leads outside.
@@ -317,6 +318,7 @@ mod tests {
             "git+https://example.com/x",
             "--index-url https://${AWS_SECRET_ACCESS_KEY}.example.com/",
             "--find-links /etc",
+            "--index-url http://169.254.169.254/latest",
             "-f file:///etc",
             "--config-settings x=y",
             "--no-binary :all:",

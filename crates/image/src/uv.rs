@@ -100,6 +100,7 @@ impl Tools {
         (platform, scratch): (&str, &Path),
     ) -> Result<String, Error> {
         let main = requirements.main.as_str();
+        let sources = sources(requirements);
         let mut arguments: Vec<&str> = match requirements.kind {
             Kind::None => return Ok(String::new()),
             // Somebody has resolved it already.
@@ -120,9 +121,10 @@ impl Tools {
                 ]
             }
             Kind::List | Kind::Locked | Kind::Project => {
-                let compile = ["pip", "compile", "--generate-hashes", "--only-binary", ":all:", "--no-header"];
+                let compile =
+                    ["pip", "compile", "--generate-hashes", "--only-binary", ":all:", "--no-header", "--no-sources"];
                 let target = ["--no-annotate", "--python-version", &target.python, "--python-platform", platform];
-                compile.into_iter().chain(target).chain(sources(requirements)).collect()
+                compile.into_iter().chain(target).chain(sources.iter().map(String::as_str)).collect()
             }
         };
         if requirements.kind != Kind::UvLock
@@ -150,8 +152,9 @@ impl Tools {
         let (target, lock) = (into.to_string_lossy(), lock.to_string_lossy());
         let what = ["pip", "install", "--target", &target, "--requirement", &lock, "--require-hashes", "--no-deps"];
         let fits = ["--python-platform", &resolved.platform, "--python-version", python, "--only-binary", ":all:"];
-        // Copies: a link into uv's cache would be another file's mode and time.
-        let how = ["--link-mode", "copy", "--no-compile-bytecode"];
+        // Links into uv's own cache, where that lies on the same disk: nothing here writes to them, and of thousands of files
+        // only names are made and removed.
+        let how = ["--link-mode", "hardlink", "--no-compile-bytecode"];
         let arguments: Vec<&str> = what.into_iter().chain(fits).chain(how).collect();
         self.run(&arguments, folder).await.map(drop)
     }
@@ -186,10 +189,11 @@ impl Tools {
 /// The runtime's own requirements, in a file beside those of the agent.
 const OURS: &str = "fargateer.runtime.txt";
 
-/// The files to resolve.
-fn sources(requirements: &Requirements) -> impl Iterator<Item = &str> {
+/// The files to resolve. A name that begins with a dash must not become an option.
+fn sources(requirements: &Requirements) -> Vec<String> {
     let main = Some(requirements.main.as_str()).filter(|main| !main.is_empty());
-    main.into_iter().chain((!requirements.needs.is_empty()).then_some(OURS))
+    let names = main.into_iter().chain((!requirements.needs.is_empty()).then_some(OURS));
+    names.map(|name| format!("./{name}")).collect()
 }
 
 /// uv's name of an architecture.

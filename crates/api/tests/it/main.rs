@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod attacks;
 #[cfg(test)]
+mod builds;
+#[cfg(test)]
 mod cases;
 #[cfg(test)]
 mod fleet;

@@ -55,7 +55,8 @@ impl Login {
 #[async_trait]
 pub trait Logins: Send + Sync {
     /// The login for `registry` (host and port). `refused` is the one the registry has just refused: a token that may have
-    /// expired; another one is asked for, and where there is none but the same, the registry means it.
+    /// expired, or lacks a permission. Another one is asked for; where the same is given again - because it is fresh - the
+    /// registry means it.
     async fn login(&self, registry: &str, refused: Option<&Login>) -> Result<Login, Error>;
 }
 

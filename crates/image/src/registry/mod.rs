@@ -345,3 +345,97 @@ async fn patiently<T, F: Future<Output = Result<T, Error>>>(once: impl Fn() -> F
     }
     once().await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::{Phase, Progress};
+    use async_trait::async_trait;
+    use std::sync::{Arc, Mutex};
+    use tempfile::TempDir;
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::TcpListener;
+
+    /// Answers every request by `answer`, and remembers them.
+    async fn server(answer: impl Fn(&str) -> String + Send + 'static) -> (String, Arc<Mutex<Vec<String>>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&requests);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut bytes = Vec::new();
+                while !bytes.ends_with(b"\r\n\r\n") {
+                    bytes.push(stream.read_u8().await.unwrap());
+                }
+                let request = String::from_utf8(bytes).unwrap().to_lowercase();
+                stream.write_all(answer(&request).as_bytes()).await.unwrap();
+                heard.lock().unwrap().push(request);
+            }
+        });
+        (address, requests)
+    }
+
+    fn response(status: &str, headers: &str, body: &str) -> String {
+        let length = body.len();
+        format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}")
+    }
+
+    struct At(String);
+
+    #[async_trait]
+    impl Logins for At {
+        async fn login(&self, _: &str, _: Option<&Login>) -> Result<Login, Error> {
+            Ok(Login { endpoint: Some(self.0.clone()), ..Login::new("user", Secret::new("password")) })
+        }
+    }
+
+    fn session(address: &str) -> Session {
+        Session::new(reqwest::Client::new(), "registry.example.com", Arc::new(At(address.to_owned())))
+    }
+
+    fn meter() -> Meter {
+        Progress::silent().transfer(Phase::Push, 0).meter()
+    }
+
+    #[tokio::test]
+    async fn other_bytes_than_a_digest_says_are_not_taken() {
+        let (address, _) = server(|_| response("200 OK", "", "other bytes")).await;
+        let (session, scratch) = (session(&address), TempDir::new().unwrap());
+        let repository = Repository { session: &session, name: "agents/bot" };
+        let wanted = Descriptor::of(oci::LAYER, b"the bytes");
+        let errors = [
+            repository.blob(&wanted.digest).await.unwrap_err(),
+            repository.download(&wanted, scratch.path(), &meter()).await.unwrap_err(),
+            repository.manifest(&wanted.digest).await.unwrap_err(),
+        ];
+        assert!(errors.iter().all(|error| error.message.contains("other bytes came than sha256:")), "{errors:?}");
+        let same = Descriptor::of(oci::LAYER, b"other bytes");
+        assert_eq!(repository.blob(&same.digest).await.unwrap(), b"other bytes");
+    }
+
+    #[tokio::test]
+    async fn a_password_goes_to_the_registry_and_nowhere_else() {
+        let (elsewhere, heard_elsewhere) = server(|_| response("201 Created", "", "")).await;
+        let (address, heard) = server(move |head| {
+            if !head.contains("authorization") {
+                return response("401 Unauthorized", "www-authenticate: Basic realm=\"x\"\r\n", "");
+            }
+            let place = format!("location: {elsewhere}/upload\r\n");
+            if head.starts_with("head") {
+                response("404 Not Found", "", "")
+            } else {
+                response("202 Accepted", &place, "")
+            }
+        })
+        .await;
+        let session = session(&address);
+        let repository = Repository { session: &session, name: "agents/bot" };
+        let blob = Descriptor::of(oci::LAYER, b"x");
+        let put = repository.put_blob(&blob, &Content::Bytes(b"x".to_vec()), None, &meter()).await.unwrap();
+        assert_eq!(put, Put::Sent);
+        assert!(heard.lock().unwrap().iter().any(|head| head.contains("authorization: basic")));
+        let elsewhere = heard_elsewhere.lock().unwrap();
+        assert!(elsewhere[0].starts_with("put /upload?digest=sha256") && !elsewhere[0].contains("authorization"));
+    }
+}

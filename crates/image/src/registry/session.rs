@@ -43,6 +43,10 @@ impl Entry {
     fn header(&self, scope: &str) -> Option<Secret> {
         self.basic.clone().or_else(|| self.bearer.get(scope).cloned())
     }
+
+    fn sent_basic(&self, header: Option<&Secret>) -> bool {
+        header.is_some() && self.basic.as_ref() == header
+    }
 }
 
 /// How often a request is sent: without a login, with the one that is known, with a fresh one.
@@ -82,10 +86,13 @@ impl Session {
         for _ in 1..ATTEMPTS {
             let header = self.header(call).await?;
             let response = self.once(call, header.as_ref()).await?;
-            if response.status() != StatusCode::UNAUTHORIZED {
+            // ECR tells of a token that has expired as of a lack of permissions.
+            let expired =
+                response.status() == StatusCode::FORBIDDEN && self.entry.lock().await.sent_basic(header.as_ref());
+            if response.status() != StatusCode::UNAUTHORIZED && !expired {
                 return Ok(response);
             }
-            let challenge = challenge(response.headers());
+            let challenge = if expired { Some(Challenge::Basic) } else { challenge(response.headers()) };
             let said = self.refusal(response).await;
             self.enter(call, header, challenge, said).await?;
         }

@@ -192,6 +192,28 @@ fn greeter(registry: &Registry) -> Agent {
     agent
 }
 
+/// What uv has locked is installed, and what the runtime needs must be in it.
+async fn a_lock_is_taken_as_it_is(builder: &Builder, agent: &Agent, destination: &Destination) {
+    let mut locked = Agent::plain(agent.recipe.build.base.as_deref().expect("a base"));
+    locked.recipe.architecture = agent.recipe.architecture;
+    let lock = |needs: &str| {
+        let project = "[project]\nname = 'bot'\nversion = '1'\nrequires-python = '>=3.11'\n";
+        locked.write("pyproject.toml", &format!("{project}dependencies = [{needs}]\n"));
+        let tools = install::tools(&[]);
+        let mut uv = Command::new(tools.uv.expect("uv"));
+        run(uv.args(["lock", "--quiet"]).current_dir(locked.folder.path()).envs(tools.environment));
+    };
+    lock("'idna==3.10'");
+    let progress = Progress::silent();
+    let prepared = builder.prepare(&locked.recipe, &progress).await.expect("sources");
+    let error = builder.push(&prepared, destination, &progress).await.expect_err("no server");
+    assert_eq!(error.to_string(), "uv.lock: starlette is not in it, which the runtime needs");
+    lock("'idna==3.9', 'starlette', 'uvicorn'");
+    let prepared = builder.prepare(&locked.recipe, &progress).await.expect("sources");
+    let built = builder.push(&prepared, destination, &progress).await.expect("an image");
+    assert!(builder.sbom(&built.image).await.expect("a bill")["components"].to_string().contains("pkg:pypi/idna@3.9"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_of_a_real_registry_is_understood_by_others_and_runs() {
     install::packages();
@@ -223,6 +245,7 @@ async fn an_image_of_a_real_registry_is_understood_by_others_and_runs() {
     let mut running = start(&root, &config["config"], port);
     let answer = ask(&mut running, port, "bücher").await;
     assert!(answer.to_string().contains("hello xn--bcher-kva"), "{answer}");
+    a_lock_is_taken_as_it_is(&builder, &agent, &destination).await;
     // The same again is the same, and a change of code is a few hundred bytes.
     let again = builder.push(&prepared, &destination, &progress).await.expect("an image");
     assert_eq!((again.image, again.moved), (built.image, Moved::default()));

@@ -1,5 +1,8 @@
 //! Images in the simulated ECR, the way there and back.
 
+use std::collections::BTreeMap;
+use std::fs;
+
 use fargateer_api::spec::Architecture;
 use fargateer_image::{Destination, Moved, Reference};
 use serde_json::json;
@@ -48,9 +51,11 @@ async fn a_bill_of_materials_and_its_provenance_are_attached_before_the_tag() {
     let bench = world.builder(fixture::tools());
     world.requests();
     let (digest, _) = bench.push(&agent).await.unwrap();
-    let puts: Vec<String> = world.requests().into_iter().filter(|request| request == "PutManifest").collect();
-    // Dependencies, image by digest, two artifacts, their list, the tag.
-    assert_eq!(puts.len(), 6);
+    let puts = world.puts();
+    let ends: Vec<&str> = puts.iter().map(|path| path.split(['-', ':']).next().unwrap()).collect();
+    // Dependencies, the image by its digest, two artifacts, their list; the tag last of all.
+    assert_eq!(ends, ["d", "sha256", "sha256", "sha256", "sha256", "b"], "{puts:?}");
+    assert_eq!(puts[1], digest);
     let image = Reference::parse(&format!("{HOST}/{REPOSITORY}@{digest}")).unwrap();
     let bill = bench.builder.sbom(&image).await.unwrap();
     let names: Vec<&str> =
@@ -127,6 +132,23 @@ async fn what_the_requirements_leave_open_is_not_resolved_again_while_they_stand
 }
 
 #[tokio::test]
+async fn a_project_is_as_good_as_a_list() {
+    let world = World::open().await;
+    let agent = Agent::greeting(&World::base_name("3.11"));
+    let bench = world.builder(fixture::tools());
+    fs::remove_file(agent.folder.path().join("requirements.txt")).unwrap();
+    let project =
+        "[project]\nname = 'greeter'\nversion = '1'\nrequires-python = '>=3.11'\ndependencies = ['greeting']\n";
+    agent.write("pyproject.toml", project);
+    let (digest, _) = bench.push(&agent).await.unwrap();
+    let image = Reference::parse(&format!("{HOST}/{REPOSITORY}@{digest}")).unwrap();
+    assert!(bench.builder.sbom(&image).await.unwrap().to_string().contains("pkg:pypi/native@2.0"));
+    // One whose facts have to be computed would run code of its own.
+    agent.write("pyproject.toml", &project.replace("dependencies = ['greeting']", "dynamic = ['dependencies']"));
+    assert_eq!(bench.push(&agent).await.unwrap_err().cause.name(), "DependenciesUnresolvable");
+}
+
+#[tokio::test]
 async fn an_image_for_arm_is_made_on_any_machine() {
     let world = World::open().await;
     let mut agent = Agent::greeting(&World::base_name("3.11"));
@@ -137,14 +159,18 @@ async fn an_image_for_arm_is_made_on_any_machine() {
     let manifest = world.hand().get(REPOSITORY, &format!("manifests/{digest}")).await.unwrap();
     let layer = world.hand().bytes(REPOSITORY, manifest["layers"][1]["digest"].as_str().unwrap()).await;
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(layer.as_slice()));
-    let mut native = String::new();
+    let mut texts = BTreeMap::new();
     for entry in archive.entries().unwrap() {
         let mut entry = entry.unwrap();
-        if entry.path().unwrap().ends_with("site-packages/native.py") {
-            std::io::Read::read_to_string(&mut entry, &mut native).unwrap();
-        }
+        let (path, mut text) = (entry.path().unwrap().display().to_string(), String::new());
+        std::io::Read::read_to_string(&mut entry, &mut text).unwrap();
+        texts.insert(path, text);
     }
-    assert_eq!(native, "MACHINE = 'aarch64'\n");
+    let packages = "opt/agent/venv/lib/python3.11/site-packages";
+    assert_eq!(texts[&format!("{packages}/native.py")], "MACHINE = 'aarch64'\n");
+    // Programs run with the Python of the image, wherever uv unpacked them.
+    assert!(texts["opt/agent/venv/bin/greet"].starts_with("#!/opt/agent/venv/bin/python\n"));
+    assert!(texts[&format!("{packages}/greeting-1.0.dist-info/RECORD")].contains("../../../bin/greet,sha256="));
 }
 
 #[tokio::test]

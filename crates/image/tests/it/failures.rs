@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use fargateer_image::{Cause, Error};
+use fargateer_image::{Cause, Destination, Error};
 use fargateer_sim::{Fault, FaultKind};
 
 use crate::fixture::{self, Agent};
@@ -86,12 +86,14 @@ async fn a_registry_that_refuses_us_is_told_at_once() {
     let world = World::open().await;
     let agent = Agent::plain(&World::base_name("3.11"));
     let bench = world.builder(fixture::tools());
+    world.requests();
+    let error = bench.push_to(&agent, &destination("agents/nowhere")).await.unwrap_err();
+    assert_cause(&error, Cause::RepositoryMissing, true, "agents/nowhere");
+    // Before anything was made for it in vain: the base, and the one tag.
+    assert_eq!(world.requests(), ["GetManifest", "GetManifest", "GetBlob", "GetManifest"]);
     world.aws.fault(fault("StartUpload", None, FaultKind::AccessDenied));
     let error = bench.push(&agent).await.unwrap_err();
     assert_cause(&error, Cause::RegistryDenied, true, "not authorized");
-    world.aws.clear_faults();
-    let error = bench.push_to(&agent, &destination("agents/nowhere")).await.unwrap_err();
-    assert_cause(&error, Cause::RepositoryMissing, true, "agents/nowhere");
 }
 
 #[tokio::test]
@@ -117,12 +119,28 @@ async fn any_request_may_fail_once_in_any_way() {
         for kind in &kinds {
             for skip in [0, 2] {
                 let world = World::open().await;
-                let agent = Agent::plain(&World::base_name("3.11"));
+                let agent = Agent::serving_itself(&World::base_name("3.11"));
                 world.aws.fault(Fault { skip, ..fault(operation, Some(1), kind.clone()) });
                 let pushed = world.builder(fixture::tools()).push(&agent).await;
                 digests.push(pushed.unwrap_or_else(|error| panic!("{operation} {kind:?} {skip}: {error}")).0);
             }
         }
+    }
+    digests.dedup();
+    assert_eq!(digests.len(), 1);
+}
+
+#[tokio::test]
+async fn a_manifest_whose_answer_is_lost_is_not_taken_for_another_ones() {
+    let mut digests = Vec::new();
+    // Each of them: dependencies, image, artifacts and their list, the tag, a further tag. None may move.
+    for skip in 0..7 {
+        let world = World::open().await;
+        let agent = Agent::serving_itself(&World::base_name("3.11"));
+        let tagged = Destination { tags: vec!["v1".to_owned()], ..destination(REPOSITORY) };
+        world.aws.fault(Fault { skip, ..fault("PutManifest", Some(1), FaultKind::ResetAfter) });
+        digests.push(world.builder(fixture::tools()).push_to(&agent, &tagged).await.unwrap().0);
+        assert!(world.tags(REPOSITORY).contains(&"v1".to_owned()));
     }
     digests.dedup();
     assert_eq!(digests.len(), 1);
@@ -142,6 +160,27 @@ async fn a_token_that_has_expired_is_replaced() {
 }
 
 #[tokio::test]
+async fn a_token_whose_end_is_told_as_a_lack_of_permissions_is_replaced() {
+    let world = World::open().await;
+    let agent = Agent::plain(&World::base_name("3.11"));
+    let bench = world.builder_with_token_of_now(fixture::tools());
+    world.aws.leap(Duration::from_mins(1));
+    world.aws.fault(fault("StartUpload", Some(1), FaultKind::AccessDenied));
+    bench.push(&agent).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_is_slower_with_the_same_inputs_takes_the_image_of_who_was_quicker() {
+    let world = World::open().await;
+    let agent = Agent::greeting(&World::base_name("3.11"));
+    // The index has a new version for one of them.
+    let (one, other) = (world.builder(fixture::tools()), world.builder(fixture::newer_tools()));
+    let (one, other) = futures::join!(one.push(&agent), other.push(&agent));
+    assert_eq!(one.unwrap().0, other.unwrap().0);
+    assert_eq!(world.tags(REPOSITORY).iter().filter(|tag| tag.starts_with("b-")).count(), 1);
+}
+
+#[tokio::test]
 async fn a_push_that_is_dropped_leaves_no_tag_and_can_be_made_again() {
     let world = World::open().await;
     let agent = Agent::greeting(&World::base_name("3.11"));
@@ -157,7 +196,7 @@ async fn a_push_that_is_dropped_leaves_no_tag_and_can_be_made_again() {
 }
 
 #[tokio::test]
-async fn a_base_layer_that_is_not_what_its_digest_says_is_not_passed_on() {
+async fn a_base_image_whose_parts_are_gone_is_told_as_such() {
     let world = World::open().await;
     let agent = Agent::plain(&World::base_name("3.11"));
     world.aws.fault(Fault {

@@ -46,6 +46,13 @@ impl Agent {
         agent
     }
 
+    /// An agent with a server of its own: nobody needs uv for it.
+    pub(crate) fn serving_itself(base: &str) -> Self {
+        let agent = Self::plain(base);
+        agent.write("agent_server.py", "print('served')\n");
+        agent
+    }
+
     pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.folder.path().join(path);
         fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
@@ -55,20 +62,36 @@ impl Agent {
 
 /// Packages as an index would have them: `greeting` (which needs `native`), `native` for two machines, `newer` for a newer
 /// C library alone, `sourceonly` without a wheel.
-fn packages() -> PathBuf {
+fn packages() -> &'static Path {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
-    let make = || {
-        let _lock = install::lock("wheels");
-        let folder = install::folder("wheels");
-        let script = folder.join("wheels.py");
-        fs::write(&script, WHEELS).expect("a script");
-        run(Command::new("python3").arg(&script).arg(folder.join("packages")));
-        folder.join("packages")
-    };
-    MADE.get_or_init(make).clone()
+    MADE.get_or_init(|| make("packages", "1.0"))
+}
+
+/// The same with a newer `greeting`.
+fn newer_packages() -> &'static Path {
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
+    MADE.get_or_init(|| make("newer", "1.1"))
+}
+
+fn make(name: &str, version: &str) -> PathBuf {
+    let _lock = install::lock("wheels");
+    let folder = install::folder("wheels");
+    let script = folder.join("wheels.py");
+    fs::write(&script, WHEELS).expect("a script");
+    run(Command::new("python3").arg(&script).arg(folder.join(name)).arg(version));
+    folder.join(name)
 }
 
 /// uv with those packages and no index.
 pub(crate) fn tools() -> Tools {
-    install::tools(&[("UV_FIND_LINKS", &packages()), ("UV_NO_INDEX", Path::new("1")), ("UV_OFFLINE", Path::new("1"))])
+    offline(packages())
+}
+
+/// The same with the newer ones.
+pub(crate) fn newer_tools() -> Tools {
+    offline(newer_packages())
+}
+
+fn offline(packages: &Path) -> Tools {
+    install::tools(&[("UV_FIND_LINKS", packages), ("UV_NO_INDEX", Path::new("1")), ("UV_OFFLINE", Path::new("1"))])
 }

@@ -31,7 +31,10 @@ folder = Path(sys.argv[1])
 folder.mkdir(parents=True, exist_ok=True)
 entry = "[console_scripts]\ngreet = greeting:main\n"
 code = "def hello(name):\n    return f'hello {name}'\n\n\ndef main():\n    print(hello('world'))\n"
-wheel(folder, "greeting", "1.0", "py3-none-any", {"greeting.py": code, "greeting-1.0.dist-info/entry_points.txt": entry}, ["native"])
+version = sys.argv[2]
+code += f"# {version}\n"
+entries = {"greeting.py": code, f"greeting-{version}.dist-info/entry_points.txt": entry}
+wheel(folder, "greeting", version, "py3-none-any", entries, ["native"])
 wheel(folder, "native", "2.0", "cp311-cp311-manylinux_2_28_x86_64", {"native.py": "MACHINE = 'x86_64'\n"})
 wheel(folder, "native", "2.0", "cp311-cp311-manylinux_2_28_aarch64", {"native.py": "MACHINE = 'aarch64'\n"})
 wheel(folder, "newer", "1.0", "cp311-cp311-manylinux_2_36_x86_64", {"newer.py": "\n"})

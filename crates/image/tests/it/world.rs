@@ -140,6 +140,13 @@ impl World {
         calls.into_iter().filter(|call| call.service == "registry").map(|call| call.operation).collect()
     }
 
+    /// What manifests were put as since the last look: tags and digests.
+    pub(crate) fn puts(&self) -> Vec<String> {
+        let calls = self.aws.calls();
+        let puts = calls.iter().filter(|call| call.operation == "PutManifest");
+        puts.filter_map(|call| Some(call.request["path"].as_str()?.rsplit_once('/')?.1.to_owned())).collect()
+    }
+
     /// The configuration of an image.
     pub(crate) async fn config(&self, repository: &str, digest: &str) -> Value {
         let hand = self.hand();
