@@ -98,6 +98,16 @@ fn what_processes_need_is_said_before_anything_begins() {
     }
 }
 
+#[test]
+fn without_uv_nothing_is_waited_for() {
+    let folder = TempDir::new().expect("a folder");
+    code(folder.path(), "");
+    let mut environment = environment();
+    environment.push(("FARGATEER_UV".to_owned(), "/no/such/uv".to_owned()));
+    let answer = binary::run(folder.path(), &environment, &["dev", "."]);
+    assert!(answer.code == 2 && answer.err.contains("install uv"), "{} {}", answer.code, answer.err);
+}
+
 const GROUP: &str = "arn:aws:elasticloadbalancing:us-east-1:111122223333:targetgroup/real/0123456789abcdef";
 
 /// A daemon whose tasks are processes, and the folder of its specs.

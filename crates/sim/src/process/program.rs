@@ -4,7 +4,7 @@
 //! program in it begins, and kills what is left when the pipe ends, however we end. A program that makes a session of its
 //! own for a child hides that child from it.
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::io::{self, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
@@ -125,9 +125,12 @@ impl Keeper {
         code
     }
 
-    /// Ends `running`: SIGTERM, and SIGKILL after `patience`.
+    /// Ends `running`: SIGTERM to the program alone, as containers have it, and SIGKILL to its whole group after `patience`.
     pub async fn stop(&self, running: &mut Running, patience: Duration) -> i32 {
-        running.signal(Signal::TERM);
+        if let Some(leader) = running.group {
+            // One that is gone needs no signal.
+            let _ = kill_process(leader, Signal::TERM);
+        }
         if let Ok(code) = timeout(patience, self.wait(running)).await {
             return code;
         }
@@ -226,7 +229,28 @@ mod tests {
         let said = timeout(Duration::from_secs(30), heard("setsid sleep 60 & echo $!; exit 3")).await.unwrap();
         assert_eq!((said.0, said.1.len()), (3, 1));
         let child = Pid::from_raw(said.1[0].parse().unwrap()).unwrap();
-        rustix::process::kill_process(child, Signal::KILL).unwrap();
+        kill_process(child, Signal::KILL).unwrap();
+    }
+
+    #[tokio::test]
+    async fn sigterm_is_for_the_program_and_sigkill_for_all_it_started() {
+        let keeper = Keeper::start().unwrap();
+        let (said, mut lines) = mpsc::channel(10);
+        let script = "(trap 'echo child; exit' TERM; while :; do sleep 0.05; done) & trap 'sleep 0.3; echo parent; exit 5' TERM; \
+                      echo $!; wait";
+        let mut running = keeper.run(&shell(script), &said).await.unwrap();
+        drop(said);
+        let child = lines.recv().await.unwrap();
+        assert_eq!(keeper.stop(&mut running, Duration::from_secs(30)).await, 5);
+        assert_eq!((lines.recv().await.as_deref(), lines.recv().await), (Some("parent"), None));
+        // One that is dead and not yet buried has no program any more.
+        let alive = || std::fs::read_link(format!("/proc/{child}/exe")).is_ok();
+        let gone = async {
+            while cfg!(target_os = "linux") && alive() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(30), gone).await.unwrap();
     }
 
     #[tokio::test]

@@ -108,6 +108,7 @@ impl Bench {
         environment.extend(args.env.iter().cloned());
         let own = folder.join(SERVER).is_file();
         let packages = Packages::new(&folder, build.requirements, (python, cache.clone()), own);
+        packages.check().await?;
         let keeper = Keeper::start().context("a shell cannot be started")?;
         Ok(Self { folder, packages, cache, environment, model: args.model, keeper })
     }

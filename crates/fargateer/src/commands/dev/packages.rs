@@ -39,6 +39,11 @@ impl Packages {
         Self { folder: folder.to_owned(), file, python, cache, own_server }
     }
 
+    /// Whether there is a uv at all: no change of an agent's files would mend that.
+    pub(super) async fn check(&self) -> anyhow::Result<()> {
+        self.uv(&["--version"]).await
+    }
+
     /// The Python of an environment with everything the agent needs now.
     pub(super) async fn ready(&self) -> anyhow::Result<PathBuf> {
         let requirements = self.requirements()?;
