@@ -11,6 +11,7 @@ mod images;
 mod ownership;
 mod paging;
 mod policies;
+mod repositories;
 mod rollouts;
 mod secrets;
 mod verification;
