@@ -83,7 +83,8 @@ fn a_folder_of_code_becomes_an_image_in_a_repository_of_its_own_and_runs_by_its_
 #[test]
 fn a_change_of_the_code_alone_is_a_rollout_of_another_image() {
     let home = folder();
-    let mut daemon = Daemon::with(home.path(), &[], &["specs"]);
+    // No sweep finds it: the change of the code itself wakes the agent.
+    let mut daemon = Daemon::sweeping(home.path(), "1h", &["specs"]);
     daemon.until("the agent", |daemon| is_ready(&daemon.agent("bot")));
     let before = daemon.agent("bot");
     let image = |daemon: &Daemon| {
@@ -116,17 +117,18 @@ fn code_in_a_repository_is_built_as_its_commits_say() {
         ("code/generated_agent.py", &agent("one")),
     ]);
     let source = format!("{}#main:agents", repository.shown());
-    let mut daemon = Daemon::with(repository.home(), &[], &["--poll", "1s", &source]);
+    let mut daemon = Daemon::sweeping(repository.home(), "1h", &["--poll", "1s", &source]);
     daemon.until("the agent", |daemon| is_ready(&daemon.agent("bot")));
     let before = daemon.agent("bot");
     let tree = |repository: &Repository| repository.git(&["rev-parse", "HEAD:code"]);
     assert_eq!(before["status"]["source"]["code"], tree(&repository));
-    repository.commit(&[("code/generated_agent.py", &agent("two"))]);
+    let second = repository.commit(&[("code/generated_agent.py", &agent("two"))]);
     daemon.until("another image", |daemon| {
         let agent = daemon.agent("bot");
         is_ready(&agent) && agent["status"]["imageDigest"] != before["status"]["imageDigest"]
     });
-    assert_eq!(daemon.agent("bot")["status"]["source"]["code"], tree(&repository));
+    let source = &daemon.agent("bot")["status"]["source"];
+    assert_eq!((&source["code"], &source["commit"]), (&json!(tree(&repository)), &json!(second)));
     // What was there before is there still: nothing is built.
     repository.commit(&[("code/generated_agent.py", &agent("one"))]);
     daemon.until("the first image", |daemon| {

@@ -23,8 +23,17 @@ impl Daemon {
 
     /// The same with `more` arguments, the source among them, in `environment`.
     pub fn with(at: &Path, environment: &[(String, String)], more: &[&str]) -> Self {
+        Self::every(at, environment, "2s", more)
+    }
+
+    /// The same without sweeps in between.
+    pub fn sweeping(at: &Path, resync: &str, more: &[&str]) -> Self {
+        Self::every(at, &[], resync, more)
+    }
+
+    fn every(at: &Path, environment: &[(String, String)], resync: &str, more: &[&str]) -> Self {
         let arguments =
-            ["run", "--local", "--speed", "20", "--resync", "2s", "--prune-grace", "0s", "--listen", "127.0.0.1:0"];
+            ["run", "--local", "--speed", "20", "--resync", resync, "--prune-grace", "0s", "--listen", "127.0.0.1:0"];
         let process = Running::start(binary::command(at, environment, &[&arguments, more].concat()));
         let aws = running::address(&process.wait_for("simulated AWS at "));
         let server = running::address(&process.wait_for("serving http://"));

@@ -431,14 +431,14 @@ fn kept(spec: &Spec, why: Option<&str>) -> Spec {
     spec
 }
 
-/// Whether two wordings differ in more than the place where they stand. A line more at the head of a file, or a commit
-/// that touches another agent, wakes nobody; the new place is told with the next pass.
+/// Whether two wordings differ in more than the place where they stand, or the code beside them does. A line more at the head
+/// of a file, or a commit that touches another agent, wakes nobody; the new place is told with the next pass.
 fn differ(before: Option<&Spec>, after: Option<&Spec>) -> bool {
     match (before, after) {
         (
-            Some(Spec::Present { agent, faults, source: _ }),
-            Some(Spec::Present { agent: now, faults: then, source: _ }),
-        ) => agent != now || faults != then,
+            Some(Spec::Present { agent, faults, source }),
+            Some(Spec::Present { agent: now, faults: then, source: place }),
+        ) => agent != now || faults != then || source.code != place.code,
         (
             Some(Spec::Broken { reason, faults, source: _ }),
             Some(Spec::Broken { reason: now, faults: then, source: _ }),

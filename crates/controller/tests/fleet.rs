@@ -127,6 +127,19 @@ async fn a_spec_that_only_stands_elsewhere_wakes_nobody_and_tells_its_new_place(
 }
 
 #[tokio::test]
+async fn code_that_changes_beside_a_spec_wakes_its_agent_alone() {
+    let fleet = fleet().await;
+    let with_code = |name: &str, code: &str| {
+        let (key, mut documents) = good(name);
+        documents[0].source.code = Some(code.to_owned());
+        (key, documents)
+    };
+    fleet.update(read([with_code("one", "a"), with_code("two", "a"), good("three")]));
+    let changes = fleet.update(read([with_code("one", "b"), with_code("two", "a"), good("three")]));
+    assert_eq!(changes.changed, [Key::new("one")]);
+}
+
+#[tokio::test]
 async fn an_agent_that_is_kept_says_which_fault_keeps_it() {
     let fleet = fleet().await;
     fleet.update(read([good("one"), good("two"), good("three")]));

@@ -127,5 +127,7 @@ pub(crate) fn unavailable(place: &Reference, error: Error) -> Error {
         | Cause::TagTaken
         | Cause::Local) => other,
     };
-    Error { cause, message: format!("base image {place}: {}", error.message), hint: error.hint }
+    let another = || "name one that can be reached in `base` (`--base`); `fargateer run --local` brings one of its own";
+    let hint = error.hint.or_else(|| (cause == Cause::BaseImageUnavailable).then(|| another().to_owned()));
+    Error { cause, message: format!("base image {place}: {}", error.message), hint }
 }

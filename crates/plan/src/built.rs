@@ -6,6 +6,7 @@ use crate::action::Action;
 use crate::build::{Change, Live, Order, Work};
 use crate::desired::Wanted;
 use crate::difference::Difference;
+use crate::failure::Failure;
 use crate::guard::{self, Gate};
 use crate::observed::Observed;
 use crate::repository;
@@ -58,11 +59,22 @@ pub fn gate(wanted: &Wanted, observed: &Observed) -> Option<Gate> {
     let circumstances = &wanted.circumstances;
     let at_work = match work {
         Work::UnderWay(progress) => Some(Gate::Building(progress.to_string())),
-        Work::Failed(failure) => Some(Gate::Unknown(failure.clone())),
+        Work::Failed(failure) => Some(Gate::NotBuilt(failure.clone())),
         Work::Missing | Work::Done(_) => None,
     };
     let may_not = guard::suspended(wanted).or(at_work).or_else(|| guard::dependency(circumstances));
     may_not.or_else(|| guard::frozen(circumstances))
+}
+
+/// What failed, if it is the build.
+pub fn gap(failure: &Failure, observed: &Observed) -> Option<Gate> {
+    (observed.build.failure() == Some(failure)).then(|| Gate::NotBuilt(failure.clone()))
+}
+
+/// What was done, and until when that is left as it is.
+pub fn held(done: &str, observed: &Observed) -> String {
+    let what = if observed.build.present().is_some() { "the spec or the code" } else { "the spec" };
+    format!("{done}; it is held until {what} changes or a retry is asked for")
 }
 
 /// How a repository of ours differs from what it should be.

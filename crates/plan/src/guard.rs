@@ -33,6 +33,8 @@ pub enum Gate {
     ImageNotFound(String),
     /// The image is being built.
     Building(String),
+    /// The image cannot be built.
+    NotBuilt(Failure),
     /// The target group is not there.
     TargetGroupNotFound(String),
     /// Not ours to touch.

@@ -185,6 +185,7 @@ fn gated(gate: &Gate, pass: &Pass) -> Outcome {
         Gate::Unknown(failure) => Outcome { ready: Truth::Unknown, ..failed(failure) },
         Gate::ImageNotFound(message) => Outcome::stalled(Reason::ImageNotFound, message),
         Gate::Building(message) => Outcome::waiting(Reason::BuildingImage, message),
+        Gate::NotBuilt(failure) => failed(failure),
         Gate::TargetGroupNotFound(message) => Outcome::stalled(Reason::TargetGroupNotFound, message),
         Gate::Draining(message) => Outcome::waiting(draining_reason(pass), message),
         Gate::RolledBack(message) => Outcome::stalled(Reason::RolledBack, message),
@@ -298,6 +299,7 @@ fn parts(wanted: &Wanted, pass: &Pass, outcome: &Outcome) -> Vec<Fact> {
         if asked { fact } else { Fact::new(fact.kind, Truth::False, Reason::NotConfigured, "") }
     };
     let image = match wanted.agent.spec.image.build {
+        Some(_) if pass.observed.build.failure().is_some() => Some(false),
         Some(_) => pass.observed.build.present().map(|live| live.digest().is_some()),
         None => wanted.image.ecr.is_none().then_some(true).or_else(|| seen_truth(&pass.observed.image)),
     };

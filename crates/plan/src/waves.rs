@@ -279,7 +279,7 @@ fn release(departure: &Departure, circumstances: &Circumstances, observed: &Obse
 /// The gates that stand before any comparison, in order.
 fn refusal(wanted: &Wanted, observed: &Observed) -> Option<Gate> {
     if let Some(failure) = observed.gap() {
-        return Some(Gate::Unknown(named(failure, wanted)));
+        return built::gap(failure, observed).or_else(|| Some(Gate::Unknown(named(failure, wanted))));
     }
     if let (Some(tag), true) = (&wanted.image.ecr, observed.image.is_absent()) {
         let message = format!("no image {}:{} in registry {}", tag.repository, tag.tag, tag.registry);
@@ -330,9 +330,7 @@ fn held(observed: &Observed, (revision, compared): (&Revision, &Compared)) -> Op
     verdict.is_rejection().then(|| {
         let why = if verdict.reason.is_empty() { String::new() } else { format!(": {}", verdict.reason) };
         let with = if matches!(revision, Revision::Running(_)) { " with its settings" } else { "" };
-        Gate::RolledBack(format!(
-            "ECS rolled {name}{with} back{why}; it is held until the spec changes or a retry is asked for"
-        ))
+        Gate::RolledBack(built::held(&format!("ECS rolled {name}{with} back{why}"), observed))
     })
 }
 

@@ -10,6 +10,7 @@ use fargateer_controller::port::Cloud as _;
 use fargateer_plan::action::Action;
 use fargateer_plan::adopt::{self, Standing};
 use fargateer_plan::desired::Place;
+use fargateer_plan::guard::Gate;
 use fargateer_plan::observed::{Look, Observed};
 
 use crate::cli::AdoptArgs;
@@ -89,6 +90,11 @@ async fn claim(aws: &Aws, agent: AgentDeployment, owner: &str) -> anyhow::Result
 fn tell(claim: &Claim) {
     let (name, plan) = (&claim.after.agent.metadata.name, &claim.after.pass.plan);
     output::note(&format!("{name}: {}", claim.action));
+    if let Some(Gate::NotBuilt(_)) = &plan.gate {
+        return output::note(&format!(
+            "{name}: after it the daemon builds the image, and then brings the service to the spec"
+        ));
+    }
     if let Some(gate) = &plan.gate {
         return output::note(&format!("{name}: after it the daemon does nothing: {}", gate_words(gate)));
     }

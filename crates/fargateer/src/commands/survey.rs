@@ -145,7 +145,7 @@ pub(crate) fn gate_words(gate: &Gate) -> String {
         | Gate::Draining(message)
         | Gate::RolledBack(message)
         | Gate::Kept(_, message) => message.clone(),
-        Gate::Unknown(failure) => failure.to_string(),
+        Gate::Unknown(failure) | Gate::NotBuilt(failure) => failure.to_string(),
         Gate::DriftLeftAlone => "drift is left alone (spec.drift.mode)".to_owned(),
     }
 }

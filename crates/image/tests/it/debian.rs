@@ -159,6 +159,8 @@ fn start(root: &Path, config: &Value, port: u16) -> Running {
         command.args(["--setenv", name, value]);
     }
     command.args(["--setenv", "HOST", "127.0.0.1", "--setenv", "PORT", &port.to_string()]);
+    // Nobody's model, without a network.
+    command.args(["--setenv", "AGENT_MODEL", "offline"]);
     command.args(["--chdir", config["WorkingDir"].as_str().expect("a folder")]);
     command.args(config["Cmd"].as_array().expect("a command").iter().filter_map(Value::as_str));
     Running(command.stdin(Stdio::null()).spawn().expect("bubblewrap"))
@@ -180,12 +182,29 @@ async fn ask(process: &mut Running, port: u16, prompt: &str) -> Value {
     }
 }
 
+impl Running {
+    /// Sends SIGTERM to the agent, which is process 1 of its own, and answers its exit code.
+    fn end(&mut self) -> Option<i32> {
+        let children = |parent: u32| {
+            let said = Command::new("pgrep").args(["-P", &parent.to_string()]).output().expect("pgrep").stdout;
+            String::from_utf8_lossy(&said)
+                .lines()
+                .filter_map(|line| line.trim().parse::<u32>().ok())
+                .collect::<Vec<_>>()
+        };
+        let agent = *children(self.0.id()).first().expect("the agent");
+        run(Command::new("kill").args(["-TERM", &agent.to_string()]));
+        self.0.wait().expect("its end").code()
+    }
+}
+
+/// An agent of Strands, whose requirements bring another package along.
 fn greeter(registry: &Registry) -> Agent {
     let mut agent = Agent::plain(&format!("{}/library/python:3.11-slim", registry.host));
-    let code =
-        "import idna\n\n\ndef handler(payload):\n    return 'hello ' + idna.encode(payload['prompt']).decode()\n";
+    let code = "import idna\nfrom strands import Agent\n\nagent = Agent(system_prompt=f'idna {idna.__version__}', \
+                callback_handler=None)\n";
     agent.write("generated_agent.py", code);
-    agent.write("requirements.txt", "idna==3.10\n");
+    agent.write("requirements.txt", "idna==3.10\nstrands-agents==1.62.0\n");
     if cfg!(target_arch = "aarch64") {
         agent.recipe.architecture = Architecture::Arm64;
     }
@@ -244,7 +263,10 @@ async fn an_image_of_a_real_registry_is_understood_by_others_and_runs() {
     let port = free_port();
     let mut running = start(&root, &config["config"], port);
     let answer = ask(&mut running, port, "bücher").await;
-    assert!(answer.to_string().contains("hello xn--bcher-kva"), "{answer}");
+    assert!(answer["output"]["text"].as_str().is_some_and(|text| text.ends_with("turn 1: bücher")), "{answer}");
+    let health = reqwest::get(format!("http://127.0.0.1:{port}/health")).await.expect("an answer");
+    assert_eq!(health.status().as_u16(), 200);
+    assert_eq!(running.end(), Some(0), "SIGTERM drains");
     a_lock_is_taken_as_it_is(&builder, &agent, &destination).await;
     // The same again is the same, and a change of code is a few hundred bytes.
     let again = builder.push(&prepared, &destination, &progress).await.expect("an image");

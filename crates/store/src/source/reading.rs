@@ -68,9 +68,14 @@ impl Reading {
         let revision = place.revision().map(Arc::new);
         let (mut files, mut total) = (BTreeMap::new(), 0);
         for found in listed {
-            let mut file = File::read(place, &found, before.files.get(&found.path), revision.as_ref());
+            let known = before.files.get(&found.path);
+            let mut file = File::read(place, &found, known, revision.as_ref());
             file.codes =
                 file.contexts().filter_map(|name| Some((name.to_owned(), place.code(&found.path, name)?))).collect();
+            // A commit that changes the code alone is the one that brought what is to run.
+            if known.is_some_and(|known| known.codes != file.codes) {
+                file.revision.clone_from(&revision);
+            }
             total += file.size;
             if total > MAX_TOTAL {
                 let fault = format!("{}: more than {MAX_TOTAL} bytes of specs; split it", place.named());
