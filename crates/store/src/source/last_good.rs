@@ -75,12 +75,15 @@ impl LastGood {
         agents
     }
 
-    /// The good wording of `key` in `file`. The same wording as before keeps its revision, whatever else changed in the file.
+    /// The good wording of `key` in `file`. The same wording of the same code as before keeps its revision, whatever else changed
+    /// in the file.
     fn good(&self, path: &Path, key: &Key, located: &Located, file: &File) -> Good {
         let source = file.place_of(&located.agent, located.line);
         match self.files.get(path).and_then(|agents| agents.get(key)) {
             Some(Good { agent, source: before }) if **agent == located.agent => {
-                let (commit, author) = (before.commit.clone(), before.author.clone());
+                let same = before.code == source.code;
+                let of = if same { before } else { &source };
+                let (commit, author) = (of.commit.clone(), of.author.clone());
                 Good { agent: Arc::clone(agent), source: SourceStatus { commit, author, ..source } }
             }
             Some(_) | None => Good { agent: Arc::new(located.agent.clone()), source },
