@@ -43,6 +43,11 @@ fn main() {
     let fleet = Fleet::start(&repository);
     let begun = Instant::now();
     fleet.process.wait_within(&format!("{PUSHES} of {count} agents ready"), Duration::from_mins(20));
+    // The first look at some may still be under way.
+    let begun_looking = Instant::now();
+    while fleet.unlooked() > 0 {
+        assert!(begun_looking.elapsed() < Duration::from_mins(10), "the first looks never end");
+    }
     println!("{PUSHES} of {count} agents ready, the others suspended, after {:.1} s", begun.elapsed().as_secs_f64());
     let pushes: Vec<[Duration; 2]> =
         (1..=PUSHES).map(|push| fleet.push(&repository, (pushed(push, count), count), push)).collect();
@@ -87,6 +92,17 @@ impl Fleet {
         self.process.wait_for(&format!("{}: Ready", name(number)));
         assert_eq!(self.woken(), BTreeSet::from([name(number)]), "nobody else is woken");
         [answered, called]
+    }
+
+    /// How many agents were not looked at yet.
+    fn unlooked(&self) -> usize {
+        let list = running::json(&running::http(&self.server, "GET", "/api/v1/agents", &[], ""));
+        let items = list["items"].as_array().cloned().unwrap_or_default();
+        let reason = |agent: &Value| {
+            let conditions = agent["status"]["conditions"].as_array().cloned().unwrap_or_default();
+            conditions.into_iter().find(|condition| condition["type"] == "Ready").map(|ready| ready["reason"].clone())
+        };
+        items.iter().filter(|agent| !reason(agent).is_some_and(|why| why == "Suspended" || why == "Converged")).count()
     }
 
     /// The agents that calls were about.
