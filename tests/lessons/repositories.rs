@@ -67,10 +67,9 @@ async fn one_that_was_made_although_its_answer_was_lost_is_known_by_its_tags() {
     let create = repository::changes(&Seen::Absent, NAME, &ours()).remove(0);
     let action = Action::Repository(create);
     world.aws.act(&place(), &action).await.expect_err("the answer is lost");
-    match world.aws.act(&place(), &action).await.expect("it is there") {
-        Done::Repository(live) => assert!(repository::is_ours(&live, &ours()) && !live.has_lifecycle, "{live:?}"),
-        other => panic!("{other:?}"),
-    }
+    let done = world.aws.act(&place(), &action).await.expect("it is there");
+    let Done::Repository(live) = done else { panic!("{done:?}") };
+    assert!(repository::is_ours(&live, &ours()) && !live.has_lifecycle, "{live:?}");
     assert_eq!(settle(&world).await, 1, "the lifecycle policy alone is missing");
 }
 
@@ -80,10 +79,9 @@ async fn one_of_somebody_else_is_used_as_it_is() {
     world.ask("ecr", "CreateRepository", json!({"repositoryName": NAME}));
     assert_eq!(settle(&world).await, 0);
     let create = repository::changes(&Seen::Absent, NAME, &ours()).remove(0);
-    match world.aws.act(&place(), &Action::Repository(create)).await.expect("it is there") {
-        Done::Repository(live) => assert!(!repository::is_ours(&live, &ours()), "{live:?}"),
-        other => panic!("{other:?}"),
-    }
+    let done = world.aws.act(&place(), &Action::Repository(create)).await.expect("it is there");
+    let Done::Repository(live) = done else { panic!("{done:?}") };
+    assert!(!repository::is_ours(&live, &ours()), "{live:?}");
 }
 
 #[tokio::test(start_paused = true)]
