@@ -67,10 +67,9 @@ fn component(package: &Package, lock: &str) -> Value {
     // One of these files was installed, by its hash: uv takes no other.
     let known = locked_hashes(lock, &name, &package.version);
     if !known.is_empty() {
-        let page = format!("https://pypi.org/project/{name}/{}/", package.version);
         let hashes = hashes(known.iter().map(String::as_str));
-        fields
-            .insert("externalReferences".to_owned(), json!([{"type": "distribution", "url": page, "hashes": hashes}]));
+        // By what it is, not by a page of some index: it may have come from a private one.
+        fields.insert("externalReferences".to_owned(), json!([{"type": "distribution", "url": url, "hashes": hashes}]));
     }
     component
 }

@@ -17,7 +17,7 @@ const FILES: [(&str, &str); 5] = [
     (".dockerignore", include_str!("../../templates/agent/dockerignore")),
     ("README.md", include_str!("../../templates/agent/README.md")),
 ];
-const DOCKERFILE: &str = include_str!("../../templates/agent/Dockerfile");
+const DOCKERFILE: &str = include_str!("../../../../examples/strands-agent/Dockerfile");
 const NAME: &str = "AGENT";
 
 /// Runs the command.
