@@ -5,7 +5,7 @@
 //! seconds somebody else may have taken the resource over, and RegisterTaskDefinition would make two revisions.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -28,29 +28,32 @@ const ATTEMPT: Duration = Duration::from_secs(8);
 /// A connection that takes longer is given up.
 const CONNECT: Duration = Duration::from_secs(3);
 
+/// A client that is made when it is first used: a place needs few of them, and each takes longer to make than a call to send.
+pub type Lazy<T> = LazyLock<T, Box<dyn FnOnce() -> T + Send>>;
+
 /// The SDK clients of one place.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Clients {
     /// ECS, for reads.
-    pub ecs: aws_sdk_ecs::Client,
+    pub ecs: Lazy<aws_sdk_ecs::Client>,
     /// ECS, for writes.
-    pub ecs_writes: aws_sdk_ecs::Client,
+    pub ecs_writes: Lazy<aws_sdk_ecs::Client>,
     /// ECR, for reads.
-    pub ecr: aws_sdk_ecr::Client,
+    pub ecr: Lazy<aws_sdk_ecr::Client>,
     /// ECR, for writes.
-    pub ecr_writes: aws_sdk_ecr::Client,
+    pub ecr_writes: Lazy<aws_sdk_ecr::Client>,
     /// Application Auto Scaling, for reads.
-    pub scaling: aws_sdk_applicationautoscaling::Client,
+    pub scaling: Lazy<aws_sdk_applicationautoscaling::Client>,
     /// Application Auto Scaling, for writes.
-    pub scaling_writes: aws_sdk_applicationautoscaling::Client,
+    pub scaling_writes: Lazy<aws_sdk_applicationautoscaling::Client>,
     /// CloudWatch Logs, for reads.
-    pub logs: aws_sdk_cloudwatchlogs::Client,
+    pub logs: Lazy<aws_sdk_cloudwatchlogs::Client>,
     /// CloudWatch Logs, for writes.
-    pub logs_writes: aws_sdk_cloudwatchlogs::Client,
+    pub logs_writes: Lazy<aws_sdk_cloudwatchlogs::Client>,
     /// Elastic Load Balancing v2.
-    pub elb: aws_sdk_elasticloadbalancingv2::Client,
+    pub elb: Lazy<aws_sdk_elasticloadbalancingv2::Client>,
     /// STS.
-    pub sts: aws_sdk_sts::Client,
+    pub sts: Lazy<aws_sdk_sts::Client>,
 }
 
 /// Makes and keeps clients.
@@ -91,19 +94,28 @@ impl Factory {
         let reads = partition("fargateer-reads");
         macro_rules! reading {
             ($service:ident) => {{
-                let builder = $service::config::Builder::from(&config).retry_partition(reads.clone());
-                $service::Client::from_conf(builder.build())
+                let (config, reads) = (config.clone(), reads.clone());
+                Lazy::new(Box::new(move || {
+                    let builder = $service::config::Builder::from(&config).retry_partition(reads);
+                    $service::Client::from_conf(builder.build())
+                }))
+            }};
+        }
+        macro_rules! writing {
+            ($service:ident) => {{
+                let once = once.clone();
+                Lazy::new(Box::new(move || $service::Client::new(&once)))
             }};
         }
         Clients {
             ecs: reading!(aws_sdk_ecs),
-            ecs_writes: aws_sdk_ecs::Client::new(&once),
+            ecs_writes: writing!(aws_sdk_ecs),
             ecr: reading!(aws_sdk_ecr),
-            ecr_writes: aws_sdk_ecr::Client::new(&once),
+            ecr_writes: writing!(aws_sdk_ecr),
             scaling: reading!(aws_sdk_applicationautoscaling),
-            scaling_writes: aws_sdk_applicationautoscaling::Client::new(&once),
+            scaling_writes: writing!(aws_sdk_applicationautoscaling),
             logs: reading!(aws_sdk_cloudwatchlogs),
-            logs_writes: aws_sdk_cloudwatchlogs::Client::new(&once),
+            logs_writes: writing!(aws_sdk_cloudwatchlogs),
             elb: reading!(aws_sdk_elasticloadbalancingv2),
             sts: reading!(aws_sdk_sts),
         }

@@ -53,8 +53,11 @@ async fn wait(simulation: &Simulation) {
 async fn read(mut request: HttpRequest) -> Result<Message, ConnectorError> {
     let header = |name: &str| request.headers().get(name).map(str::to_owned);
     let (target, authorization) = (header("x-amz-target"), header("authorization"));
-    let body = ByteStream::new(std::mem::replace(request.body_mut(), SdkBody::taken()));
-    let body = body.collect().await.map_err(|error| ConnectorError::user(error.into()))?;
+    let body = std::mem::replace(request.body_mut(), SdkBody::taken());
+    if let Some(body) = body.bytes() {
+        return Ok(Message { target, authorization, body: body.to_vec() });
+    }
+    let body = ByteStream::new(body).collect().await.map_err(|error| ConnectorError::user(error.into()))?;
     Ok(Message { target, authorization, body: body.to_vec() })
 }
 

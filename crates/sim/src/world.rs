@@ -104,7 +104,7 @@ impl World {
         self.served += 1;
         let request_id = format!("00000000-0000-4000-a000-{:012x}", self.served);
         let headers = Headers { request_id, date: clock::http(self.settings.epoch, now), retry_after: None };
-        let input = spoken.input.clone().unwrap_or_else(|_| json!({}));
+        let nothing = json!({});
         let meeting = Meeting {
             number: self.served,
             at: now,
@@ -112,9 +112,9 @@ impl World {
             service: &spoken.service,
             operation: &spoken.operation,
             mutating: call::mutating(&spoken.operation),
-            request: &input,
+            request: spoken.input.as_ref().unwrap_or(&nothing),
         };
-        let ordered = self.faults.strike(&spoken.service, &spoken.operation, &input);
+        let ordered = self.faults.strike(&spoken.service, &spoken.operation, meeting.request);
         let fault =
             ordered.or_else(|| self.seen(now, &place, |witness, view| witness.before(&meeting, view)).flatten());
         let at = (&meeting, &place);
@@ -124,7 +124,7 @@ impl World {
                 Outcome::Reply(wire::reply(&spoken, self.answer(at, &spoken, message), &headers.request_id), headers)
             }
         };
-        self.record(now, (scope.access_key, place.1), &spoken, input, &outcome);
+        self.record(now, (scope.access_key, place.1), spoken, &outcome);
         outcome
     }
 
@@ -210,13 +210,13 @@ impl World {
             return Err(Refusal::new("RequestEntityTooLarge", "The request body is larger than this service takes."));
         }
         sts::check_key(meeting.caller, &spoken.service, meeting.at)?;
-        let input = spoken.input.clone()?;
+        let input = spoken.input.as_ref().map_err(Clone::clone)?;
         let what = (spoken.service.as_str(), spoken.operation.as_str());
         let lenient = self.settings.lenient;
         if self.settings.throttle && !self.buckets.entry(place.clone()).or_default().admit(meeting.at, what, lenient) {
             return Err(throttled(spoken));
         }
-        let answer = self.call(meeting.at, place, what, &input);
+        let answer = self.call(meeting.at, place, what, input);
         if let Some(buckets) = self.buckets.get_mut(place).filter(|_| lenient && answer.is_err()) {
             buckets.refund(what);
         }
@@ -266,14 +266,7 @@ impl World {
         }
     }
 
-    fn record(
-        &mut self,
-        at: Duration,
-        (caller, region): (String, String),
-        spoken: &Spoken,
-        request: Value,
-        outcome: &Outcome,
-    ) {
+    fn record(&mut self, at: Duration, (caller, region): (String, String), spoken: Spoken, outcome: &Outcome) {
         let error = match outcome {
             Outcome::Reply(reply, _) => reply.error.clone(),
             Outcome::Reset => Some("reset".to_owned()),
@@ -283,14 +276,15 @@ impl World {
         if self.calls.len() >= CALLS {
             self.calls.drain(..CALLS / 2);
         }
+        let request = spoken.input.unwrap_or_else(|_| json!({}));
         self.calls.push(Call {
             at,
             caller,
             region,
             mutating: call::mutating(&spoken.operation),
             resource: call::resource(&request),
-            service: spoken.service.clone(),
-            operation: spoken.operation.clone(),
+            service: spoken.service,
+            operation: spoken.operation,
             error,
             request: call::remembered(request),
         });

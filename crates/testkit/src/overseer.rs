@@ -85,8 +85,7 @@ impl Witness for Overseer {
         let denied = (record.unreadable && call.operation == "Scan").then_some(Blow::Fault(FaultKind::AccessDenied));
         let blow = blow.or(denied);
         let struck = blow.as_ref().map(name_of);
-        let line = format!("{:?} {} {} {}", call.at, call.operation, call.request, struck.unwrap_or_default());
-        record.trace.add(&line);
+        record.trace.add(&(call.at, call.operation, call.request, struck));
         if let (true, Some(member)) = (call.mutating && !in_table, &process.member) {
             invariants::one_writer(&mut record, call, (member, world));
         }

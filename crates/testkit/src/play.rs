@@ -61,12 +61,15 @@ pub fn failures_of_references(references: &[Arc<Reference>]) -> Vec<Failure> {
 }
 
 /// The plans `make` makes of each reference.
-pub fn against(references: &[Arc<Reference>], make: impl Fn(&Reference) -> Vec<Plan>) -> impl Iterator<Item = Task> {
-    let tasks = references.iter().filter(|reference| reference.outcome.is_good()).flat_map(move |reference| {
-        let plans = make(reference);
-        plans.into_iter().map(|plan| Task { plan, reference: Some(Arc::clone(reference)) })
-    });
-    tasks.collect::<Vec<Task>>().into_iter()
+pub fn against<F>(references: &[Arc<Reference>], make: F) -> impl Iterator<Item = Task> + Send + use<F>
+where
+    F: Fn(&Reference) -> Vec<Plan> + Send,
+{
+    let good: Vec<_> = references.iter().filter(|reference| reference.outcome.is_good()).cloned().collect();
+    good.into_iter().flat_map(move |reference| {
+        let plans = make(&reference);
+        plans.into_iter().map(move |plan| Task { plan, reference: Some(Arc::clone(&reference)) })
+    })
 }
 
 /// The plans of a folder.
@@ -82,21 +85,24 @@ pub fn regressions(folder: &Path) -> Result<Vec<Task>, String> {
     paths.iter().map(|path| Ok(Task { plan: Plan::read(path)?, reference: None })).collect()
 }
 
-/// Plays all tasks of a level, and adds its figures to `report`.
-pub fn level(report: &mut Report, name: &str, jobs: usize, tasks: impl Iterator<Item = Task>) -> Vec<Failure> {
-    let tasks: Vec<Task> = tasks.collect();
+/// Plays all tasks of a level, and adds its figures to `report`. Each is made when its turn comes: a hundred thousand plans
+/// at once would take gigabytes.
+pub fn level(report: &mut Report, name: &str, jobs: usize, tasks: impl Iterator<Item = Task> + Send) -> Vec<Failure> {
+    let tasks = Mutex::new(tasks.enumerate());
+    let next = || tasks.lock().unwrap_or_else(PoisonError::into_inner).next();
     let begun = now();
     let sums = Mutex::new((Level::default(), Report::default(), Vec::new()));
-    each(tasks.len(), jobs, |index| {
-        let Some(task) = tasks.get(index) else { return };
+    at_once(jobs, || {
+        let Some((index, task)) = next() else { return false };
         let cpu = thread_seconds();
         let outcome = run(&task.plan);
-        let failure = judge(task, &outcome);
+        let failure = judge(&task, &outcome);
         let mut sums = sums.lock().unwrap_or_else(PoisonError::into_inner);
         sums.0.note(&task.plan, &outcome, failure.is_none());
         sums.0.core_seconds += thread_seconds() - cpu;
         sums.1.tally(&outcome);
         sums.2.extend(failure.map(|failure| (index, failure)));
+        true
     });
     let (mut level, more, mut failures) = sums.into_inner().unwrap_or_else(PoisonError::into_inner);
     level.seconds = begun.elapsed().as_secs_f64();
@@ -158,17 +164,21 @@ fn judge(task: &Task, outcome: &Outcome) -> Option<Failure> {
 /// Calls `work` with every index below `count`, on `jobs` threads.
 fn each(count: usize, jobs: usize, work: impl Fn(usize) + Sync) {
     let next = AtomicUsize::new(0);
+    at_once(jobs, || {
+        let index = next.fetch_add(1, Ordering::Relaxed);
+        let more = index < count;
+        if more {
+            work(index);
+        }
+        more
+    });
+}
+
+/// Calls `work` on `jobs` threads until it says that there is no more.
+fn at_once(jobs: usize, work: impl Fn() -> bool + Sync) {
     std::thread::scope(|scope| {
         for _ in 0..jobs.max(1) {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    if index >= count {
-                        break;
-                    }
-                    work(index);
-                }
-            });
+            scope.spawn(|| while work() {});
         }
     });
 }

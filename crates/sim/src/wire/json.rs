@@ -70,16 +70,22 @@ pub(super) fn reply(spoken: &Spoken, answer: Answer) -> Reply {
     let dialect = DIALECTS.iter().find(|known| known.service == spoken.service);
     let content_type = dialect.map_or(LATER, |dialect| dialect.content_type);
     match answer {
-        Ok(value) => Reply { status: 200, content_type, error: None, body: value.to_string().into_bytes() },
+        Ok(value) => Reply { status: 200, content_type, error: None, body: written(&value) },
         Err(refusal) => {
             let body = error(dialect.map_or("", |dialect| dialect.namespace), &refusal);
-            Reply { status: refusal.status, content_type, error: Some(refusal.code), body: body.into_bytes() }
+            Reply { status: refusal.status, content_type, error: Some(refusal.code), body }
         }
     }
 }
 
+/// A document on the wire.
+fn written(value: &Value) -> Vec<u8> {
+    // A value that came from JSON is JSON again.
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
 /// The error document: every SDK reads `message`, whichever way a service spells it.
-fn error(namespace: &str, refusal: &Refusal) -> String {
+fn error(namespace: &str, refusal: &Refusal) -> Vec<u8> {
     let namespace = match refusal.code.as_str() {
         "ValidationException" if !namespace.is_empty() => "com.amazon.coral.validate#",
         "SerializationException" | "UnknownOperationException" if !namespace.is_empty() => "com.amazon.coral.service#",
@@ -91,5 +97,5 @@ fn error(namespace: &str, refusal: &Refusal) -> String {
             members.insert(name.clone(), value.clone());
         }
     }
-    body.to_string()
+    written(&body)
 }
