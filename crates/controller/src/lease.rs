@@ -10,6 +10,7 @@
 //! before 0.4 of a lease is over. So the last effect of an old owner comes before the first of the new one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use fargateer_api::Key;
@@ -57,7 +58,7 @@ pub struct Table {
     /// Counts the changes of `owners`.
     pub epoch: u64,
     /// Who owns which shard; one without an owner is not in it.
-    pub owners: BTreeMap<Shard, String>,
+    pub owners: BTreeMap<Shard, Arc<str>>,
     /// The members, with the version of their last beat.
     pub members: BTreeMap<String, u64>,
 }
@@ -65,7 +66,7 @@ pub struct Table {
 impl Table {
     /// The shards `member` owns.
     pub fn of(&self, member: &str) -> BTreeSet<Shard> {
-        self.owners.iter().filter(|(_, owner)| *owner == member).map(|(shard, _)| *shard).collect()
+        self.owners.iter().filter(|(_, owner)| owner.as_ref() == member).map(|(shard, _)| *shard).collect()
     }
 }
 
@@ -75,7 +76,7 @@ pub struct Claim {
     /// The epoch the claim was made from.
     pub epoch: u64,
     /// The owners from then on.
-    pub owners: BTreeMap<Shard, String>,
+    pub owners: BTreeMap<Shard, Arc<str>>,
     /// Dead members, with the version that stood still. They are removed.
     pub removed: BTreeMap<String, u64>,
 }
@@ -132,7 +133,7 @@ impl Wish<'_> {
         let (mut changes, mut removed) = (BTreeMap::new(), BTreeMap::new());
         for shard in Shard::all() {
             let best = live.best(shard);
-            match table.owners.get(&shard).map(String::as_str) {
+            match table.owners.get(&shard).map(Arc::as_ref) {
                 Some(owner) if owner == self.me => {
                     let stays = best == Some(self.me) || self.busy.contains(&shard);
                     changes.extend((!stays).then_some((shard, best)));
@@ -147,13 +148,13 @@ impl Wish<'_> {
             }
         }
         // Who died without owning anything is removed by whoever comes first.
-        let idle = dead.iter().filter(|(member, _)| !table.owners.values().any(|owner| owner == *member));
+        let idle = dead.iter().filter(|(member, _)| !table.owners.values().any(|owner| owner.as_ref() == member.as_str()));
         removed.extend(idle.map(|(member, version)| (member.clone(), *version)));
         // Every second or so nothing is to be changed: only then nothing is copied.
         (!changes.is_empty() || !removed.is_empty()).then(|| {
             let mut owners = table.owners.clone();
             owners.retain(|shard, _| !changes.contains_key(shard));
-            owners.extend(changes.into_iter().filter_map(|(shard, owner)| Some((shard, owner?.to_owned()))));
+            owners.extend(changes.into_iter().filter_map(|(shard, owner)| Some((shard, Arc::from(owner?)))));
             Claim { epoch: table.epoch, owners, removed }
         })
     }
@@ -200,7 +201,7 @@ mod tests {
 
     fn table(members: &[(&str, u64)], owner: Option<&str>) -> Table {
         let members = members.iter().map(|(member, version)| ((*member).to_owned(), *version)).collect();
-        let owners = owner.map(|owner| Shard::all().map(|shard| (shard, owner.to_owned())).collect());
+        let owners = owner.map(|owner| Shard::all().map(|shard| (shard, Arc::from(owner))).collect());
         Table { epoch: 7, owners: owners.unwrap_or_default(), members }
     }
 
@@ -223,7 +224,7 @@ mod tests {
         let both = table(&[("a", 5), ("b", 1)], Some("a"));
         assert_eq!(wish("b", &none).claim(&both, &BTreeMap::new()), None, "what lives is not robbed");
         let given = wish("a", &none).claim(&both, &BTreeMap::new()).unwrap();
-        let share = given.owners.values().filter(|owner| *owner == "b").count();
+        let share = given.owners.values().filter(|owner| owner.as_ref() == "b").count();
         assert!((90..166).contains(&share), "{share} of 256");
         assert_eq!(wish("a", &none).surplus(&both, &BTreeMap::new()).len(), share);
     }
@@ -240,7 +241,7 @@ mod tests {
         let none = BTreeSet::new();
         let leaving = Wish { me: "a", leaving: true, busy: &none };
         let given = leaving.claim(&table(&[("a", 5), ("b", 1)], Some("a")), &BTreeMap::new()).unwrap();
-        assert!(given.owners.len() == 256 && given.owners.values().all(|owner| owner == "b"));
+        assert!(given.owners.len() == 256 && given.owners.values().all(|owner| owner.as_ref() == "b"));
         assert!(leaving.claim(&table(&[("a", 5)], Some("a")), &BTreeMap::new()).unwrap().owners.is_empty());
     }
 
@@ -257,7 +258,7 @@ mod tests {
         assert_eq!(view.dead("b", &table(&[("a", 2), ("b", 2)], Some("a")), start + LEASE), BTreeMap::new());
         let claim = wish("b", &BTreeSet::new()).claim(&late, &dead).unwrap();
         assert_eq!(claim.removed, dead);
-        assert!(claim.owners.values().all(|owner| owner == "b"));
+        assert!(claim.owners.values().all(|owner| owner.as_ref() == "b"));
         assert_eq!(view.dead("a", &late, start + LEASE * 2), BTreeMap::from([("b".to_owned(), 2)]), "never oneself");
     }
 
@@ -265,7 +266,7 @@ mod tests {
     fn the_shards_of_a_member_that_left_are_free() {
         let none = BTreeSet::new();
         let claim = wish("b", &none).claim(&table(&[("b", 9)], Some("a")), &BTreeMap::new()).unwrap();
-        assert!(claim.removed.is_empty() && claim.owners.values().all(|owner| owner == "b"));
+        assert!(claim.removed.is_empty() && claim.owners.values().all(|owner| owner.as_ref() == "b"));
     }
 
     #[test]

@@ -58,7 +58,7 @@ const LOOK: Duration = Duration::from_secs(4);
 
 /// Time between two sweeps. Shorter among replicas: they beat and look all the time.
 pub(crate) fn resync(has_peers: bool) -> Duration {
-    if has_peers { Duration::from_mins(2) } else { RESYNC }
+    if has_peers { Duration::from_mins(1) } else { RESYNC }
 }
 
 /// From the death of a process to the next one's start.

@@ -1,6 +1,7 @@
 //! Members and owners of shards in the table.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
@@ -106,7 +107,7 @@ fn values(name: &str, value: u64) -> HashMap<String, AttributeValue> {
     HashMap::from([(name.to_owned(), number(value))])
 }
 
-fn owners(item: &Item) -> BTreeMap<Shard, String> {
+fn owners(item: &Item) -> BTreeMap<Shard, Arc<str>> {
     let members = item.get(OWNERS).and_then(|owners| owners.as_m().ok());
     let shards_of = |bits: &AttributeValue| -> Vec<Shard> {
         let bits = bits.as_b().map(|bits| bits.as_ref().to_vec()).unwrap_or_default();
@@ -117,13 +118,17 @@ fn owners(item: &Item) -> BTreeMap<Shard, String> {
         Shard::all().filter(set).collect()
     };
     let all = members.into_iter().flatten();
-    all.flat_map(|(member, bits)| shards_of(bits).into_iter().map(|shard| (shard, member.clone()))).collect()
+    all.flat_map(|(member, bits)| {
+        let member: Arc<str> = Arc::from(member.as_str());
+        shards_of(bits).into_iter().map(move |shard| (shard, Arc::clone(&member)))
+    })
+    .collect()
 }
 
-fn bitmaps(owners: &BTreeMap<Shard, String>) -> HashMap<String, AttributeValue> {
+fn bitmaps(owners: &BTreeMap<Shard, Arc<str>>) -> HashMap<String, AttributeValue> {
     let mut bitmaps: HashMap<String, Vec<u8>> = HashMap::new();
     for (shard, owner) in owners {
-        let bits = bitmaps.entry(owner.clone()).or_insert_with(|| vec![0; 32]);
+        let bits = bitmaps.entry(owner.to_string()).or_insert_with(|| vec![0; 32]);
         if let Some(byte) = bits.get_mut(usize::from(shard.number() / 8)) {
             *byte |= 1 << (shard.number() % 8);
         }
