@@ -148,7 +148,8 @@ impl Wish<'_> {
             }
         }
         // Who died without owning anything is removed by whoever comes first.
-        let idle = dead.iter().filter(|(member, _)| !table.owners.values().any(|owner| owner.as_ref() == member.as_str()));
+        let idle =
+            dead.iter().filter(|(member, _)| !table.owners.values().any(|owner| owner.as_ref() == member.as_str()));
         removed.extend(idle.map(|(member, version)| (member.clone(), *version)));
         // Every second or so nothing is to be changed: only then nothing is copied.
         (!changes.is_empty() || !removed.is_empty()).then(|| {

@@ -217,4 +217,23 @@ mod tests {
         let have = seen.present().unwrap().tags();
         assert_eq!((have.len(), have.get("team").map(String::as_str)), (3, Some("web")));
     }
+
+    #[test]
+    fn what_a_plan_does_beside_our_bookkeeping_is_told() {
+        let wave = |action| crate::waves::Wave { name: "x", actions: vec![action] };
+        let tag = |key: &str| {
+            let tags = Tags::from([(key.to_owned(), "x".to_owned())]);
+            Action::Service(service::Change::Tag { arn: "arn:web".to_owned(), tags })
+        };
+        let untag = |key: &str| {
+            Action::Service(service::Change::Untag { arn: "arn:web".to_owned(), keys: vec![key.to_owned()] })
+        };
+        let update = Action::Service(service::Change::Update(json!({})));
+        let quiet = [tag("fargateer:generation"), untag("fargateer:sets")];
+        let plan = Plan { waves: quiet.into_iter().map(wave).collect(), ..Plan::default() };
+        assert_eq!(beyond_tags(&plan), Vec::<&Action>::new());
+        let loud = [tag("team"), untag("team"), update];
+        let plan = Plan { waves: loud.clone().into_iter().map(wave).collect(), ..Plan::default() };
+        assert_eq!(beyond_tags(&plan), loud.iter().collect::<Vec<_>>());
+    }
 }

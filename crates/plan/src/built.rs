@@ -116,3 +116,33 @@ pub fn remembered(observed: &Observed) -> Option<Box<ImageStatus>> {
     let Live { tag, base_digest, runtime, work: _ } = live.clone();
     Some(Box::new(ImageStatus { repository: repository.uri.clone(), tag, base_digest, runtime }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desired::Circumstances;
+    use crate::seen::Seen;
+    use serde_json::json;
+
+    #[test]
+    fn only_a_repository_of_ours_differs() {
+        let document = json!({"apiVersion": "fargateer/v1", "kind": "AgentDeployment", "metadata": {"name": "bot"},
+            "spec": {"cluster": "agents", "image": {"build": {"context": "agent"}}, "network": {"subnets": ["subnet-1"]}}});
+        let agent = crate::prepared::Prepared::shared(serde_json::from_value(document).unwrap());
+        let circumstances = Circumstances { owner: "prod".to_owned(), ..Circumstances::default() };
+        let wanted = Wanted::new(agent, Vec::new(), circumstances);
+        let differs = |owner: &str| {
+            let live = repository::Live {
+                arn: "arn".to_owned(),
+                uri: "registry/agents/bot".to_owned(),
+                mutability: "MUTABLE".to_owned(),
+                scans: true,
+                has_lifecycle: true,
+                tags: tags::owned(owner, "bot", &Tags::new()),
+            };
+            let observed = Observed { repository: Seen::Present(live), ..Observed::default() };
+            differences(&wanted, &observed).len()
+        };
+        assert_eq!((differs("prod"), differs("stage")), (1, 0));
+    }
+}

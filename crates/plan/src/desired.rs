@@ -329,4 +329,12 @@ mod tests {
         assert_eq!(place, wanted.place());
         assert_eq!(place.role.as_deref(), Some("arn:role"));
     }
+
+    #[test]
+    fn only_scaling_that_is_on_and_says_so_counts_requests() {
+        let counts = |enabled: bool, requests: Option<u32>| {
+            wanted(&json!({"autoscaling": {"enabled": enabled, "requestsPerTarget": requests}})).counts_requests()
+        };
+        assert_eq!((counts(true, Some(9)), counts(true, None), counts(false, Some(9))), (true, false, false));
+    }
 }

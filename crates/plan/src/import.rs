@@ -147,4 +147,26 @@ mod tests {
             assert!(!looks_secret(name, value), "{name}");
         }
     }
+
+    #[test]
+    fn only_variables_that_look_like_secrets_are_told_of_any_container() {
+        let variable = |name: &str| json!({"name": name, "value": "x"});
+        let containers = json!([{"environment": [variable("LOG_LEVEL")]}, {"environment": [variable("DB_PASSWORD")]}]);
+        assert_eq!(secretive(&json!({"containerDefinitions": containers})), ["DB_PASSWORD"]);
+        let calm = json!([{"environment": [variable("LOG_LEVEL")]}]);
+        assert_eq!(secretive(&json!({"containerDefinitions": calm})), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_log_group_is_the_one_awslogs_writes_to() {
+        let named = |driver: &str| {
+            let logging = json!({"logDriver": driver, "options": {"awslogs-group": "/ecs/web"}});
+            let containers = json!([{"name": "web", "image": "x", "logConfiguration": logging}]);
+            let answer = json!({"taskDefinition": {"taskDefinitionArn": "web:1", "containerDefinitions": containers}});
+            let revision = task_definition::Live::from_answer(&answer).unwrap();
+            let service = json!({"serviceName": "web"}).as_object().unwrap().clone();
+            log_group_name(&live_service::Live { document: service }, &revision)
+        };
+        assert_eq!((named("awslogs").as_deref(), named("fluentd")), (Some("/ecs/web"), None));
+    }
 }

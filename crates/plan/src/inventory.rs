@@ -34,3 +34,22 @@ fn leaving(departure: &Departure, previous: &Inventory, now: Timestamp) -> Inven
     let leaving_since = departure.held.is_none().then_some(since);
     Inventory { release: departure.inventory.release.clone(), leaving_since, ..previous.clone() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fargateer_api::{Key, Reason};
+
+    #[test]
+    fn an_agent_that_leaves_keeps_what_is_known_of_it_and_since_when_it_leaves() {
+        let previous = Inventory { service: "bot".to_owned(), ..Inventory::default() };
+        let now: Timestamp = "2026-07-01T12:00:00Z".parse().unwrap();
+        let later: Timestamp = "2026-07-01T13:00:00Z".parse().unwrap();
+        let mut departure = Departure { key: Key::new("bot"), inventory: previous.clone(), held: None };
+        let first = leaving(&departure, &previous, now);
+        assert_eq!((first.service.as_str(), first.leaving_since.as_deref()), ("bot", Some("2026-07-01T12:00:00Z")));
+        assert_eq!(leaving(&departure, &first, later), first);
+        departure.held = Some((Reason::PruneBlocked, String::new()));
+        assert_eq!(leaving(&departure, &first, later).leaving_since, None, "its time begins when it may go");
+    }
+}

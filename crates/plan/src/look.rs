@@ -239,6 +239,7 @@ mod tests {
     use super::*;
     use crate::desired::Circumstances;
     use crate::service::Live;
+    use fargateer_api::status::Inventory;
     use serde_json::{Value, json};
 
     const ECR: &str = "111122223333.dkr.ecr.us-east-1.amazonaws.com/bot:1";
@@ -387,5 +388,30 @@ mod tests {
         assert_eq!(explained("FAILED", 0, false), 2);
         assert_eq!(explained("COMPLETED", 0, true), 2);
         assert_eq!(explaining(&agent, &Observed::default(), Some("bot:1"), true), vec![]);
+    }
+
+    fn leaving(more: Inventory) -> Departure {
+        let (cluster, service) = ("agents".to_owned(), "bot".to_owned());
+        Departure { key: fargateer_api::Key::new("bot"), inventory: Inventory { cluster, service, ..more }, held: None }
+    }
+
+    #[test]
+    fn the_repository_of_an_agent_that_leaves_is_looked_at_where_its_data_goes_too() {
+        let looked = |retain_data: bool| {
+            let departure =
+                leaving(Inventory { repository: Some("agents/bot".to_owned()), retain_data, ..Inventory::default() });
+            let observed = Observed { service: live("INACTIVE"), ..Observed::default() };
+            needed_to_leave(&departure, &observed).contains(&Look::Repository("agents/bot".to_owned()))
+        };
+        assert_eq!((looked(false), looked(true)), (true, false));
+    }
+
+    #[test]
+    fn what_keeps_a_service_draining_is_looked_for_once() {
+        let (departure, mut observed) = (leaving(Inventory::default()), Observed::default());
+        let look = Look::Stopping { cluster: "agents".to_owned(), service: "bot".to_owned() };
+        assert_eq!(stopping(&departure, &observed), Some(look));
+        observed.stopping = Seen::Absent;
+        assert_eq!(stopping(&departure, &observed), None);
     }
 }

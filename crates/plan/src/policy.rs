@@ -496,4 +496,16 @@ mod tests {
         let found = policy(&json!({})).breaches(&stranger, Standing::default());
         assert_eq!(found[0].problem, "the policy has no project `other`, but `support`");
     }
+
+    #[test]
+    fn a_project_has_as_many_agents_as_its_policy_says() {
+        let project = |limits: &serde_json::Value| {
+            let document = json!({"apiVersion": "fargateer/v1", "kind": "Project", "metadata": {"name": "team"},
+                "spec": {"limits": limits}});
+            serde_json::from_value::<Project>(document).unwrap()
+        };
+        let most = |limits: &serde_json::Value| Policy::of(vec![project(limits)]).most_agents("team");
+        assert_eq!((most(&json!({"agents": 7})), most(&json!({}))), (Some(7), None));
+        assert_eq!(Policy::of(vec![project(&json!({"agents": 7}))]).most_agents("other"), None);
+    }
 }

@@ -124,6 +124,11 @@ fn bench(more: &[&str]) -> anyhow::Result<()> {
         let webhook = ["bench", "--profile", "dev", "--package", "fargateer", "--bench", "webhook", "--locked", "--"];
         return cargo(&[&webhook[..], more].concat());
     }
+    if let ["image", more @ ..] = more {
+        return cargo(
+            &[&["bench", "--package", "fargateer-image", "--bench", "image", "--locked", "--"], more].concat(),
+        );
+    }
     if let ["soak", more @ ..] = more {
         let soak =
             ["bench", "--profile", "campaign", "--package", "fargateer-testkit", "--bench", "soak", "--locked", "--"];

@@ -9,6 +9,7 @@
 )]
 
 mod debian;
+mod docker_registry;
 mod ecr;
 mod exports;
 mod failures;
