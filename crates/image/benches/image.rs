@@ -23,6 +23,7 @@ mod registry;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -142,7 +143,7 @@ fn tell(what: &str, took: Duration, cpu: f64, built: &Built) {
 /// The image `tag` as a task: how long it takes to start, and what it takes while it answers.
 async fn runs(registry: &Registry, tag: &str, calls: usize) {
     let (root, port) = (unpack(registry, tag), free_port());
-    let (begun, running) = (Instant::now(), start(&root, &config(registry, tag), port));
+    let (begun, running) = (Instant::now(), start(&root, &config(registry, tag), port, Stdio::null()));
     let http = reqwest::Client::new();
     let health = format!("http://127.0.0.1:{port}/health");
     while !http.get(&health).send().await.is_ok_and(|answer| answer.status().is_success()) {

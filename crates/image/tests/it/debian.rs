@@ -1,6 +1,6 @@
 //! A registry that is nobody's simulation: built, pushed, looked at by skopeo, unpacked by umoci, run by bubblewrap.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use fargateer_api::spec::Architecture;
@@ -72,7 +72,7 @@ async fn an_image_of_a_real_registry_is_understood_by_others_and_runs() {
     assert!(builder.sbom(&built.image).await.expect("a bill")["components"].to_string().contains("pkg:pypi/idna@3.10"));
     let root = unpack(&registry, &built.tag);
     let port = free_port();
-    let mut running = start(&root, &config(&registry, &built.tag), port);
+    let mut running = start(&root, &config(&registry, &built.tag), port, Stdio::inherit());
     let answer = ask(&mut running, port, "bücher").await;
     assert!(answer["output"]["text"].as_str().is_some_and(|text| text.ends_with("turn 1: bücher")), "{answer}");
     let health = reqwest::get(format!("http://127.0.0.1:{port}/health")).await.expect("an answer");

@@ -148,7 +148,7 @@ pub(crate) fn unpack(registry: &Registry, tag: &str) -> PathBuf {
 }
 
 /// Runs an image as a task would: its user, its command, a read-only root, `/tmp` alone to write to.
-pub(crate) fn start(root: &Path, config: &Value, port: u16) -> Running {
+pub(crate) fn start(root: &Path, config: &Value, port: u16, log: Stdio) -> Running {
     let user = config["User"].as_str().expect("a user").split_once(':').expect("a group");
     let mut command = Command::new("bwrap");
     command.arg("--ro-bind").arg(root).arg("/");
@@ -173,7 +173,7 @@ pub(crate) fn start(root: &Path, config: &Value, port: u16) -> Running {
     command.args(["--setenv", "AGENT_MODEL", "offline"]);
     command.args(["--chdir", config["WorkingDir"].as_str().expect("a folder")]);
     command.args(config["Cmd"].as_array().expect("a command").iter().filter_map(Value::as_str));
-    Running(command.stdin(Stdio::null()).spawn().expect("bubblewrap"))
+    Running(command.stdin(Stdio::null()).stdout(log).spawn().expect("bubblewrap"))
 }
 
 /// The answer of an agent that may still be starting.
