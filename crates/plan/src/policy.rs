@@ -508,4 +508,14 @@ mod tests {
         assert_eq!((most(&json!({"agents": 7})), most(&json!({}))), (Some(7), None));
         assert_eq!(Policy::of(vec![project(&json!({"agents": 7}))]).most_agents("other"), None);
     }
+
+    #[test]
+    fn projects_share_the_workers_by_weight() {
+        let documents = json!([
+            {"apiVersion": "fargateer/v1", "kind": "Project", "metadata": {"name": "a"}, "spec": {"weight": 3}},
+            {"apiVersion": "fargateer/v1", "kind": "Project", "metadata": {"name": "b"}, "spec": {}},
+        ]);
+        let policy = Policy::of(serde_json::from_value(documents).unwrap());
+        assert_eq!(policy.weights().collect::<Vec<_>>(), [("a", 3), ("b", 1)]);
+    }
 }

@@ -48,3 +48,20 @@ impl PartialEq for Prepared {
         std::ptr::eq(self, other) || self.agent == other.agent
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn two_are_equal_where_their_specs_are() {
+        let prepared = |cluster: &str| {
+            let document = json!({"apiVersion": "fargateer/v1", "kind": "AgentDeployment", "metadata": {"name": "bot"},
+                "spec": {"cluster": cluster, "image": {"uri": "x"}, "network": {"subnets": ["subnet-1"]}}});
+            Prepared::shared(serde_json::from_value(document).unwrap())
+        };
+        assert_eq!(prepared("a"), prepared("a"));
+        assert_ne!(prepared("a"), prepared("b"));
+    }
+}

@@ -37,3 +37,60 @@ fn has_ended(pass: &Pass, result: &Result<(), Failure>) -> bool {
     };
     result.is_ok() && pass.plan.waves.is_empty() && !moves && !open
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desired::Spec;
+    use crate::failure::Class;
+    use crate::seen::Seen;
+    use crate::service::Live;
+    use crate::waves::Wave;
+    use fargateer_api::status::SourceStatus;
+    use fargateer_api::{Key, Reason};
+    use serde_json::json;
+
+    fn failure() -> Failure {
+        let (operation, code, message) = ("ecs.DescribeServices".to_owned(), "Reset".to_owned(), String::new());
+        Failure { class: Class::Transient, reason: Reason::InternalError, operation, code, message }
+    }
+
+    /// A pass that was let roll and has nothing left to do; the primary deployment stands at `state`.
+    fn pass(state: &str) -> Pass {
+        let document = json!({"apiVersion": "fargateer/v1", "kind": "AgentDeployment", "metadata": {"name": "bot"},
+            "spec": {"cluster": "agents", "image": {"uri": "x"}, "network": {"subnets": ["subnet-1"]}}});
+        let agent = crate::prepared::Prepared::shared(serde_json::from_value(document).unwrap());
+        let spec = Spec::Present { agent, source: SourceStatus::default(), faults: Vec::new() };
+        let mut pass = Pass::toward(Key::new("bot"), spec, Circumstances::default());
+        let live = json!({"status": "ACTIVE", "deployments": [
+            {"id": "2", "status": "PRIMARY", "taskDefinition": "bot:2", "rolloutState": state}]});
+        pass.observed.service = Seen::Present(Live { document: live.as_object().unwrap().clone() });
+        pass.plan.rollout = Some(Rollout::Done);
+        pass.let_roll = true;
+        pass
+    }
+
+    fn rolls(pass: &Pass, result: &Result<(), Failure>) -> bool {
+        let status = status(pass, result, &AgentDeploymentStatus::default());
+        status.is_some_and(|turn| turn.stage == Stage::Rolling)
+    }
+
+    #[test]
+    fn who_was_let_roll_holds_its_place_until_it_is_known_to_have_ended() {
+        assert!(!rolls(&pass("COMPLETED"), &Ok(())), "it has ended");
+        assert!(rolls(&pass("IN_PROGRESS"), &Ok(())), "AWS still rolls it");
+        assert!(rolls(&pass("COMPLETED"), &Err(failure())), "an answer was lost");
+        let mut unknown = pass("COMPLETED");
+        unknown.plan.gate = Some(Gate::Unknown(failure()));
+        assert!(rolls(&unknown, &Ok(())), "nobody knows");
+        let mut stopped = pass("COMPLETED");
+        stopped.plan.gate = Some(Gate::DriftLeftAlone);
+        assert!(!rolls(&stopped, &Ok(())), "a gate ends it");
+        let mut unfinished = pass("COMPLETED");
+        unfinished.plan.waves = vec![Wave { name: "service", actions: Vec::new() }];
+        assert!(rolls(&unfinished, &Ok(())), "there is more to do");
+        let mut unjudged = pass("COMPLETED");
+        unjudged.plan.rollout = None;
+        assert!(rolls(&unjudged, &Ok(())), "nothing was seen of it");
+    }
+}
