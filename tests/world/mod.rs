@@ -180,7 +180,7 @@ impl World {
 
     /// The status of an agent.
     pub fn status(&self, name: &str) -> AgentDeploymentStatus {
-        self.controller.reconciler.board.status(&Key::new(name))
+        (*self.controller.reconciler.board.status(&Key::new(name))).clone()
     }
 
     /// Why the agent is (not) Ready.

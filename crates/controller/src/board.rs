@@ -13,7 +13,7 @@ use crate::port::{Clock, Statuses};
 
 /// The newest status of every agent.
 pub struct Board {
-    statuses: RwLock<BTreeMap<Key, AgentDeploymentStatus>>,
+    statuses: RwLock<BTreeMap<Key, Arc<AgentDeploymentStatus>>>,
     store: Arc<dyn Statuses>,
     clock: Arc<dyn Clock>,
     events: Events,
@@ -30,7 +30,8 @@ impl Board {
     /// The board with the statuses of the last run.
     pub async fn load(store: Arc<dyn Statuses>, clock: Arc<dyn Clock>) -> Result<Self, String> {
         let loaded = store.load().await?;
-        let statuses = RwLock::new(if has(Bug::ForgetsInventory) { BTreeMap::new() } else { loaded });
+        let kept = if has(Bug::ForgetsInventory) { BTreeMap::new() } else { shared(loaded).collect() };
+        let statuses = RwLock::new(kept);
         Ok(Self { statuses, store, clock, events: Events::default(), version: watch::Sender::new(0) })
     }
 
@@ -39,25 +40,25 @@ impl Board {
         let loaded = self.store.load().await?;
         let mut statuses = self.write();
         statuses.retain(|key, _| !which(key));
-        statuses.extend(loaded.into_iter().filter(|(key, _)| which(key)));
+        statuses.extend(shared(loaded).filter(|(key, _)| which(key)));
         drop(statuses);
         self.version.send_modify(|version| *version += 1);
         Ok(())
     }
 
     /// The status of `key`; empty for one never seen.
-    pub fn status(&self, key: &Key) -> AgentDeploymentStatus {
+    pub fn status(&self, key: &Key) -> Arc<AgentDeploymentStatus> {
         self.read().get(key).cloned().unwrap_or_default()
     }
 
     /// All statuses.
-    pub fn all(&self) -> BTreeMap<Key, AgentDeploymentStatus> {
+    pub fn all(&self) -> BTreeMap<Key, Arc<AgentDeploymentStatus>> {
         self.read().clone()
     }
 
     /// All agents, with whether a service of theirs was seen.
     pub fn known(&self) -> BTreeMap<Key, bool> {
-        let has_service = |status: &AgentDeploymentStatus| status.inventory.arns.contains_key("service");
+        let has_service = |status: &Arc<AgentDeploymentStatus>| status.inventory.arns.contains_key("service");
         self.read().iter().map(|(key, status)| (key.clone(), has_service(status))).collect()
     }
 
@@ -75,7 +76,7 @@ impl Board {
 
     /// Whether `key` is Ready with `generation` of its spec.
     pub fn is_ready_with(&self, key: &Key, generation: &Generation) -> bool {
-        let ready = |status: &AgentDeploymentStatus| {
+        let ready = |status: &Arc<AgentDeploymentStatus>| {
             status.is(ConditionType::Ready) && status.observed_generation.as_ref() == Some(generation)
         };
         self.read().get(key).is_some_and(ready)
@@ -97,9 +98,9 @@ impl Board {
     fn show(&self, key: &Key, status: &AgentDeploymentStatus) -> bool {
         let before = self.status(key);
         self.events.record(event::between(key, &before, status, &self.clock.now().to_string()));
-        let is_new = before != *status;
+        let is_new = *before != *status;
         if is_new {
-            self.write().insert(key.clone(), status.clone());
+            self.write().insert(key.clone(), Arc::new(status.clone()));
             self.version.send_modify(|version| *version += 1);
         }
         is_new
@@ -127,14 +128,14 @@ impl Board {
     /// Notes on the board alone when `key` is looked at again.
     pub fn note_next(&self, key: &Key, next: Option<fargateer_api::status::NextLook>) {
         if let Some(status) = self.write().get_mut(key) {
-            status.next = next;
+            Arc::make_mut(status).next = next;
         }
     }
 
     /// The wish to hand `key` back counts no more; told with its next status.
     pub fn withdraw_release(&self, key: &Key) {
         if let Some(status) = self.write().get_mut(key) {
-            status.inventory.release = None;
+            Arc::make_mut(status).inventory.release = None;
         }
     }
 
@@ -148,11 +149,16 @@ impl Board {
         self.version.subscribe()
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<Key, AgentDeploymentStatus>> {
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<Key, Arc<AgentDeploymentStatus>>> {
         self.statuses.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<Key, AgentDeploymentStatus>> {
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<Key, Arc<AgentDeploymentStatus>>> {
         self.statuses.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Statuses that many will read.
+fn shared(statuses: BTreeMap<Key, AgentDeploymentStatus>) -> impl Iterator<Item = (Key, Arc<AgentDeploymentStatus>)> {
+    statuses.into_iter().map(|(key, status)| (key, Arc::new(status)))
 }

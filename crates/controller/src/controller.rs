@@ -158,7 +158,7 @@ impl Controller {
     /// Keeps that `key` is to be handed back.
     async fn release(&self, key: &Key) -> Result<(), String> {
         let (board, now) = (&self.reconciler.board, self.reconciler.clock.now().to_string());
-        let mut status = board.status(key);
+        let mut status = (*board.status(key)).clone();
         if status.inventory.leaving_since.is_some() {
             return Err(format!("the deletion of {key} is under way; it cannot be handed back any more"));
         }

@@ -162,7 +162,7 @@ impl Fleet {
 
     /// What the sources say about `key`.
     pub fn spec(&self, key: &Key) -> Spec {
-        let mut inventory = self.board.status(key).inventory;
+        let mut inventory = self.board.status(key).inventory.clone();
         let state = self.lock();
         if let Some(spec) = state.specs.get(key) {
             return spec.clone();
@@ -200,8 +200,9 @@ impl Fleet {
 
     /// The project an agent whose spec is gone counted to.
     fn past_project(&self, key: &Key) -> String {
-        let project = self.board.status(key).inventory.project;
-        if project.is_empty() { fargateer_api::default::PROJECT.to_owned() } else { project }
+        let status = self.board.status(key);
+        let project = &status.inventory.project;
+        if project.is_empty() { fargateer_api::default::PROJECT.to_owned() } else { project.clone() }
     }
 
     /// Whether every source was read at least once.

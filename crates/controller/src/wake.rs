@@ -12,7 +12,7 @@ impl Controller {
     pub(crate) fn tell_others(&self, key: &Key, next: Next) {
         let (fleet, board) = (&self.reconciler.fleet, &self.reconciler.board);
         let status = (!matches!(next, Next::Yield | Next::Forget)).then(|| board.status(key));
-        for other in fleet.note(key, status.as_ref()) {
+        for other in fleet.note(key, status.as_deref()) {
             self.queue.wake(&other, Wake::Dependency);
         }
     }

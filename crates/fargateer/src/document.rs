@@ -33,7 +33,7 @@ pub(crate) fn agent(controller: &Controller, key: &fargateer_api::Key) -> Value 
         "apiVersion": "fargateer/v1",
         "kind": "AgentDeployment",
         "metadata": {"name": key},
-        "status": controller.reconciler.board.status(key),
+        "status": *controller.reconciler.board.status(key),
     });
     if let Spec::Present { agent, .. } = controller.reconciler.fleet.spec(key) {
         document["metadata"] = json!(agent.metadata);

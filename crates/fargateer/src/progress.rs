@@ -45,7 +45,7 @@ impl Progress {
 /// A way of showing.
 trait View: Send {
     /// Shows the agents as they are.
-    fn show(&mut self, agents: &BTreeMap<Key, AgentDeploymentStatus>);
+    fn show(&mut self, agents: &BTreeMap<Key, Arc<AgentDeploymentStatus>>);
 
     /// Leaves what was shown last.
     fn finish(&mut self) {}
@@ -93,7 +93,7 @@ struct Lines {
 }
 
 impl View for Lines {
-    fn show(&mut self, agents: &BTreeMap<Key, AgentDeploymentStatus>) {
+    fn show(&mut self, agents: &BTreeMap<Key, Arc<AgentDeploymentStatus>>) {
         for (key, status) in agents {
             let text = line(status);
             if let Some(news) = self.drifts.news(key, status) {
@@ -135,7 +135,7 @@ impl Default for Screen {
 }
 
 impl View for Screen {
-    fn show(&mut self, agents: &BTreeMap<Key, AgentDeploymentStatus>) {
+    fn show(&mut self, agents: &BTreeMap<Key, Arc<AgentDeploymentStatus>>) {
         let gone: Vec<Key> = self.lines.keys().filter(|key| !agents.contains_key(*key)).cloned().collect();
         for key in gone {
             self.lines.remove(&key).iter().for_each(ProgressBar::finish_and_clear);
@@ -185,7 +185,7 @@ fn line(status: &AgentDeploymentStatus) -> String {
     format!("{}: {}", ready.reason.name(), ready.message)
 }
 
-fn sum(agents: &BTreeMap<Key, AgentDeploymentStatus>) -> String {
+fn sum(agents: &BTreeMap<Key, Arc<AgentDeploymentStatus>>) -> String {
     let count = |kind| agents.values().filter(|status| status.is(kind)).count();
     let (ready, stalled) = (count(ConditionType::Ready), count(ConditionType::Stalled));
     let stalled = if stalled > 0 { format!(", {stalled} stalled") } else { String::new() };

@@ -385,7 +385,8 @@ async fn tell_no_secret(plan: &Plan, host: &Host) {
         host.records.lock().violate(host.sim.now(), "metrics are text", &error.to_string());
     }
     said += &format!("{:?}", reconciler.board.events().list(None));
-    said += &serde_json::to_string(&reconciler.board.all().into_iter().collect::<Vec<_>>()).unwrap_or_default();
+    said += &serde_json::to_string(&reconciler.board.all().values().map(Arc::as_ref).collect::<Vec<_>>())
+        .unwrap_or_default();
     let poisoned = host.records.lock().truth.poisoned.clone();
     for key in reconciler.fleet.keys().iter().filter(|key| !poisoned.iter().any(|name| *name == key.to_string())) {
         let mut pass = reconciler.fleet.pass(key, fargateer_controller::port::Clock::now(&host.clock));

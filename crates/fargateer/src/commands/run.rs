@@ -138,7 +138,7 @@ pub(crate) fn verdict(machine: &Machine) -> u8 {
         status.condition(ConditionType::Ready).map(|ready| ready.reason)
     };
     let unreachable = [Some(Reason::NoCredentials), Some(Reason::Unavailable), Some(Reason::AccessDenied)];
-    let fine = |status: &fargateer_api::AgentDeploymentStatus| {
+    let fine = |status: &Arc<fargateer_api::AgentDeploymentStatus>| {
         status.is(ConditionType::Ready) || [Some(Reason::Suspended), Some(Reason::Retained)].contains(&reason(status))
     };
     if !statuses.is_empty() && statuses.iter().all(|status| unreachable.contains(&reason(status))) {
