@@ -564,6 +564,16 @@ mod tests {
     }
 
     #[test]
+    fn who_was_let_roll_applies_as_long_as_there_is_something_to_do() {
+        let mut rolls = pass(Rollout::Done);
+        rolls.let_roll = true;
+        assert!(told(&rolls, &Ok(())).is(ConditionType::Ready));
+        rolls.plan.waves = vec![crate::waves::Wave { name: "service", actions: Vec::new() }];
+        let status = told(&rolls, &Ok(()));
+        assert_eq!(status.condition(ConditionType::Ready).map(|ready| ready.reason), Some(Reason::Applying));
+    }
+
+    #[test]
     fn a_wording_that_cannot_be_used_is_told_beside_what_runs() {
         let mut pass = pass_of(spec(&json!({}), &["spec.cpu: unknown", "spec.x: unknown"]));
         pass.plan.rollout = Some(Rollout::Done);
