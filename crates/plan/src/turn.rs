@@ -189,4 +189,32 @@ mod tests {
     fn nobody_begins_while_it_is_unknown_who_rolls() {
         assert_eq!(Line { unseen: 3, ..line(Some(5), None) }.turn(), Turn::Unseen(3));
     }
+
+    #[test]
+    fn who_waits_has_a_place_and_nobody_else() {
+        let waits = |position| Turn::Waits { position, rolling: Vec::new(), max: 1 }.position();
+        assert_eq!((waits(4), Turn::Held { position: 3, failed: Vec::new() }.position()), (Some(4), Some(3)));
+        for turn in [Turn::Given, Turn::Unasked, Turn::Unseen(2)] {
+            assert_eq!(turn.position(), None, "{turn:?}");
+        }
+    }
+
+    #[test]
+    fn as_many_names_as_there_is_room_for_are_all_there_are() {
+        let many = |count: usize| (0..count).map(|number| Key::new(format!("a{number}"))).collect::<Vec<_>>();
+        assert!(!names(&many(NAMED)).contains("..."));
+        assert!(names(&many(NAMED + 1)).ends_with(", ...)"));
+    }
+
+    #[test]
+    fn who_was_let_roll_or_is_rolled_by_aws_holds_a_place() {
+        let status = |text: serde_json::Value| serde_json::from_value::<AgentDeploymentStatus>(text).unwrap();
+        let rollout = |state: &str| status(serde_json::json!({"rollout": {"id": "1", "state": state}}));
+        assert!(is_rolling(&rollout("IN_PROGRESS")) && !is_rolling(&rollout("COMPLETED")));
+        let turn = |stage: Stage| AgentDeploymentStatus {
+            turn: Some(fargateer_api::status::TurnStatus { stage, wave: String::new(), position: None }),
+            ..AgentDeploymentStatus::default()
+        };
+        assert!(is_rolling(&turn(Stage::Rolling)) && !is_rolling(&turn(Stage::Waiting)));
+    }
 }
