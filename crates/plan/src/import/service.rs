@@ -174,4 +174,33 @@ mod tests {
         let hooks = json!({"strategy": "ROLLING", "lifecycleHooks": [{"hookTargetArn": "arn"}]});
         assert_eq!(lean(&hooks, &want), hooks);
     }
+
+    #[test]
+    fn one_provider_of_the_usual_weight_is_no_strategy() {
+        let of = |more: Value| {
+            let mut item = json!({"capacityProvider": "FARGATE_SPOT"});
+            item.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            capacity(&json!({"capacityProviderStrategy": [item]}))
+        };
+        assert_eq!(of(json!({"weight": 1})), json!({"provider": "FARGATE_SPOT"}));
+        assert_eq!(of(json!({"weight": 1, "base": 0})), json!({"provider": "FARGATE_SPOT"}));
+        assert!(
+            of(json!({"weight": 2}))["strategy"].is_array()
+                && of(json!({"weight": 1, "base": 1}))["strategy"].is_array()
+        );
+    }
+
+    #[test]
+    fn our_own_tags_are_no_part_of_the_spec() {
+        let tags = json!([{"key": "fargateer:owner", "value": "prod"}, {"key": "team", "value": "web"}]);
+        let live = json!({"serviceName": "web", "clusterArn": "cluster/agents", "desiredCount": 1, "tags": tags});
+        let service = Live { document: live.as_object().unwrap().clone() };
+        let answer =
+            json!({"taskDefinition": {"taskDefinitionArn": "task-definition/web:1", "containerDefinitions": []}});
+        let revision = task_definition::Live::from_answer(&answer).unwrap();
+        let found =
+            Found { region: "us-east-1", service: &service, revision: &revision, scaling: None, log_group: None };
+        let fields = fields((&json!({"name": "web"}), 8000), &found, "web");
+        assert_eq!(fields.get("tags"), Some(&json!({"team": "web"})));
+    }
 }
