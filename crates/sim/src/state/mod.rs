@@ -12,6 +12,7 @@ pub(crate) mod eventbridge;
 pub(crate) mod iam;
 pub(crate) mod logs;
 pub(crate) mod network;
+pub(crate) mod s3;
 pub(crate) mod scaling;
 pub(crate) mod sqs;
 pub(crate) mod vault;
@@ -42,6 +43,7 @@ pub(crate) struct Region {
     pub(crate) iam: iam::Iam,
     pub(crate) network: network::Network,
     pub(crate) vault: vault::Vault,
+    pub(crate) s3: s3::S3,
     pub(crate) sqs: sqs::Sqs,
     pub(crate) eventbridge: eventbridge::Eventbridge,
     pub(crate) cloudwatch: cloudwatch::Cloudwatch,
@@ -87,6 +89,7 @@ impl Region {
             iam: iam::Iam::default(),
             network: network::Network::default(),
             vault: vault::Vault::default(),
+            s3: s3::S3::default(),
             sqs: sqs::Sqs::default(),
             eventbridge: eventbridge::Eventbridge::default(),
             cloudwatch: cloudwatch::Cloudwatch::default(),

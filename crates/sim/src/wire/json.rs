@@ -70,10 +70,13 @@ pub(super) fn reply(spoken: &Spoken, answer: Answer) -> Reply {
     let dialect = DIALECTS.iter().find(|known| known.service == spoken.service);
     let content_type = dialect.map_or(LATER, |dialect| dialect.content_type);
     match answer {
-        Ok(value) => Reply { status: 200, content_type, error: None, body: value.to_string().into_bytes() },
+        Ok(value) => {
+            Reply { status: 200, content_type, error: None, headers: Vec::new(), body: value.to_string().into_bytes() }
+        }
         Err(refusal) => {
             let body = error(dialect.map_or("", |dialect| dialect.namespace), &refusal);
-            Reply { status: refusal.status, content_type, error: Some(refusal.code), body: body.into_bytes() }
+            let (error, headers) = (Some(refusal.code), Vec::new());
+            Reply { status: refusal.status, content_type, error, headers, body: body.into_bytes() }
         }
     }
 }

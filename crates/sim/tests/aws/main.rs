@@ -20,6 +20,8 @@ mod logs;
 #[cfg(test)]
 mod nonsense;
 #[cfg(test)]
+mod objects;
+#[cfg(test)]
 mod registry;
 #[cfg(test)]
 mod rollout;
