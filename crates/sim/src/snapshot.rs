@@ -73,7 +73,8 @@ fn service(region: &mut Region, key: &(String, String)) -> Option<Value> {
 }
 
 fn bucket_of(name: &str, bucket: &Bucket) -> Value {
-    let objects = bucket.objects.iter().map(|(key, object)| json!({"key": key, "etag": object.etag, "size": object.bytes.len()}));
+    let objects =
+        bucket.objects.iter().map(|(key, object)| json!({"key": key, "etag": object.etag, "size": object.bytes.len()}));
     json!({"name": name, "objects": objects.collect::<Vec<_>>()})
 }
 

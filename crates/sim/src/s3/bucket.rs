@@ -81,9 +81,10 @@ pub(super) fn location(region: &mut Region, input: &Value) -> Answer {
 
 /// ListBuckets: those of this region.
 pub(super) fn list(region: &Region) -> Value {
-    let buckets = region.s3.buckets.iter().map(|(name, bucket)| {
-        json!({"Name": name, "CreationDate": clock::iso(region.settings.epoch, bucket.created)})
-    });
+    let buckets =
+        region.s3.buckets.iter().map(
+            |(name, bucket)| json!({"Name": name, "CreationDate": clock::iso(region.settings.epoch, bucket.created)}),
+        );
     let owner = json!({"ID": region.account});
     json!({"Document": {"ListAllMyBucketsResult": {"Buckets": {"Bucket": buckets.collect::<Vec<_>>()}, "Owner": owner}}})
 }

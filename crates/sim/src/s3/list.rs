@@ -23,7 +23,9 @@ pub(super) fn objects(region: &mut Region, input: &Value) -> Answer {
     let size = match input.text("MaxKeys").map(str::parse::<usize>) {
         None => PAGE,
         Some(Ok(size)) => size.min(PAGE),
-        Some(Err(_)) => return Err(of_status(400, "InvalidArgument", "Provided max-keys not an integer or within range")),
+        Some(Err(_)) => {
+            return Err(of_status(400, "InvalidArgument", "Provided max-keys not an integer or within range"));
+        }
     };
     let token = input.text("ContinuationToken");
     let after = match token.map(|token| base64::decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok())) {

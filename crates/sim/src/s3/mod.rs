@@ -50,7 +50,8 @@ pub(crate) fn home<'a>(
         _ if owner.name != name => {
             let message = "The bucket you are attempting to access must be addressed using the specified endpoint. Please \
                            send all future requests to this endpoint.";
-            Err(of_status(301, "PermanentRedirect", message).with(json!({"BucketRegion": owner.name, "Bucket": bucket})))
+            Err(of_status(301, "PermanentRedirect", message)
+                .with(json!({"BucketRegion": owner.name, "Bucket": bucket})))
         }
         _ => Ok(()),
     }

@@ -96,7 +96,9 @@ pub(super) fn understand(rest: &Rest, body: &[u8]) -> Spoken {
     let operation = operation(&rest.method, (&bucket, &key), &parameters);
     let mut input = Map::new();
     let named = [("Bucket", bucket), ("Key", key)];
-    input.extend(named.into_iter().filter(|(_, text)| !text.is_empty()).map(|(name, text)| (name.to_owned(), json!(text))));
+    input.extend(
+        named.into_iter().filter(|(_, text)| !text.is_empty()).map(|(name, text)| (name.to_owned(), json!(text))),
+    );
     let members = HEADERS.iter().filter_map(|(header, member)| Some((member, rest.headers.get(*header)?)));
     let members = members.chain(PARAMETERS.iter().filter_map(|(name, member)| Some((member, parameters.get(*name)?))));
     input.extend(members.map(|(member, text)| ((*member).to_owned(), json!(text))));
@@ -126,7 +128,9 @@ pub(super) fn understand(rest: &Rest, body: &[u8]) -> Spoken {
 fn operation(method: &str, (bucket, key): (&str, &str), parameters: &BTreeMap<String, String>) -> &'static str {
     let asks = |name: &str| parameters.contains_key(name);
     // `x-id` names the operation once more; whatever else is no parameter of ours configures something.
-    let known = |name: &str| PARAMETERS.iter().any(|(parameter, _)| *parameter == name) || ["x-id", "list-type"].contains(&name);
+    let known = |name: &str| {
+        PARAMETERS.iter().any(|(parameter, _)| *parameter == name) || ["x-id", "list-type"].contains(&name)
+    };
     let plain = parameters.keys().all(|name| known(name));
     match (method, bucket.is_empty(), key.is_empty()) {
         ("GET", true, _) => "ListBuckets",
@@ -233,7 +237,8 @@ fn flat(out: &mut String, name: &str, value: &Value) {
 
 fn error(refusal: &Refusal, request_id: &str) -> String {
     let (code, message) = (escape(&refusal.code), escape(&refusal.message));
-    let mut out = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message>");
+    let mut out =
+        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message>");
     for (name, member) in refusal.detail.as_object().into_iter().flatten() {
         flat(&mut out, name, member);
     }
@@ -262,7 +267,8 @@ mod tests {
 
     #[test]
     fn operations_follow_from_method_path_and_query() {
-        let spoken = |method: &str, path: &str, query: &str| understand(&rest(method, "aws", path, query), b"").operation;
+        let spoken =
+            |method: &str, path: &str, query: &str| understand(&rest(method, "aws", path, query), b"").operation;
         for (method, path, query, operation) in [
             ("GET", "/", "", "ListBuckets"),
             ("PUT", "/b", "", "CreateBucket"),
