@@ -71,6 +71,10 @@ pub(crate) async fn run(args: RunArgs, json_logs: bool) -> anyhow::Result<ExitCo
         let address = http::serve(machine.clone(), webhook, args.listen.as_deref(), stop.clone()).await?;
         output::note(&format!("serving http://{address} (fargateer get, /metrics, /healthz, /readyz)"));
     }
+    if !args.once {
+        let (machine, stop, period) = (machine.clone(), stop.clone(), poll(&args));
+        tokio::spawn(async move { machine.look_around(period, &stop).await });
+    }
     let progress =
         Progress::start(Arc::clone(&machine.controller), json_logs || args.output != Format::Text, stop.clone());
     let running = tokio::spawn(Arc::clone(&machine.controller).run(sources, stop.clone()));
@@ -88,6 +92,11 @@ pub(crate) async fn run(args: RunArgs, json_logs: bool) -> anyhow::Result<ExitCo
         driver.end().await;
     }
     if args.once { result(&args, &machine, interrupted) } else { Ok(ExitCode::SUCCESS) }
+}
+
+/// How often sources are read, and agents' code in S3 is looked at.
+pub(crate) fn poll(args: &RunArgs) -> Duration {
+    if args.local { args.poll.min(Duration::from_secs(5)) } else { args.poll }
 }
 
 /// Waits until nothing more will happen. False when it was interrupted or took too long.

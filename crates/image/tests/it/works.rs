@@ -15,6 +15,7 @@ use fargateer_plan::seen::Seen;
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
+use crate::cloud::Cloud;
 use crate::fixture::{self, Agent};
 use crate::world::{HOST, REPOSITORY, World};
 
@@ -52,7 +53,8 @@ impl Process {
             assert_eq!(key.as_str(), "greeter");
             bell.notify_one();
         };
-        let works = Works::new(cache.path().to_owned(), tools, Arc::new(contexts), Arc::new(wake));
+        let works =
+            Works::new(cache.path().to_owned(), tools, Arc::new(contexts), Cloud::default().services(), Arc::new(wake));
         Self { works, woken, _cache: cache }
     }
 
