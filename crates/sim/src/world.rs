@@ -15,8 +15,8 @@ use crate::state::{Region, Timer};
 use crate::wire::{self, Message, Reply, Spoken};
 use crate::witness::{self, Meeting, View, Witness};
 use crate::{
-    cloudwatch, dynamodb, ec2, ecr, ecs, elb, eventbridge, iam, input, logs, parameter, s3, scaling, secret, snapshot,
-    sqs, sts,
+    cloudwatch, codebuild, dynamodb, ec2, ecr, ecs, elb, eventbridge, iam, input, logs, parameter, s3, scaling, secret,
+    snapshot, sqs, sts,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
@@ -394,6 +394,7 @@ pub(crate) fn advance(region: &mut Region, now: Duration) {
             Timer::Service { cluster, service } => ecs::wake(region, cluster, service),
             Timer::Alarm { resource } => scaling::evaluate(region, &resource),
             Timer::Schedule { resource, action, turn } => scaling::run_scheduled(region, &resource, &action, turn),
+            Timer::Build { id, phase } => codebuild::advance(region, &id, &phase),
             Timer::Definition { family, revision } => ecs::purge_definition(region, family, revision),
         }
         eventbridge::observe(region);
@@ -417,6 +418,7 @@ fn answer(region: &mut Region, (service, operation): (&str, &str), input: &Value
         "secretsmanager" => secret::handle(region, operation, input),
         "ssm" => parameter::handle(region, operation, input),
         "s3" => s3::handle(region, operation, input),
+        "codebuild" => codebuild::handle(region, operation, input),
         "sqs" => sqs::handle(region, operation, input),
         "events" => eventbridge::handle(region, operation, input),
         "monitoring" | "cloudwatch" => cloudwatch::handle(region, operation, input),

@@ -4,6 +4,7 @@
 //! (ECS registers targets, Application Auto Scaling reads services) without the modules importing each other in a circle.
 
 pub(crate) mod cloudwatch;
+pub(crate) mod codebuild;
 pub(crate) mod dynamodb;
 pub(crate) mod ecr;
 pub(crate) mod ecs;
@@ -44,6 +45,7 @@ pub(crate) struct Region {
     pub(crate) network: network::Network,
     pub(crate) vault: vault::Vault,
     pub(crate) s3: s3::S3,
+    pub(crate) codebuild: codebuild::Codebuild,
     pub(crate) sqs: sqs::Sqs,
     pub(crate) eventbridge: eventbridge::Eventbridge,
     pub(crate) cloudwatch: cloudwatch::Cloudwatch,
@@ -64,6 +66,8 @@ pub(crate) enum Timer {
     Schedule { resource: String, action: String, turn: u64 },
     /// A deleted task definition goes when nothing uses it.
     Definition { family: String, revision: u32 },
+    /// A build has done what it does in a phase.
+    Build { id: String, phase: String },
 }
 
 impl Region {
@@ -90,6 +94,7 @@ impl Region {
             network: network::Network::default(),
             vault: vault::Vault::default(),
             s3: s3::S3::default(),
+            codebuild: codebuild::Codebuild::default(),
             sqs: sqs::Sqs::default(),
             eventbridge: eventbridge::Eventbridge::default(),
             cloudwatch: cloudwatch::Cloudwatch::default(),

@@ -20,7 +20,7 @@ const fn dialect(prefix: &'static str, service: &'static str) -> Dialect {
     Dialect { prefix, service, content_type: LATER, namespace: "" }
 }
 
-const DIALECTS: [Dialect; 11] = [
+const DIALECTS: [Dialect; 12] = [
     dialect("AmazonEC2ContainerServiceV20141113", "ecs"),
     dialect("AmazonEC2ContainerRegistry_V20150921", "ecr"),
     dialect("AnyScaleFrontendService", "application-autoscaling"),
@@ -28,6 +28,7 @@ const DIALECTS: [Dialect; 11] = [
     dialect("secretsmanager", "secretsmanager"),
     dialect("AmazonSSM", "ssm"),
     dialect("AWSEvents", "events"),
+    dialect("CodeBuild_20161006", "codebuild"),
     Dialect {
         content_type: EARLIER,
         namespace: "com.amazonaws.dynamodb.v20120810#",

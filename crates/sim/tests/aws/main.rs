@@ -4,6 +4,8 @@
 mod place;
 
 #[cfg(test)]
+mod builds;
+#[cfg(test)]
 mod container_registry;
 #[cfg(test)]
 mod determinism;
