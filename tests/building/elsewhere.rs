@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::{CODE, SERVER, condition, write};
 use crate::binary::{self, Said};
-use crate::daemon::is_ready;
+use crate::daemon::{self, is_ready};
 use crate::running::{self, Running};
 use crate::tables::dynamodb;
 
@@ -72,19 +72,13 @@ impl Place {
         Daemon { place: self, process, server }
     }
 
-    /// Somebody's call to S3.
     fn s3(&self, method: &str, path: &str, body: &[u8]) -> String {
-        let credential = "AKIASOMEBODY/20260101/us-east-1/s3/aws4_request";
-        let text = format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0");
-        running::exchange(&self.endpoint, method, path, &[("authorization", text)], body)
+        s3(&self.endpoint, method, path, body)
     }
 
     /// The folder `folder`, packed, at `path` in S3.
     fn upload(&self, folder: &str, path: &str) {
-        let folder = self.home.path().join(folder);
-        let packed = Command::new("tar").args(["-czf", "-", "-C"]).arg(folder).arg(".").output().expect("tar runs");
-        let answer = self.s3("PUT", path, &packed.stdout);
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        upload(&self.endpoint, &self.home.path().join(folder), path);
     }
 
     fn sim(&self, method: &str, path: &str, body: &Value) -> Value {
@@ -98,18 +92,9 @@ impl Place {
         calls.as_array().expect("calls").iter().filter(is).count()
     }
 
-    fn put_row(&self, name: &str, spec: &str) {
-        let item = json!({"name": {"S": name}, "spec": {"S": spec}});
-        dynamodb(&self.endpoint, "PutItem", &json!({"TableName": TABLE, "Item": item}));
-    }
-
     /// The image that the agent's service runs.
     fn image(&self, name: &str) -> String {
-        let services = json!({"cluster": "agents", "services": [name]});
-        let services = running::ecs(&self.endpoint, "DescribeServices", &services);
-        let revision = json!({"taskDefinition": services["services"][0]["taskDefinition"]});
-        let answer = running::ecs(&self.endpoint, "DescribeTaskDefinition", &revision);
-        answer["taskDefinition"]["containerDefinitions"][0]["image"].as_str().unwrap_or_default().to_owned()
+        self.container(name)["image"].as_str().unwrap_or_default().to_owned()
     }
 
     fn container(&self, name: &str) -> Value {
@@ -143,6 +128,25 @@ impl Daemon<'_> {
     }
 }
 
+/// Somebody's call to the S3 at `base`.
+fn s3(base: &str, method: &str, path: &str, body: &[u8]) -> String {
+    let credential = "AKIASOMEBODY/20260101/us-east-1/s3/aws4_request";
+    let text = format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0");
+    running::exchange(base, method, path, &[("authorization", text)], body)
+}
+
+/// A folder, packed, at `path` in the S3 at `base`.
+fn upload(base: &str, folder: &Path, path: &str) {
+    let packed = Command::new("tar").args(["-czf", "-", "-C"]).arg(folder).arg(".").output().expect("tar runs");
+    let answer = s3(base, "PUT", path, &packed.stdout);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+fn put_row(base: &str, name: &str, spec: &str) {
+    let item = json!({"name": {"S": name}, "spec": {"S": spec}});
+    dynamodb(base, "PutItem", &json!({"TableName": TABLE, "Item": item}));
+}
+
 /// The spec alone, as it stands in a row.
 fn row(build: &str) -> String {
     let text = spec("bot", build);
@@ -151,7 +155,35 @@ fn row(build: &str) -> String {
 }
 
 #[test]
-fn the_code_of_a_row_lies_in_s3_and_another_object_is_a_rollout() {
+fn an_agent_of_a_row_is_built_from_its_archive_and_built_anew_from_another() {
+    let home = TempDir::new().expect("a folder");
+    write(home.path(), "bot/agent_server.py", SERVER);
+    write(home.path(), "bot/generated_agent.py", CODE);
+    let mut daemon = daemon::Daemon::sweeping(home.path(), "1h", &["--poll", "1s", "dynamodb://fargateer-specs"]);
+    let base = daemon.endpoint().to_owned();
+    s3(&base, "PUT", "/team-code", b"");
+    upload(&base, &home.path().join("bot"), "/team-code/agents/bot.tgz");
+    put_row(&base, "bot", &row("{context: \"s3://team-code/agents/bot.tgz\"}"));
+    daemon.until("the agent", |daemon| is_ready(&daemon.agent("bot")));
+    let before = daemon.agent("bot");
+    assert!(
+        before["status"]["image"]["baseDigest"].as_str().is_some_and(|base| base.starts_with("sha256:")),
+        "{before}"
+    );
+    write(home.path(), "bot/generated_agent.py", &CODE.replace("one", "two"));
+    upload(&base, &home.path().join("bot"), "/team-code/agents/bot.tgz");
+    daemon.until("another image", |daemon| {
+        let agent = daemon.agent("bot");
+        is_ready(&agent) && agent["status"]["imageDigest"] != before["status"]["imageDigest"]
+    });
+    let after = daemon.agent("bot");
+    assert_eq!(after["status"]["observedGeneration"], before["status"]["observedGeneration"], "the spec is the same");
+    assert_ne!(after["status"]["source"]["code"], before["status"]["source"]["code"]);
+    assert_eq!(daemon.end(), Some(0));
+}
+
+#[test]
+fn an_archive_that_goes_and_comes_back_is_told_and_what_runs_goes_on() {
     let place = Place::new(&[("bot/agent_server.py", SERVER), ("bot/generated_agent.py", CODE)]);
     let made = place.run(&["table", "create", "--specs", TABLE]);
     assert_eq!(made.code, 0, "{}", made.err);
@@ -160,7 +192,7 @@ fn the_code_of_a_row_lies_in_s3_and_another_object_is_a_rollout() {
     write(place.home.path(), "bot/Dockerfile", dockerfile);
     place.s3("PUT", "/team-code", b"");
     place.upload("bot", "/team-code/bot.tgz");
-    place.put_row("bot", &row("{context: \"s3://team-code/bot.tgz\", strategy: codebuild}"));
+    put_row(&place.endpoint, "bot", &row("{context: \"s3://team-code/bot.tgz\", strategy: codebuild}"));
     let daemon = place.daemon("dynamodb://fargateer-specs");
     let before = daemon.until("the agent", is_ready);
     let first = place.image("bot");
@@ -204,7 +236,7 @@ fn an_archive_that_cannot_be_had_or_is_none_is_told_with_what_would_be_right() {
     let foreign = spec("bot", "{context: \"s3://team-code/bot.tar\"}");
     write(place.home.path(), "specs/bot.yaml", &foreign);
     let said = place.run(&["validate", "specs"]);
-    assert!(said.code == 1 && said.err.contains("is not an archive in S3"), "{}{}", said.out, said.err);
+    assert!(said.code == 1 && said.out.contains("is not an archive in S3"), "{}{}", said.out, said.err);
 }
 
 #[test]
@@ -226,7 +258,10 @@ fn codebuild_builds_a_dockerfile_and_the_agent_runs_what_it_pushed() {
     assert!(place.image("bot").contains("/agents/bot@sha256:"));
     // What is in it is the Dockerfile's: its health is asked as for any image.
     let container = place.container("bot");
-    assert!(container["healthCheck"]["command"][1].as_str().is_some_and(|text| text.starts_with("curl")), "{container}");
+    assert!(
+        container["healthCheck"]["command"][1].as_str().is_some_and(|text| text.starts_with("curl")),
+        "{container}"
+    );
     assert_eq!(container["environment"], json!([]));
     let objects = place.s3("GET", &format!("/{CONTEXTS}?list-type=2&prefix=fargateer/contexts/"), b"");
     assert_eq!(objects.matches("<Key>fargateer/contexts/").count(), 2, "{objects}");
@@ -268,7 +303,11 @@ fn image_build_says_who_builds_what() {
     write(folder.path(), "code/Dockerfile", "FROM scratch\n");
     let run = |path: &Path| binary::run(folder.path(), &[], &["image", "build", &path.display().to_string()]);
     let said = run(Path::new("bot.yaml"));
-    assert!(said.code == 2 && said.err.contains("is built by CodeBuild") && said.err.contains("--docker"), "{}", said.err);
+    assert!(
+        said.code == 2 && said.err.contains("is built by CodeBuild") && said.err.contains("--docker"),
+        "{}",
+        said.err
+    );
     let said = run(Path::new("far.yaml"));
     assert!(said.code == 2 && said.err.contains("aws s3 cp s3://team-code/bot.zip"), "{}", said.err);
 }
