@@ -236,7 +236,7 @@ fn an_archive_that_cannot_be_had_or_is_none_is_told_with_what_would_be_right() {
     let foreign = spec("bot", "{context: \"s3://team-code/bot.tar\"}");
     write(place.home.path(), "specs/bot.yaml", &foreign);
     let said = place.run(&["validate", "specs"]);
-    assert!(said.code == 1 && said.out.contains("is not an archive in S3"), "{}{}", said.out, said.err);
+    assert!(said.code == 2 && said.out.contains("is not an archive in S3"), "{}{}", said.out, said.err);
 }
 
 #[test]

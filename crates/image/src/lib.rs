@@ -51,7 +51,7 @@ pub use progress::{Phase, Progress, Step};
 pub use push::{Built, Destination, Moved};
 pub use reference::Reference;
 pub use registry::{Anonymous, Login, Logins, Secret};
-pub use remote::Services;
+pub use remote::{CONTEXTS, Services};
 pub use runtime::{bundle, version as runtime_version};
 pub use uv::Tools;
 pub use works::{Contexts, Works};

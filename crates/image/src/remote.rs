@@ -29,7 +29,7 @@ use crate::progress::{Phase, Progress};
 /// The version of what CodeBuild is told to do. Another one is another tag for every image.
 const VERSION: u32 = 1;
 /// Where contexts lie in the project's bucket. Whoever owns it lets them expire: what is missing is sent again.
-const PREFIX: &str = "fargateer/contexts/";
+pub const CONTEXTS: &str = "fargateer/contexts/";
 
 /// What builds elsewhere.
 #[derive(Clone)]
@@ -78,7 +78,7 @@ impl Contained {
     /// Where its packed files lie in `bucket`.
     fn source(&self, bucket: &str) -> ObjectAddress {
         let code = inputs::code(&self.context.entries);
-        let key = format!("{PREFIX}{}.zip", code.trim_start_matches("sha256:"));
+        let key = format!("{CONTEXTS}{}.zip", code.trim_start_matches("sha256:"));
         ObjectAddress { bucket: bucket.to_owned(), key }
     }
 
@@ -264,7 +264,7 @@ fn unsent(failure: &Failure, place: &Place, project: &str, source: &ObjectAddres
     match failure.class {
         Class::Denied | Class::Invalid => {
             let who = place.role.as_deref().unwrap_or("Fargateer's own role");
-            let hint = format!("allow s3:GetObject and s3:PutObject on arn:aws:s3:::{bucket}/{PREFIX}* to {who}");
+            let hint = format!("allow s3:GetObject and s3:PutObject on arn:aws:s3:::{bucket}/{CONTEXTS}* to {who}");
             Error::new(Cause::BuildFailed, format!("{source} may not be written: {failure}")).hinted(hint)
         }
         Class::Throttled | Class::Transient | Class::Conflict | Class::NotYetVisible => {

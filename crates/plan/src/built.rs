@@ -126,3 +126,36 @@ pub fn remembered(observed: &Observed) -> Option<Box<ImageStatus>> {
     let Live { tag, base_digest, runtime, code: _, work: _ } = live.clone();
     Some(Box::new(ImageStatus { repository: repository.uri.clone(), tag, base_digest, runtime }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desired::{Circumstances, Spec};
+    use crate::prepared::Prepared;
+    use crate::seen::Seen;
+    use fargateer_api::Key;
+    use serde_json::json;
+
+    #[test]
+    fn the_state_of_the_code_is_the_sources_word_and_else_that_of_who_builds() {
+        let document = json!({"apiVersion": "fargateer/v1", "kind": "AgentDeployment", "metadata": {"name": "bot"},
+            "spec": {"cluster": "agents", "image": {"build": {"context": "s3://code/bot.zip"}},
+                "network": {"subnets": ["subnet-1"]}}});
+        let agent = Prepared::shared(serde_json::from_value(document).unwrap());
+        let told = |known: Option<&str>| {
+            let source = SourceStatus { code: known.map(str::to_owned), ..SourceStatus::default() };
+            let spec = Spec::Present { agent: agent.clone(), source, faults: Vec::new() };
+            let mut pass = Pass::toward(Key::new("bot"), spec, Circumstances::default());
+            pass.observed.build = Seen::Present(Live {
+                tag: "b-1".to_owned(),
+                base_digest: String::new(),
+                runtime: String::new(),
+                code: Some("etag".to_owned()),
+                work: Work::Missing,
+            });
+            super::source(&pass).code
+        };
+        assert_eq!(told(None).as_deref(), Some("etag"));
+        assert_eq!(told(Some("tree")).as_deref(), Some("tree"));
+    }
+}
