@@ -119,13 +119,25 @@ pub fn address(line: &str) -> String {
 }
 
 /// The body of the answer to a request.
-pub fn http(base: &str, method: &str, path: &str, headers: &[(&str, String)], body: impl AsRef<[u8]>) -> String {
+pub fn http(
+    base: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, String)],
+    body: &(impl AsRef<[u8]> + ?Sized),
+) -> String {
     let answer = exchange(base, method, path, headers, body);
     answer.split_once("\r\n\r\n").expect("a body").1.to_owned()
 }
 
 /// The whole answer to a request.
-pub fn exchange(base: &str, method: &str, path: &str, headers: &[(&str, String)], body: impl AsRef<[u8]>) -> String {
+pub fn exchange(
+    base: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, String)],
+    body: &(impl AsRef<[u8]> + ?Sized),
+) -> String {
     let body = body.as_ref();
     let length = body.len();
     let headers = [headers, &[("content-length", length.to_string())]].concat();

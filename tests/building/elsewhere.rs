@@ -82,7 +82,7 @@ impl Place {
     }
 
     fn sim(&self, method: &str, path: &str, body: &Value) -> Value {
-        running::json(&running::http(&self.endpoint, method, path, &[], body.to_string()))
+        running::json(&running::http(&self.endpoint, method, path, &[], &body.to_string()))
     }
 
     /// How often an operation was called.
@@ -151,7 +151,8 @@ fn put_row(base: &str, name: &str, spec: &str) {
 fn row(build: &str) -> String {
     let text = spec("bot", build);
     let (_, inner) = text.split_once("spec:\n").expect("a spec");
-    inner.lines().map(|line| format!("{}\n", line.strip_prefix("  ").unwrap_or(line))).collect()
+    let lines: Vec<&str> = inner.lines().map(|line| line.strip_prefix("  ").unwrap_or(line)).collect();
+    lines.join("\n")
 }
 
 #[test]
@@ -241,8 +242,8 @@ fn an_archive_that_cannot_be_had_or_is_none_is_told_with_what_would_be_right() {
 
 #[test]
 fn codebuild_builds_a_dockerfile_and_the_agent_runs_what_it_pushed() {
-    let files = [("specs/bot.yaml", spec("bot", "{context: bot, strategy: codebuild}"))];
-    let place = Place::new(&[(files[0].0, &files[0].1), ("specs/bot/app.py", "x = 1\n")]);
+    let text = spec("bot", "{context: bot, strategy: codebuild}");
+    let place = Place::new(&[("specs/bot.yaml", &text), ("specs/bot/app.py", "x = 1\n")]);
     let daemon = place.daemon("specs");
     daemon.until_stalled("ContextInvalid", "Dockerfile: there is no such file in the context");
     write(place.home.path(), "specs/bot/Dockerfile", "FROM scratch\nRUN exit 3\n");

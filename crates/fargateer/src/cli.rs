@@ -181,6 +181,13 @@ pub(crate) enum StatePlace {
     Table(String),
 }
 
+impl RunArgs {
+    /// How often sources are read, and agents' code in S3 is looked at: on this machine somebody waits for it.
+    pub(crate) fn period(&self) -> Duration {
+        if self.local { self.poll.min(Duration::from_secs(5)) } else { self.poll }
+    }
+}
+
 impl Default for StatePlace {
     fn default() -> Self {
         Self::Folder(PathBuf::from(".fargateer"))

@@ -17,7 +17,7 @@ use crate::cli::{GitArgs, RunArgs, StatePlace};
 use crate::http::webhook::Webhook;
 use crate::output::hinted;
 use crate::tables::Tables;
-use crate::{address, commands, config, local, wire};
+use crate::{address, config, local, wire};
 
 /// A secret of fewer characters can be guessed.
 const SHORTEST_SECRET: usize = 16;
@@ -37,7 +37,7 @@ pub(crate) struct Sources {
 impl Sources {
     /// The sources `args` name. Those of a `simulation` find in it what their specs need.
     pub(crate) fn open(args: &RunArgs, simulation: Option<&Simulation>, tables: &Tables) -> anyhow::Result<Self> {
-        let poll = commands::run::poll(args);
+        let poll = args.period();
         let settings = settings(&args.git, poll)?;
         let (folder, copies) = copies(args)?;
         let (mut names, mut all) = (BTreeSet::new(), Vec::new());

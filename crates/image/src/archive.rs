@@ -10,7 +10,6 @@ use std::path::Path;
 
 use fargateer_api::spec::Packing;
 use flate2::read::MultiGzDecoder;
-use tar::EntryType;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
@@ -58,7 +57,7 @@ impl Unpacking<'_> {
             let name = utf8(entry.name_raw().to_vec())?;
             let mode = entry.unix_mode().unwrap_or_default();
             if entry.is_dir() {
-                self.folder(&name)?;
+                folder(&name)?;
             } else if mode & KIND == LINK {
                 let mut target = String::new();
                 let read = (&mut entry).take(TARGET).read_to_string(&mut target);
@@ -80,23 +79,20 @@ impl Unpacking<'_> {
             let mut entry = entry.map_err(broken)?;
             let name = utf8(entry.path_bytes().into_owned())?;
             let kind = entry.header().entry_type();
-            match kind {
-                EntryType::Directory => self.folder(&name)?,
-                EntryType::Symlink => {
-                    let target = entry.link_name_bytes().unwrap_or_default().into_owned();
-                    let target = String::from_utf8(target);
-                    self.link(&name, target.map_err(|_| Error::context(&name, "links to a name that is not UTF-8"))?)?;
-                }
-                EntryType::Regular | EntryType::Continuous => {
-                    let executable = entry.header().mode().unwrap_or_default() & 0o111 != 0;
-                    self.file(&name, &mut entry, executable)?;
-                }
-                EntryType::XGlobalHeader => {}
-                EntryType::Link => {
-                    let hint = "pack with `tar --hard-dereference`, or as a .zip";
-                    return Err(Error::context(name, "a hard link").hinted(hint));
-                }
-                _ => return Err(Error::context(name, "neither a file, a folder nor a symbolic link")),
+            if kind.is_dir() {
+                folder(&name)?;
+            } else if kind.is_symlink() {
+                let target = entry.link_name_bytes().unwrap_or_default().into_owned();
+                let target = String::from_utf8(target);
+                self.link(&name, target.map_err(|_| Error::context(&name, "links to a name that is not UTF-8"))?)?;
+            } else if kind.is_file() || kind.is_contiguous() {
+                let executable = entry.header().mode().unwrap_or_default() & 0o111 != 0;
+                self.file(&name, &mut entry, executable)?;
+            } else if kind.is_hard_link() {
+                let hint = "pack with `tar --hard-dereference`, or as a .zip";
+                return Err(Error::context(name, "a hard link").hinted(hint));
+            } else if !kind.is_pax_global_extensions() {
+                return Err(Error::context(name, "neither a file, a folder nor a symbolic link"));
             }
         }
         // What was cut off ends like an archive that is whole.
@@ -106,23 +102,9 @@ impl Unpacking<'_> {
         self.finish()
     }
 
-    /// Where the entry `name` goes, without anything that has no meaning. Empty for the folder of all.
-    fn path(&self, name: &str) -> Result<String, Error> {
-        let shown = name.escape_debug();
-        if name.starts_with('/') || name.contains('\\') || name.chars().any(char::is_control) {
-            let problem = "not a relative path with `/` between its parts";
-            return Err(Error::context(shown, problem));
-        }
-        let parts: Vec<&str> = name.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-        if parts.contains(&"..") {
-            return Err(Error::context(shown, "leads out of the archive").hinted("pack the folder of the code itself"));
-        }
-        Ok(parts.join("/"))
-    }
-
     /// The same for what may be there once only.
     fn fresh(&mut self, name: &str) -> Result<String, Error> {
-        let path = self.path(name)?;
+        let path = path(name)?;
         if path.is_empty() {
             return Err(Error::context(name.escape_debug(), "an entry without a name"));
         }
@@ -133,11 +115,6 @@ impl Unpacking<'_> {
             return Err(self.too_large());
         }
         Ok(path)
-    }
-
-    /// Folders are made for the files in them; an empty one means nothing.
-    fn folder(&self, name: &str) -> Result<(), Error> {
-        self.path(name).map(drop)
     }
 
     fn file(&mut self, name: &str, content: &mut dyn Read, executable: bool) -> Result<(), Error> {
@@ -185,6 +162,25 @@ impl Unpacking<'_> {
     }
 }
 
+/// Where the entry `name` goes, without anything that has no meaning. Empty for the folder of all.
+fn path(name: &str) -> Result<String, Error> {
+    let shown = name.escape_debug();
+    if name.starts_with('/') || name.contains('\\') || name.chars().any(char::is_control) {
+        let problem = "not a relative path with `/` between its parts";
+        return Err(Error::context(shown, problem));
+    }
+    let parts: Vec<&str> = name.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    if parts.contains(&"..") {
+        return Err(Error::context(shown, "leads out of the archive").hinted("pack the folder of the code itself"));
+    }
+    Ok(parts.join("/"))
+}
+
+/// Folders are made for the files in them; an empty one means nothing.
+fn folder(name: &str) -> Result<(), Error> {
+    path(name).map(drop)
+}
+
 /// How many entries a zip says it has, at its end (APPNOTE.TXT, 4.3.16); none where it says nothing.
 fn entries(file: &mut File) -> io::Result<Option<usize>> {
     const RECORD: usize = 22;
@@ -226,6 +222,7 @@ pub(crate) mod tests {
     use flate2::Compression;
     use flate2::write::GzEncoder;
     use std::io::Write as _;
+    use tar::EntryType;
     use tempfile::TempDir;
     use zip::ZipWriter;
     use zip::write::SimpleFileOptions;

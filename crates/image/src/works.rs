@@ -306,14 +306,14 @@ impl Works {
         state: &Arc<Mutex<State>>,
     ) -> Result<BoxFuture<'static, State>, Error> {
         let (first, told) = (Arc::clone(state), Arc::clone(state));
-        let begin = move || *lock(&first) = State::At(Step { phase: Phase::Resolve, done: 0, total: None });
+        let started = move || *lock(&first) = State::At(Step { phase: Phase::Resolve, done: 0, total: None });
         let progress = Progress::new(move |step| *lock(&told) = State::At(step));
         Ok(match target {
             Target::Layers(prepared) => {
                 let builder = self.builder(place)?;
                 let destination = Destination::new(Reference::parse(repository)?);
                 Box::pin(async move {
-                    begin();
+                    started();
                     let built = builder.push(&prepared, &destination, &progress).await;
                     State::Ended(built.map(|built| built.image.version().to_owned()))
                 })
@@ -323,8 +323,8 @@ impl Works {
                 let scratch = self.folder.join("scratch");
                 std::fs::create_dir_all(&scratch).map_err(|error| Error::local(&scratch, error))?;
                 Box::pin(async move {
-                    let begun = services.begin(&place, (&contained, &repository), scratch, &progress).await;
-                    begun.map_or_else(|error| State::Ended(Err(error)), State::Elsewhere)
+                    let build = services.begin(&place, (&contained, &repository), scratch, &progress).await;
+                    build.map_or_else(|error| State::Ended(Err(error)), State::Elsewhere)
                 })
             }
         })

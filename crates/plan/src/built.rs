@@ -9,7 +9,6 @@ use crate::difference::Difference;
 use crate::failure::Failure;
 use crate::guard::{self, Gate};
 use crate::observed::Observed;
-use crate::pass::Pass;
 use crate::repository;
 use crate::tags::{self, Tags};
 
@@ -113,10 +112,9 @@ pub fn release(observed: &Observed, ours: &Tags) -> Option<Action> {
 }
 
 /// Where the spec stands, and what tells the code from any other: who builds may know what the source does not.
-pub fn source(pass: &Pass) -> SourceStatus {
-    let seen = pass.observed.build.present().and_then(|live| live.code.clone());
-    let code = pass.source.code.clone().or(seen);
-    SourceStatus { code, ..pass.source.clone() }
+pub fn source(said: &SourceStatus, observed: &Observed) -> SourceStatus {
+    let seen = observed.build.present().and_then(|live| live.code.clone());
+    SourceStatus { code: said.code.clone().or(seen), ..said.clone() }
 }
 
 /// What a status remembers of the image that was seen; none where it is not there yet.
@@ -130,30 +128,21 @@ pub fn remembered(observed: &Observed) -> Option<Box<ImageStatus>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desired::{Circumstances, Spec};
-    use crate::prepared::Prepared;
     use crate::seen::Seen;
-    use fargateer_api::Key;
-    use serde_json::json;
 
     #[test]
     fn the_state_of_the_code_is_the_sources_word_and_else_that_of_who_builds() {
-        let document = json!({"apiVersion": "fargateer/v1", "kind": "AgentDeployment", "metadata": {"name": "bot"},
-            "spec": {"cluster": "agents", "image": {"build": {"context": "s3://code/bot.zip"}},
-                "network": {"subnets": ["subnet-1"]}}});
-        let agent = Prepared::shared(serde_json::from_value(document).unwrap());
+        let live = Live {
+            tag: "b-1".to_owned(),
+            base_digest: String::new(),
+            runtime: String::new(),
+            code: Some("etag".to_owned()),
+            work: Work::Missing,
+        };
+        let observed = Observed { build: Seen::Present(live), ..Observed::default() };
         let told = |known: Option<&str>| {
-            let source = SourceStatus { code: known.map(str::to_owned), ..SourceStatus::default() };
-            let spec = Spec::Present { agent: agent.clone(), source, faults: Vec::new() };
-            let mut pass = Pass::toward(Key::new("bot"), spec, Circumstances::default());
-            pass.observed.build = Seen::Present(Live {
-                tag: "b-1".to_owned(),
-                base_digest: String::new(),
-                runtime: String::new(),
-                code: Some("etag".to_owned()),
-                work: Work::Missing,
-            });
-            super::source(&pass).code
+            let said = SourceStatus { code: known.map(str::to_owned), ..SourceStatus::default() };
+            source(&said, &observed).code
         };
         assert_eq!(told(None).as_deref(), Some("etag"));
         assert_eq!(told(Some("tree")).as_deref(), Some("tree"));

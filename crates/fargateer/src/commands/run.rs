@@ -72,7 +72,7 @@ pub(crate) async fn run(args: RunArgs, json_logs: bool) -> anyhow::Result<ExitCo
         output::note(&format!("serving http://{address} (fargateer get, /metrics, /healthz, /readyz)"));
     }
     if !args.once {
-        let (machine, stop, period) = (machine.clone(), stop.clone(), poll(&args));
+        let (machine, stop, period) = (machine.clone(), stop.clone(), args.period());
         tokio::spawn(async move { machine.look_around(period, &stop).await });
     }
     let progress =
@@ -92,11 +92,6 @@ pub(crate) async fn run(args: RunArgs, json_logs: bool) -> anyhow::Result<ExitCo
         driver.end().await;
     }
     if args.once { result(&args, &machine, interrupted) } else { Ok(ExitCode::SUCCESS) }
-}
-
-/// How often sources are read, and agents' code in S3 is looked at.
-pub(crate) fn poll(args: &RunArgs) -> Duration {
-    if args.local { args.poll.min(Duration::from_secs(5)) } else { args.poll }
 }
 
 /// Waits until nothing more will happen. False when it was interrupted or took too long.

@@ -20,7 +20,7 @@ pub(super) fn parse(text: &str) -> Result<Phases, String> {
                 version = version || content.starts_with("version:");
             }
             (_, Some(key)) if inside && indent <= 2 => {
-                phase = key.to_owned();
+                key.clone_into(&mut phase);
                 phases.entry(phase.clone()).or_default();
                 commands = false;
             }

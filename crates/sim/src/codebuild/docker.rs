@@ -127,11 +127,11 @@ fn build_image(build: &Build, options: &[&str]) -> Done {
             return Done { status: 1, lines: said, image: None };
         }
     }
-    let files: String =
-        build.files.iter().map(|(name, bytes)| format!("{name} {:?};", crate::md5::md5(bytes))).collect();
+    let files: Vec<String> =
+        build.files.iter().map(|(name, bytes)| format!("{name} {}", crate::md5::md5(bytes))).collect();
     let platform = option(["--platform", "--platform"]).unwrap_or("linux/amd64");
     let architecture = platform.rsplit('/').next().unwrap_or_default();
-    let config = json!({"os": "linux", "architecture": architecture, "files": arn::digest(&files)});
+    let config = json!({"os": "linux", "architecture": architecture, "files": arn::digest(&files.join("\n"))});
     said.push(format!("naming to {name} done"));
     Done { status: 0, lines: said, image: Some((name.to_owned(), config)) }
 }

@@ -1,7 +1,8 @@
 //! Objects: put whole, read whole or in part, on conditions of their ETags.
 
 use super::bucket::named;
-use super::{not_implemented, of_status, range};
+use super::range::{self, Asked};
+use super::{not_implemented, of_status};
 use crate::clock;
 use crate::input::Members;
 use crate::md5::md5;
@@ -80,14 +81,17 @@ pub(super) fn head(region: &mut Region, input: &Value) -> Answer {
 pub(super) fn get(region: &mut Region, input: &Value) -> Answer {
     let object = wanted(region, input)?;
     let size = object.bytes.len();
-    let Some(asked) = input.text("Range").and_then(|range| range::asked(range, size)) else {
-        let mut answer = described(region, &object, size);
-        answer.put("Body", json!(base64::encode(object.bytes.as_slice())));
-        return Ok(answer);
-    };
-    let Some((from, to)) = asked else {
-        let refusal = of_status(416, "InvalidRange", "The requested range is not satisfiable");
-        return Err(refusal.with(json!({"ActualObjectSize": size.to_string()})));
+    let (from, to) = match input.text("Range").map_or(Asked::Whole, |range| range::asked(range, size)) {
+        Asked::Part(from, to) => (from, to),
+        Asked::Whole => {
+            let mut answer = described(region, &object, size);
+            answer.put("Body", json!(base64::encode(object.bytes.as_slice())));
+            return Ok(answer);
+        }
+        Asked::Nothing => {
+            let refusal = of_status(416, "InvalidRange", "The requested range is not satisfiable");
+            return Err(refusal.with(json!({"ActualObjectSize": size.to_string()})));
+        }
     };
     let part = object.bytes.get(from..=to).unwrap_or_default();
     let mut answer = described(region, &object, part.len());

@@ -205,14 +205,14 @@ fn headers(value: &Value) -> Vec<(String, String)> {
 fn document_of(document: &Value) -> String {
     let mut out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned();
     for (root, members) in document.as_object().into_iter().flatten() {
-        out.push_str(&format!("<{root} xmlns=\"{SPACE}\">"));
+        out.extend(["<", root, " xmlns=\"", SPACE, "\">"]);
         match members {
             Value::Object(members) => members.iter().for_each(|(name, member)| flat(&mut out, name, member)),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
                 write(&mut out, members, "");
             }
         }
-        out.push_str(&format!("</{root}>"));
+        out.extend(["</", root, ">"]);
     }
     out
 }
@@ -242,7 +242,7 @@ fn error(refusal: &Refusal, request_id: &str) -> String {
     for (name, member) in refusal.detail.as_object().into_iter().flatten() {
         flat(&mut out, name, member);
     }
-    out.push_str(&format!("<RequestId>{request_id}</RequestId><HostId>simulated</HostId></Error>"));
+    out.extend(["<RequestId>", request_id, "</RequestId><HostId>simulated</HostId></Error>"]);
     out
 }
 
