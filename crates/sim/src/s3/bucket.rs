@@ -76,7 +76,8 @@ pub(super) fn delete(region: &mut Region, input: &Value) -> Answer {
 /// GetBucketLocation: nothing for the first region.
 pub(super) fn location(region: &mut Region, input: &Value) -> Answer {
     named(region, input)?;
-    Ok(json!({"Document": {"LocationConstraint": (region.name != FIRST).then_some(&region.name)}}))
+    let said = if region.name == FIRST { "" } else { &region.name };
+    Ok(json!({"Document": {"LocationConstraint": said}}))
 }
 
 /// ListBuckets: those of this region.
