@@ -50,13 +50,7 @@ impl Place {
     }
 
     fn environment(&self) -> Vec<(String, String)> {
-        let pairs = [
-            ("AWS_ENDPOINT_URL", self.endpoint.as_str()),
-            ("AWS_ACCESS_KEY_ID", "AKIAOPERATOR"),
-            ("AWS_SECRET_ACCESS_KEY", "secret"),
-            ("AWS_REGION", "us-east-1"),
-        ];
-        pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec()
+        binary::operator(&self.endpoint)
     }
 
     fn run(&self, arguments: &[&str]) -> Said {
@@ -311,4 +305,17 @@ fn image_build_says_who_builds_what() {
     );
     let said = run(Path::new("far.yaml"));
     assert!(said.code == 2 && said.err.contains("aws s3 cp s3://team-code/bot.zip"), "{}", said.err);
+}
+
+#[test]
+fn the_template_makes_the_project_that_specs_mean_where_they_name_none() {
+    let path = binary::repository().join("deploy/codebuild.yaml");
+    let text = fs::read_to_string(path).expect("the template");
+    let project = format!("Default: {}\n", fargateer_api::default::BUILD_PROJECT);
+    let contexts = format!("Location: !Sub \"${{Contexts}}/{}\"", fargateer_image::CONTEXTS);
+    let prefix = format!("Prefix: {}\n", fargateer_image::CONTEXTS);
+    let repositories = format!("Default: {}*\n", fargateer_api::default::REPOSITORIES);
+    for expected in [&project, &contexts, &prefix, &repositories] {
+        assert!(text.contains(expected.as_str()), "{expected}");
+    }
 }

@@ -31,6 +31,26 @@ fn from_s3(agent: &Agent) -> Order {
     Order { build, ..order }
 }
 
+/// An agent, whose code is not in S3 yet.
+struct Scene {
+    _world: World,
+    agent: Agent,
+    cloud: Cloud,
+    process: Process,
+    order: Order,
+}
+
+impl Scene {
+    async fn open() -> Self {
+        let world = World::open().await;
+        let agent = Agent::serving_itself(&World::base_name("3.11"));
+        let cloud = Cloud::default();
+        let process = Process::beside(&world, &agent, fixture::tools(), cloud.clone());
+        let order = from_s3(&agent);
+        Self { _world: world, agent, cloud, process, order }
+    }
+}
+
 /// The copies that a process keeps.
 fn copies(process: &Process) -> Vec<PathBuf> {
     let folders = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
@@ -39,12 +59,9 @@ fn copies(process: &Process) -> Vec<PathBuf> {
 
 #[tokio::test]
 async fn an_archive_is_fetched_once_for_each_state_and_built_like_the_folder() {
-    let world = World::open().await;
-    let agent = Agent::serving_itself(&World::base_name("3.11"));
-    let cloud = Cloud::default();
+    let Scene { _world, agent, cloud, process, order } = Scene::open().await;
     cloud.upload(ADDRESS, &packed(&agent));
-    let process = Process::beside(&world, &agent, fixture::tools(), cloud.clone());
-    let (order, beside) = (from_s3(&agent), order(&agent));
+    let beside = crate::works::order(&agent);
     let first = process.look(&order).await;
     assert_eq!(first.work, Work::Missing);
     assert!(first.code.is_some(), "what tells it from any other is told");
@@ -63,11 +80,7 @@ async fn an_archive_is_fetched_once_for_each_state_and_built_like_the_folder() {
 
 #[tokio::test]
 async fn who_was_built_from_another_state_is_woken_and_who_is_gone_is_forgotten() {
-    let world = World::open().await;
-    let agent = Agent::serving_itself(&World::base_name("3.11"));
-    let cloud = Cloud::default();
-    let process = Process::beside(&world, &agent, fixture::tools(), cloud.clone());
-    let order = from_s3(&agent);
+    let Scene { _world, agent, cloud, process, order } = Scene::open().await;
     let refused = process.refusal(&order).await;
     assert_eq!(refused.reason, Reason::ContextInvalid);
     assert!(refused.message.contains("there is no object s3://code/greeter.tgz"), "{refused}");
@@ -90,11 +103,7 @@ async fn who_was_built_from_another_state_is_woken_and_who_is_gone_is_forgotten(
 
 #[tokio::test]
 async fn what_cannot_be_fetched_or_is_no_archive_is_told_and_tried_again() {
-    let world = World::open().await;
-    let agent = Agent::serving_itself(&World::base_name("3.11"));
-    let cloud = Cloud::default();
-    let process = Process::beside(&world, &agent, fixture::tools(), cloud.clone());
-    let order = from_s3(&agent);
+    let Scene { _world, agent, cloud, process, order } = Scene::open().await;
     cloud.upload(ADDRESS, b"no archive");
     let refused = process.refusal(&order).await;
     assert_eq!((refused.class, refused.reason), (Class::Invalid, Reason::ContextInvalid));
