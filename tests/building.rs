@@ -1,6 +1,8 @@
 //! Images that the daemon builds, with the real binary: from a folder beside the spec, from a commit, and what is told of
 //! folders that cannot become one. The agents bring a server of their own, so that nothing has to be fetched for them.
 
+mod elsewhere;
+
 use std::fs;
 use std::path::Path;
 

@@ -45,6 +45,11 @@ impl Daemon {
         &self.server
     }
 
+    /// Where the simulated AWS in it serves.
+    pub fn endpoint(&self) -> &str {
+        &self.aws
+    }
+
     /// Everything it said.
     pub fn heard(&self) -> String {
         self.process.heard()

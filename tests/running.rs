@@ -112,6 +112,9 @@ fn listen(stream: impl Read + Send + 'static, lines: Sender<String>, heard: Arc<
     })
 }
 
+/// The headers of a request.
+type Headers<'a> = &'a [(&'a str, String)];
+
 /// The address in a line of text.
 pub fn address(line: &str) -> String {
     let at = line.find("http://").expect("an address");
@@ -119,18 +122,25 @@ pub fn address(line: &str) -> String {
 }
 
 /// The body of the answer to a request.
-pub fn http(base: &str, method: &str, path: &str, headers: &[(&str, String)], body: &str) -> String {
+pub fn http<B: AsRef<[u8]> + ?Sized>(base: &str, method: &str, path: &str, headers: Headers<'_>, body: &B) -> String {
     let answer = exchange(base, method, path, headers, body);
     answer.split_once("\r\n\r\n").expect("a body").1.to_owned()
 }
 
 /// The whole answer to a request.
-pub fn exchange(base: &str, method: &str, path: &str, headers: &[(&str, String)], body: &str) -> String {
+pub fn exchange<B: AsRef<[u8]> + ?Sized>(
+    base: &str,
+    method: &str,
+    path: &str,
+    headers: Headers<'_>,
+    body: &B,
+) -> String {
+    let body = body.as_ref();
     let length = body.len();
     let headers = [headers, &[("content-length", length.to_string())]].concat();
     let mut stream = request(base, method, path, &headers);
     // Whoever has heard enough answers and closes, perhaps before the end.
-    drop(stream.write_all(body.as_bytes()));
+    drop(stream.write_all(body));
     answer(stream)
 }
 

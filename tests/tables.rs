@@ -35,13 +35,7 @@ impl Place {
     }
 
     fn environment(&self) -> Vec<(String, String)> {
-        let pairs = [
-            ("AWS_ENDPOINT_URL", self.endpoint.as_str()),
-            ("AWS_ACCESS_KEY_ID", "AKIAOPERATOR"),
-            ("AWS_SECRET_ACCESS_KEY", "secret"),
-            ("AWS_REGION", "us-east-1"),
-        ];
-        pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec()
+        binary::operator(&self.endpoint)
     }
 
     fn run(&self, arguments: &[&str]) -> Said {

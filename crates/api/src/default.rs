@@ -11,6 +11,10 @@ pub const PROJECT: &str = "default";
 pub const AGENT_FILE: &str = "generated_agent.py";
 /// `spec.image.build.base`.
 pub const BASE_IMAGE: &str = "public.ecr.aws/docker/library/python:3.11-slim";
+/// `spec.image.build.dockerfile`.
+pub const DOCKERFILE: &str = "Dockerfile";
+/// `spec.image.build.project`.
+pub const BUILD_PROJECT: &str = "fargateer-images";
 /// What stands before the agent's name in `spec.image.build.repository`.
 pub const REPOSITORIES: &str = "agents/";
 /// `spec.container.name`.

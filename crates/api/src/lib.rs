@@ -3,6 +3,7 @@
 //! Pure data. No I/O, no clock, no AWS. Everything else in the workspace may import this crate; it imports nothing of ours.
 
 mod brief;
+mod build;
 mod container;
 mod cron;
 pub mod default;

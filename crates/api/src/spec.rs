@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::{default, key::Key};
 
+pub use crate::build::{Build, BuildStrategy, ObjectAddress, Packing};
 pub use crate::container::{Architecture, Container, HealthCheck, LogMode, Logging, Resources, Secret};
 pub use crate::traffic::{
     Alternate, Autoscaling, CircuitBreaker, HttpCheck, Listener, LoadBalancer, Rollout, ScheduledAction, Strategy,
@@ -169,45 +170,9 @@ pub struct Image {
     /// moves. Default true.
     #[serde(default = "default::yes", skip_serializing_if = "Image::pins")]
     pub pin: bool,
-    /// Build the image from a folder of agent code, without a Docker daemon, and push it to ECR.
+    /// Build the image from agent code and push it to ECR.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<Build>,
-}
-
-/// How to build the image.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Build {
-    /// Folder with the agent's code, relative to this document.
-    pub context: String,
-    /// The file that defines the agent, in the context. Default `generated_agent.py`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agent: Option<String>,
-    /// What in it answers, as `module:symbol`. Default: the first of `create_agent`, `get_agent`, `build_agent`, `agent`, `app`,
-    /// `invoke`, `handler` and `main` that the file defines.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub entrypoint: Option<String>,
-    /// Python requirements, in the context: a list of requirements (with hashes it is taken as it is), a `uv.lock` or a
-    /// `pyproject.toml`. Default: the first of `requirements.txt`, `uv.lock` and `pyproject.toml` that is there; else none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requirements: Option<String>,
-    /// Requirements are resolved as if it were this date (`2026-11-20`) or time: nothing published later counts. Changing it
-    /// resolves anew what the requirements leave open.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exclude_newer: Option<String>,
-    /// Base image, with Python in `/usr/local/bin/python3`. Default `public.ecr.aws/docker/library/python:3.11-slim`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub base: Option<String>,
-    /// Python's version in the base image, as `3.11`. Default: what the image's own `PYTHON_VERSION` says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub python: Option<String>,
-    /// ECR repository to push to, in the agent's account and region; made where it is missing. Default
-    /// `agents/<metadata.name>`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repository: Option<String>,
-    /// Files of the context that may look like secrets. Anything else that does is refused.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub allow_secret_files: Vec<String>,
 }
 
 /// Where in the VPC the tasks run.
@@ -377,6 +342,11 @@ impl AgentDeployment {
     /// The ECS service's name: `spec.service`, else the agent's name.
     pub fn service_name(&self) -> &str {
         self.spec.service.as_deref().unwrap_or(&self.metadata.name)
+    }
+
+    /// Whether Fargateer builds the image itself, so that its runtime is in it. What a Dockerfile makes is the Dockerfile's.
+    pub fn has_runtime(&self) -> bool {
+        self.spec.image.build.as_ref().is_some_and(|build| build.strategy == BuildStrategy::Layered)
     }
 
     /// The ECR repository of an image that is built: `spec.image.build.repository`, else `agents/<name>`.

@@ -74,9 +74,11 @@ pub struct ImageStatus {
     pub repository: String,
     /// The tag that follows from what it was made of.
     pub tag: String,
-    /// Digest of the base image under it.
+    /// Digest of the base image under it; nothing where a Dockerfile chose it.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub base_digest: String,
-    /// Version of Fargateer's runtime in it: an agent keeps it until its code changes.
+    /// Version of Fargateer's runtime in it: an agent keeps it until its code changes. Nothing where a Dockerfile made it.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub runtime: String,
 }
 
@@ -196,7 +198,7 @@ pub enum Reason {
     RegistryUnavailable,
     /// The registry refuses what we send.
     RegistryRefused,
-    /// A program or the disk of the machine that builds fails.
+    /// What builds fails: a program or the disk of this machine, or CodeBuild and its project.
     BuilderFailed,
     /// The rollout failed and nothing older could be returned to.
     FirstDeploymentFailed,
@@ -370,7 +372,8 @@ pub struct SourceStatus {
     /// Author of that commit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
-    /// What tells the code beside the spec from any other, where an image is built from it: git's id of the folder, or a digest.
+    /// What tells the code beside the spec from any other, where an image is built from it: git's id of the folder, a digest, or
+    /// the ETag of an archive in S3.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
 }

@@ -3,6 +3,7 @@
 //! Only what the spec alone can tell; whether a cluster, a role or a subnet exists is for the engine to find out.
 
 mod agent;
+mod build;
 mod capacity;
 mod container;
 mod form;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_ecs::config::Region;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use fargateer_api::seeded::{Bug, has};
@@ -25,6 +26,8 @@ pub(crate) const PERMISSIONS: &[&str] = &["sts:AssumeRole", "sts:GetCallerIdenti
 const ATTEMPTS: u32 = 3;
 /// An attempt that takes longer is given up: 0.4 of a lease, so that none of ours outlives the lease it began under.
 const ATTEMPT: Duration = Duration::from_secs(8);
+/// How long S3 may take to begin its answer.
+const STALLED: Duration = Duration::from_secs(30);
 /// A connection that takes longer is given up.
 const CONNECT: Duration = Duration::from_secs(3);
 
@@ -50,6 +53,12 @@ pub struct Clients {
     pub logs: Lazy<aws_sdk_cloudwatchlogs::Client>,
     /// CloudWatch Logs, for writes.
     pub logs_writes: Lazy<aws_sdk_cloudwatchlogs::Client>,
+    /// S3, for reads and writes of any length.
+    pub s3: Lazy<aws_sdk_s3::Client>,
+    /// CodeBuild, for reads.
+    pub codebuild: Lazy<aws_sdk_codebuild::Client>,
+    /// CodeBuild, for writes.
+    pub codebuild_writes: Lazy<aws_sdk_codebuild::Client>,
     /// Elastic Load Balancing v2.
     pub elb: Lazy<aws_sdk_elasticloadbalancingv2::Client>,
     /// STS.
@@ -60,6 +69,8 @@ pub struct Clients {
 #[derive(Debug)]
 pub struct Factory {
     base: SdkConfig,
+    /// What hands on an answer while it comes, where `base` waits for all of it.
+    streaming: Option<SharedHttpClient>,
     made: Mutex<BTreeMap<Place, Arc<Clients>>>,
 }
 
@@ -68,12 +79,13 @@ impl Factory {
     pub fn new(base: SdkConfig) -> Self {
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).connect_timeout(CONNECT).build();
         let retry = RetryConfig::standard().with_max_attempts(ATTEMPTS);
-        let http = base.http_client().map(Whole::new);
+        let streaming = base.http_client();
+        let http = streaming.clone().map(Whole::new);
         let mut base = base.into_builder().timeout_config(timeouts).retry_config(retry);
         if let Some(http) = http {
             base = base.http_client(http);
         }
-        Self { base: base.build(), made: Mutex::new(BTreeMap::new()) }
+        Self { base: base.build(), streaming, made: Mutex::new(BTreeMap::new()) }
     }
 
     /// The clients for `place`.
@@ -116,9 +128,29 @@ impl Factory {
             scaling_writes: writing!(aws_sdk_applicationautoscaling),
             logs: reading!(aws_sdk_cloudwatchlogs),
             logs_writes: writing!(aws_sdk_cloudwatchlogs),
+            s3: self.s3(config.clone()),
+            codebuild: reading!(aws_sdk_codebuild),
+            codebuild_writes: writing!(aws_sdk_codebuild),
             elb: reading!(aws_sdk_elasticloadbalancingv2),
             sts: reading!(aws_sdk_sts),
         }
+    }
+
+    /// Objects may be large: an attempt is given up when nothing comes any more, not after a time.
+    fn s3(&self, config: SdkConfig) -> Lazy<aws_sdk_s3::Client> {
+        let streaming = self.streaming.clone();
+        Lazy::new(Box::new(move || {
+            let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(STALLED).build();
+            let mut config = config.into_builder().timeout_config(timeouts);
+            if let Some(streaming) = streaming {
+                config = config.http_client(streaming);
+            }
+            let config = config.build();
+            // At an endpoint of one's own, buckets seldom have names in DNS.
+            let path_style = config.endpoint_url().is_some();
+            let builder = aws_sdk_s3::config::Builder::from(&config).force_path_style(path_style);
+            aws_sdk_s3::Client::from_conf(builder.build())
+        }))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Place, Arc<Clients>>> {

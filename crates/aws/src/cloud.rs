@@ -95,7 +95,7 @@ impl Aws {
         repository::login(&self.caller(place)).await
     }
 
-    fn caller<'a>(&'a self, place: &'a Place) -> Caller<'a> {
+    pub(crate) fn caller<'a>(&'a self, place: &'a Place) -> Caller<'a> {
         Caller {
             place,
             clients: self.factory.clients(place),

@@ -74,6 +74,8 @@ const TABLE: &[Row] = &[
     ("ClientException", "Unable to describe task definition", Class::NotYetVisible, Reason::NotYetVisible),
     ("ClientException", "TaskDefinition not found", Class::NotYetVisible, Reason::NotYetVisible),
     ("ClientException", "not idempotent", Class::Conflict, Reason::WaitingForConflict),
+    ("AccountLimitExceededException", "", Class::Denied, Reason::QuotaExceeded),
+    ("SlowDown", "", Class::Throttled, Reason::Throttled),
     ("ServerException", "", Class::Transient, Reason::Unavailable),
     ("InternalServiceException", "", Class::Transient, Reason::Unavailable),
     ("InternalFailure", "", Class::Transient, Reason::Unavailable),

@@ -4,6 +4,7 @@
 //! endpoints, retries and tells errors; the documents travel as JSON (see `wire.rs`), so that no field is lost.
 
 pub mod batch;
+mod build;
 mod caller;
 pub mod clients;
 pub mod cloud;
@@ -13,6 +14,7 @@ pub mod http;
 mod image;
 mod log_group;
 mod memory;
+mod object;
 mod probe;
 pub mod quota;
 mod repository;
@@ -34,8 +36,10 @@ pub use cloud::{Aws, Settings};
 /// Every IAM action Fargateer may use, sorted: the source of `deploy/iam-policy.json`.
 pub fn permissions() -> Vec<&'static str> {
     let all = [
+        build::PERMISSIONS,
         image::PERMISSIONS,
         log_group::PERMISSIONS,
+        object::PERMISSIONS,
         repository::PERMISSIONS,
         rollout::PERMISSIONS,
         scaling::PERMISSIONS,

@@ -46,6 +46,10 @@ pub enum Group {
     Images,
     /// Writes to ECR repositories; their rates are not published, so these are careful.
     Repositories,
+    /// S3: thousands a second for each prefix, so these are more than we ever need.
+    Objects,
+    /// CodeBuild; its rates are not published, so these are careful.
+    Builds,
     /// STS; its rates are not published.
     Identity,
 }
@@ -63,8 +67,8 @@ impl Group {
             Self::LogSettings => (5.0, 5.0),
             Self::LogEvents | Self::Identity => (20.0, 20.0),
             Self::LoadBalancerRead => (40.0, 10.0),
-            Self::Images => (100.0, 100.0),
-            Self::Repositories => (10.0, 5.0),
+            Self::Images | Self::Objects => (100.0, 100.0),
+            Self::Repositories | Self::Builds => (10.0, 5.0),
         }
     }
 }

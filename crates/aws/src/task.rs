@@ -133,7 +133,7 @@ fn read(document: &Value, container: &str) -> StoppedTask {
 }
 
 /// The last lines of a stream; none where they cannot be read, for they only explain.
-async fn log_lines(caller: &Caller<'_>, group: &str, stream: &str) -> Vec<String> {
+pub(crate) async fn log_lines(caller: &Caller<'_>, group: &str, stream: &str) -> Vec<String> {
     let request = json!({"logGroupName": group, "logStreamName": stream, "limit": LINES, "startFromHead": false});
     let send = |exchange| caller.clients.logs.get_log_events().customize().interceptor(exchange).send();
     let answer = caller.json(LOG, &request, send).await.unwrap_or_default();

@@ -2,6 +2,7 @@
 //! controller never names an adapter.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -12,7 +13,9 @@ use fargateer_plan::build::{self, Order};
 use fargateer_plan::desired::Place;
 use fargateer_plan::echo::Done;
 use fargateer_plan::failure::Failure;
+use fargateer_plan::object::{self, Address};
 use fargateer_plan::observed::{Finding, Look};
+use fargateer_plan::remote::{Job, Project, Run};
 use fargateer_plan::seen::Seen;
 use jiff::Timestamp;
 
@@ -39,6 +42,36 @@ pub trait Images: Send + Sync {
     /// Starts building the image of `order`, unless it is there or under way, and answers at once. Whoever builds sees to it
     /// that the agent is woken in the end.
     async fn build(&self, place: &Place, order: &Order) -> Result<build::Live, Failure>;
+}
+
+/// Objects in S3.
+#[async_trait]
+pub trait Objects: Send + Sync {
+    /// What is at `object`. One that is not there is a failure with the code `object::NO_KEY` or `object::NO_BUCKET`.
+    async fn find(&self, place: &Place, object: &Address) -> Result<object::Live, Failure>;
+
+    /// Writes the bytes of `object` to the file `into`, if its ETag is still `etag`; else a failure with the code
+    /// `object::CHANGED`.
+    async fn fetch(&self, place: &Place, object: &Address, etag: &str, into: &Path) -> Result<(), Failure>;
+
+    /// Puts the file `from` at `object`, whatever is there.
+    async fn put(&self, place: &Place, object: &Address, from: &Path) -> Result<(), Failure>;
+}
+
+/// Builds that CodeBuild carries out.
+#[async_trait]
+pub trait Builds: Send + Sync {
+    /// The project `name`. One that is not there is a failure with the code `remote::NO_PROJECT`.
+    async fn project(&self, place: &Place, name: &str) -> Result<Project, Failure>;
+
+    /// The latest builds of the project, the newest first: all that may still be under way.
+    async fn latest(&self, place: &Place, project: &str) -> Result<Vec<Run>, Failure>;
+
+    /// How far the build `id` is; one that failed is told with the end of its log. None where it is forgotten.
+    async fn run(&self, place: &Place, id: &str) -> Result<Option<Run>, Failure>;
+
+    /// Starts `job`. The same job once more, after an answer that was lost, is the same build.
+    async fn start(&self, place: &Place, job: &Job) -> Result<Run, Failure>;
 }
 
 /// Where specs come from.

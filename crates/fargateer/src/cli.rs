@@ -181,6 +181,13 @@ pub(crate) enum StatePlace {
     Table(String),
 }
 
+impl RunArgs {
+    /// How often sources are read, and agents' code in S3 is looked at: on this machine somebody waits for it.
+    pub(crate) fn period(&self) -> Duration {
+        if self.local { self.poll.min(Duration::from_secs(5)) } else { self.poll }
+    }
+}
+
 impl Default for StatePlace {
     fn default() -> Self {
         Self::Folder(PathBuf::from(".fargateer"))
@@ -234,7 +241,7 @@ pub(crate) struct RunArgs {
     /// Time between two sweeps over the fleet. Default: 5m; with --local 20s.
     #[arg(long, value_parser = period, env = "FARGATEER_RESYNC", hide_env_values = true)]
     pub(crate) resync: Option<Duration>,
-    /// How often sources are read even when nothing seems to have changed.
+    /// How often sources are read even when nothing seems to have changed, and how often agents' code in S3 is looked at.
     #[arg(long, value_parser = period, default_value = "30s", env = "FARGATEER_POLL", hide_env_values = true)]
     pub(crate) poll: Duration,
     /// How long a spec must be gone before its agent is deleted. Default: 10m; with --local 10s; with --once 0s.

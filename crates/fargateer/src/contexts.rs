@@ -42,7 +42,8 @@ impl Contexts for Sources {
         }
         let Some((file, _)) = order.location.rsplit_once(':').filter(|_| !order.location.contains("://")) else {
             let problem = format!("{}: there is no folder beside the spec", order.location);
-            return Err(invalid(problem).hinted("build the image elsewhere and name it in `spec.image.uri`"));
+            let hint = "put the code into S3: `context: s3://<bucket>/<key>.zip`; or name an image in `spec.image.uri`";
+            return Err(invalid(problem).hinted(hint));
         };
         self.beside(Path::new(file), &order.build.context)
     }

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use anyhow::Context as _;
 use async_trait::async_trait;
 use fargateer_api::AgentDeployment;
+use fargateer_api::spec::{Build, BuildStrategy};
 use fargateer_aws::http::{Http, Network};
 use fargateer_controller::port::{Snapshot, Source};
 use fargateer_sim::{Seed, Simulation};
@@ -80,6 +81,9 @@ pub(crate) fn seed(simulation: &Simulation, agent: &AgentDeployment, seen: &mut 
         balancer.target_group_arn.as_deref().into_iter().chain(other)
     });
     let groups: Vec<String> = groups.filter_map(|arn| fresh("target group", arn)).collect();
+    let build = spec.image.build.as_ref();
+    let object = build.and_then(Build::object);
+    let project = build.filter(|build| build.strategy == BuildStrategy::CodeBuild).map(Build::project);
     let images = spec.image.uri.iter().filter(|uri| uri.contains(".dkr.ecr."));
     simulation.seed(Seed {
         region: spec.region.clone(),
@@ -87,6 +91,8 @@ pub(crate) fn seed(simulation: &Simulation, agent: &AgentDeployment, seen: &mut 
         capacity_providers: true,
         target_groups: groups.clone(),
         images: images.filter_map(|uri| fresh("image", uri)).collect(),
+        buckets: object.iter().filter_map(|object| fresh("bucket", &object.bucket)).collect(),
+        build_projects: project.into_iter().filter_map(|project| fresh("build project", project)).collect(),
         ..Seed::default()
     });
     for group in &groups {
@@ -123,5 +129,5 @@ pub(crate) async fn serve(simulation: &Simulation, address: &str, stop: &Cancell
 fn needs_key(agent: &AgentDeployment) -> String {
     let spec = &agent.spec;
     let group = spec.load_balancer.as_ref().and_then(|balancer| balancer.target_group_arn.clone());
-    format!("{} {} {:?} {:?}", spec.region, agent.cluster_name(), group, spec.image.uri)
+    format!("{} {} {:?} {:?}", spec.region, agent.cluster_name(), group, spec.image)
 }

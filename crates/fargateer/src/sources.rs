@@ -37,7 +37,7 @@ pub(crate) struct Sources {
 impl Sources {
     /// The sources `args` name. Those of a `simulation` find in it what their specs need.
     pub(crate) fn open(args: &RunArgs, simulation: Option<&Simulation>, tables: &Tables) -> anyhow::Result<Self> {
-        let poll = if args.local { args.poll.min(Duration::from_secs(5)) } else { args.poll };
+        let poll = args.period();
         let settings = settings(&args.git, poll)?;
         let (folder, copies) = copies(args)?;
         let (mut names, mut all) = (BTreeSet::new(), Vec::new());

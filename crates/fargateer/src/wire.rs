@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use fargateer_api::Key;
+use fargateer_api::spec::ObjectAddress;
 use fargateer_aws::Aws;
 use fargateer_aws::fence::Fence;
 use fargateer_controller::board::Board;
@@ -15,7 +16,7 @@ use fargateer_controller::metrics::Metrics;
 use fargateer_controller::port::{Clock, Lease, LocalLease, Snapshot, Source, Statuses};
 use fargateer_controller::replica::Replica;
 use fargateer_controller::{Controller, Reconciler, Settings};
-use fargateer_image::{Logins, Works};
+use fargateer_image::{Logins, Services, Works};
 use fargateer_plan::prune::Policy;
 use fargateer_store::source::dir::{DirSettings, DirectorySource};
 use fargateer_store::source::git::Checkouts;
@@ -24,6 +25,7 @@ use fargateer_store::status::memory::MemoryStatuses;
 use fargateer_store::table::StateTable;
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
+use tokio_util::sync::CancellationToken;
 
 use crate::address;
 use crate::cli::{CloudArgs, StatePlace};
@@ -49,6 +51,8 @@ pub(crate) struct Machine {
     pub(crate) controller: Arc<Controller>,
     /// AWS.
     pub(crate) aws: Arc<Aws>,
+    /// What builds images.
+    pub(crate) images: Arc<Works>,
     /// The metrics.
     pub(crate) registry: Arc<Registry>,
     /// The tables of specs.
@@ -120,7 +124,8 @@ impl Machine {
         let fleet = Arc::new(Fleet::new(Arc::clone(&board), &owner, policy, sources));
         let aws = Arc::new(Aws::new(config, &aws));
         let woken = Arc::new(OnceLock::new());
-        let hands = Hands { aws: aws.clone(), images: works(&aws, images, Arc::clone(&woken)) };
+        let images = works(&aws, images, Arc::clone(&woken));
+        let hands = Hands { aws: aws.clone(), images: images.clone() };
         let reconciler = Reconciler { fleet, cloud: Arc::new(hands), board, lease, clock };
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
@@ -132,7 +137,7 @@ impl Machine {
         let controller = Arc::new(controller);
         // Whoever builds is made before whom it wakes.
         drop(woken.set(Arc::downgrade(&controller)));
-        Ok(Self { controller, aws, registry: Arc::new(registry), tables })
+        Ok(Self { controller, aws, images, registry: Arc::new(registry), tables })
     }
 }
 
@@ -145,7 +150,25 @@ pub(crate) fn works(aws: &Arc<Aws>, parts: ImageParts, woken: Arc<OnceLock<Weak<
             controller.request(key, None);
         }
     };
-    Arc::new(Works::new(cache, config::image_tools(), Arc::new(contexts), Arc::new(wake)))
+    let services = Services { objects: aws.clone(), builds: aws.clone() };
+    Arc::new(Works::new(cache, config::image_tools(), Arc::new(contexts), services, Arc::new(wake)))
+}
+
+impl Machine {
+    /// Looks every `period` whether agents' code in S3 changed, until `stop`. Each replica looks for its own agents.
+    pub(crate) async fn look_around(&self, period: Duration, stop: &CancellationToken) {
+        let reconciler = &self.controller.reconciler;
+        let is_current = |key: &Key, object: &ObjectAddress| {
+            let build = reconciler.fleet.agent(key).and_then(|agent| agent.spec.image.build);
+            reconciler.lease.holds(key) && build.and_then(|build| build.object()).is_some_and(|now| now == *object)
+        };
+        while tokio::time::timeout(period, stop.cancelled()).await.is_err() {
+            tokio::select! {
+                () = self.images.look_around(is_current) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
 }
 
 /// This process among its peers. No two that ever were have the same name.

@@ -125,6 +125,9 @@ pub(crate) fn unavailable(place: &Reference, error: Error) -> Error {
         | Cause::BaseImageUnavailable
         | Cause::BaseImageUnusable
         | Cause::TagTaken
+        | Cause::ContextDenied
+        | Cause::BuildFailed
+        | Cause::ServiceUnavailable
         | Cause::Local) => other,
     };
     let another = || "name one that can be reached in `base` (`--base`); `fargateer run --local` brings one of its own";

@@ -111,6 +111,22 @@ impl Context {
         Ok(context)
     }
 
+    /// Takes in the file at `path` although it is left out: what Docker reads in any case. Answers whether there is one. Blocks.
+    pub(crate) fn bring_back(&mut self, path: &str) -> Result<bool, Error> {
+        if self.contains(path) {
+            return Ok(true);
+        }
+        let place = self.root.join(path);
+        let inside = fs::canonicalize(&place).is_ok_and(|real| real.starts_with(&self.root));
+        let Some(metadata) = fs::metadata(&place).ok().filter(|metadata| inside && metadata.is_file()) else {
+            return Ok(false);
+        };
+        let kind = read(&self.root, path, &metadata)?.kind;
+        self.entries.push(Entry { path: path.to_owned(), kind });
+        self.entries.sort_by(|one, other| one.path.cmp(&other.path));
+        Ok(true)
+    }
+
     /// Whether there is a file or link at `path`.
     pub fn contains(&self, path: &str) -> bool {
         self.entries.binary_search_by(|entry| entry.path.as_str().cmp(path)).is_ok()

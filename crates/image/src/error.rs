@@ -24,6 +24,8 @@ pub struct Error {
 pub enum Cause {
     /// The folder of agent code is not what the spec says, or may not become an image.
     ContextInvalid,
+    /// The archive of agent code may not be read.
+    ContextDenied,
     /// A file changed while it was read.
     ContextChanged,
     /// No set of wheels satisfies the requirements.
@@ -46,6 +48,10 @@ pub enum Cause {
     RepositoryMissing,
     /// The tag stands for another image and may not move.
     TagTaken,
+    /// CodeBuild refuses the build, or it failed there.
+    BuildFailed,
+    /// S3 or CodeBuild does not answer, or is too busy.
+    ServiceUnavailable,
     /// This machine's disk or memory.
     Local,
 }
@@ -55,6 +61,9 @@ impl Cause {
     pub fn name(self) -> &'static str {
         match self {
             Self::ContextInvalid => "ContextInvalid",
+            Self::ContextDenied => "ContextDenied",
+            Self::BuildFailed => "BuildFailed",
+            Self::ServiceUnavailable => "ServiceUnavailable",
             Self::ContextChanged => "ContextChanged",
             Self::DependenciesUnresolvable => "DependenciesUnresolvable",
             Self::PackageIndexUnavailable => "PackageIndexUnavailable",
@@ -76,6 +85,9 @@ impl Cause {
     pub fn is_passing(self) -> bool {
         match self {
             Self::ContextChanged
+            | Self::ContextDenied
+            | Self::BuildFailed
+            | Self::ServiceUnavailable
             | Self::PackageIndexUnavailable
             | Self::BaseImageUnavailable
             | Self::RegistryDenied

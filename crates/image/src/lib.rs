@@ -8,6 +8,7 @@
 //! tag, and where it is there, that is all. What fails is an [`Error`] that says in whose words, and whether time helps.
 //! When to try again is not decided here.
 
+mod archive;
 mod base;
 mod build;
 mod builder;
@@ -22,6 +23,7 @@ mod ignore;
 mod inputs;
 mod inspect;
 mod layer;
+mod objects;
 mod oci;
 mod output;
 mod prepare;
@@ -30,6 +32,7 @@ mod push;
 mod rebase;
 mod reference;
 mod registry;
+mod remote;
 mod requirements;
 mod runtime;
 mod sbom;
@@ -48,6 +51,7 @@ pub use progress::{Phase, Progress, Step};
 pub use push::{Built, Destination, Moved};
 pub use reference::Reference;
 pub use registry::{Anonymous, Login, Logins, Secret};
+pub use remote::{CONTEXTS, Services};
 pub use runtime::{bundle, version as runtime_version};
 pub use uv::Tools;
 pub use works::{Contexts, Works};

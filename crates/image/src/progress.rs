@@ -21,6 +21,12 @@ pub enum Phase {
     Fetch,
     /// Layers are sent.
     Push,
+    /// The context is packed for CodeBuild.
+    Archive,
+    /// The context is sent to S3.
+    Send,
+    /// CodeBuild is asked to build.
+    Start,
 }
 
 impl Phase {
@@ -34,6 +40,9 @@ impl Phase {
             Self::Pack => "packing layers",
             Self::Fetch => "fetching the base image",
             Self::Push => "sending layers",
+            Self::Archive => "packing the context",
+            Self::Send => "sending the context to S3",
+            Self::Start => "asking CodeBuild to build it",
         }
     }
 }

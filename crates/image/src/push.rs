@@ -101,8 +101,13 @@ struct Push<'a> {
 impl Builder {
     /// The digest of the image of `prepared`, if the repository has it: one request.
     pub async fn find(&self, prepared: &Prepared, repository: &Reference) -> Result<Option<String>, Error> {
+        self.find_tag(&prepared.tag(), repository).await
+    }
+
+    /// The digest of what has this tag in the repository, if anything has.
+    pub(crate) async fn find_tag(&self, tag: &str, repository: &Reference) -> Result<Option<String>, Error> {
         let session = self.session(&repository.registry);
-        Repository { session: &session, name: &repository.repository }.resolve(&prepared.tag()).await
+        Repository { session: &session, name: &repository.repository }.resolve(tag).await
     }
 
     /// Sees to it that the image of `prepared` is at `destination`. Where it is already, nothing is sent.

@@ -77,7 +77,7 @@ fn repository() -> repository::Live {
 
 fn build() -> build::Live {
     let work = build::Work::Done(format!("sha256:{}", "0".repeat(64)));
-    build::Live { tag: "b-1".to_owned(), base_digest: "sha256:1".to_owned(), runtime: "1".to_owned(), work }
+    build::Live { tag: "b-1".to_owned(), base_digest: "sha256:1".to_owned(), runtime: "1".to_owned(), code: None, work }
 }
 
 fn task_definition_is_settled(agent: &AgentDeployment) {

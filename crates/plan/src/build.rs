@@ -36,10 +36,12 @@ pub struct Order {
 pub struct Live {
     /// The tag that follows from what it is made of.
     pub tag: String,
-    /// Digest of the base image.
+    /// Digest of the base image; empty where a Dockerfile says it.
     pub base_digest: String,
-    /// Version of the runtime.
+    /// Version of the runtime; empty where it is not ours.
     pub runtime: String,
+    /// What tells the code from any other, where the source of the spec does not know: the ETag of an archive in S3.
+    pub code: Option<String>,
     /// Whether it is there.
     pub work: Work,
 }

@@ -1,6 +1,6 @@
 //! An image that is built, between what is wanted and what was seen: what to build, whether it is there, what a revision runs.
 
-use fargateer_api::status::{ImageStatus, Inventory};
+use fargateer_api::status::{ImageStatus, Inventory, SourceStatus};
 
 use crate::action::Action;
 use crate::build::{Change, Live, Order, Work};
@@ -21,6 +21,8 @@ pub fn order(wanted: &Wanted, observed: &Observed) -> Option<Order> {
     let build = agent.spec.image.build.clone()?;
     let source = &wanted.circumstances.source;
     let before = wanted.circumstances.image.as_deref();
+    // What a Dockerfile made before says nothing of these.
+    let known = |part: fn(&ImageStatus) -> &String| before.map(part).filter(|text| !text.is_empty()).cloned();
     Some(Order {
         agent: agent.metadata.name.clone(),
         repository: observed.repository.present().map(|live| live.uri.clone()),
@@ -28,8 +30,8 @@ pub fn order(wanted: &Wanted, observed: &Observed) -> Option<Order> {
         code: source.code.clone(),
         build,
         architecture: agent.spec.resources.architecture,
-        base_digest: before.map(|before| before.base_digest.clone()),
-        runtime: before.map(|before| before.runtime.clone()),
+        base_digest: known(|before| &before.base_digest),
+        runtime: known(|before| &before.runtime),
     })
 }
 
@@ -109,11 +111,17 @@ pub fn release(observed: &Observed, ours: &Tags) -> Option<Action> {
     Some(Action::Repository(repository::Change::Untag { arn, keys }))
 }
 
+/// Where the spec stands, and what tells the code from any other: who builds may know what the source does not.
+pub fn source(said: &SourceStatus, observed: &Observed) -> SourceStatus {
+    let seen = observed.build.present().and_then(|live| live.code.clone());
+    SourceStatus { code: said.code.clone().or(seen), ..said.clone() }
+}
+
 /// What a status remembers of the image that was seen; none where it is not there yet.
 pub fn remembered(observed: &Observed) -> Option<Box<ImageStatus>> {
     let (live, repository) = (observed.build.present()?, observed.repository.present()?);
     live.digest()?;
-    let Live { tag, base_digest, runtime, work: _ } = live.clone();
+    let Live { tag, base_digest, runtime, code: _, work: _ } = live.clone();
     Some(Box::new(ImageStatus { repository: repository.uri.clone(), tag, base_digest, runtime }))
 }
 
@@ -144,5 +152,23 @@ mod tests {
             differences(&wanted, &observed).len()
         };
         assert_eq!((differs("prod"), differs("stage")), (1, 0));
+    }
+
+    #[test]
+    fn the_state_of_the_code_is_the_sources_word_and_else_that_of_who_builds() {
+        let live = Live {
+            tag: "b-1".to_owned(),
+            base_digest: String::new(),
+            runtime: String::new(),
+            code: Some("etag".to_owned()),
+            work: Work::Missing,
+        };
+        let observed = Observed { build: Seen::Present(live), ..Observed::default() };
+        let told = |known: Option<&str>| {
+            let said = SourceStatus { code: known.map(str::to_owned), ..SourceStatus::default() };
+            source(&said, &observed).code
+        };
+        assert_eq!(told(None).as_deref(), Some("etag"));
+        assert_eq!(told(Some("tree")).as_deref(), Some("tree"));
     }
 }

@@ -185,7 +185,8 @@ impl Court<'_> {
         for container in document.get("containerDefinitions").and_then(Value::as_array).into_iter().flatten() {
             self.image(container, &uri);
         }
-        if let Some(build) = &spec.image.build {
+        // What a Dockerfile is based on stands in the Dockerfile, which nobody reads here.
+        if let Some(build) = spec.image.build.as_ref().filter(|_| self.agent.has_runtime()) {
             let base = build.base.clone().unwrap_or_else(|| default::BASE_IMAGE.to_owned());
             self.registry("spec.image.build.base", &base);
         }

@@ -13,7 +13,7 @@ use crate::guard::{self, Gate};
 use crate::pass::Pass;
 use crate::rollout::Rollout;
 use crate::seen::Seen;
-use crate::{cost, diagnosis, inventory, live, overdue, roll};
+use crate::{built, cost, diagnosis, inventory, live, overdue, roll};
 
 /// How many changes the history keeps.
 const HISTORY: usize = 10;
@@ -32,7 +32,8 @@ pub fn report(
     let outcome = outcome(pass, result);
     let blocked = overdue::blocker(pass, result, now).filter(|_| !FINAL.contains(&outcome.reason));
     let outcome = blocked.map_or(outcome, |why| Outcome::stalled(Reason::DeletionBlocked, why));
-    let mut status = AgentDeploymentStatus { source: Some(pass.source.clone()), ..previous.clone() };
+    let mut status =
+        AgentDeploymentStatus { source: Some(built::source(&pass.source, &pass.observed)), ..previous.clone() };
     status.next = None;
     status.turn = roll::status(pass, result, previous);
     status.frozen_until = match &pass.plan.gate {

@@ -274,11 +274,11 @@ fn main_container(agent: &AgentDeployment, image: &str) -> Value {
     document
 }
 
-/// The spec's variables; where we build the image, what our runtime in it goes by besides.
+/// The spec's variables; where we build the image ourselves, what our runtime in it goes by besides.
 fn environment(agent: &AgentDeployment) -> Value {
     let container = &agent.spec.container;
     let mut variables = container.environment.clone();
-    if agent.spec.image.build.is_some() {
+    if agent.has_runtime() {
         let mut add = |name: &str, value: String| {
             variables.entry(name.to_owned()).or_insert(value);
         };
@@ -295,10 +295,10 @@ fn health_check(agent: &AgentDeployment) -> Value {
     let (check, port) = (&agent.spec.container.health_check, agent.spec.container.port);
     let path = &check.path;
     let curl = || json!(["CMD-SHELL", format!("curl -f http://localhost:{port}{path} || exit 1")]);
-    let command = match (&agent.spec.image.build, check.command.is_empty()) {
+    let command = match (agent.has_runtime(), check.command.is_empty()) {
         (_, false) => json!(check.command),
-        (None, true) => curl(),
-        (Some(_), true) => json!(["CMD", PYTHON, "-I", "-S", "-c", asking(port, path)]),
+        (false, true) => curl(),
+        (true, true) => json!(["CMD", PYTHON, "-I", "-S", "-c", asking(port, path)]),
     };
     json!({
         "command": command,

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// The members that tell what a request is about, the most telling first.
-const NAMES: [&str; 40] = [
+const NAMES: [&str; 42] = [
     "serviceName",
     "service",
     "services",
@@ -47,6 +47,8 @@ const NAMES: [&str; 40] = [
     "AlarmNames",
     "Names",
     "SubnetId",
+    "Key",
+    "Bucket",
 ];
 
 /// One call as the simulated AWS saw it.
@@ -74,7 +76,7 @@ pub struct Call {
 
 /// Whether an operation changes anything, by its name.
 pub(crate) fn mutating(operation: &str) -> bool {
-    const READS: [&str; 11] = [
+    const READS: [&str; 12] = [
         "Describe",
         "List",
         "Get",
@@ -86,6 +88,7 @@ pub(crate) fn mutating(operation: &str) -> bool {
         "TransactGet",
         "Receive",
         "Test",
+        "Head",
     ];
     operation != "AssumeRole" && !READS.iter().any(|prefix| operation.starts_with(prefix))
 }

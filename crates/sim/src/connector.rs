@@ -1,7 +1,7 @@
 //! The in-process door: an HTTP client for the SDK that never leaves the process.
 
 use crate::simulation::Simulation;
-use crate::wire::{Message, Reply};
+use crate::wire::{Message, Reply, Rest, is_rest};
 use crate::world::{Headers, Outcome};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
@@ -53,12 +53,23 @@ async fn wait(simulation: &Simulation) {
 async fn read(mut request: HttpRequest) -> Result<Message, ConnectorError> {
     let header = |name: &str| request.headers().get(name).map(str::to_owned);
     let (target, authorization) = (header("x-amz-target"), header("authorization"));
+    let rest = is_rest(authorization.as_deref()).then(|| Box::new(rest(&request)));
     let body = std::mem::replace(request.body_mut(), SdkBody::taken());
-    if let Some(body) = body.bytes() {
-        return Ok(Message { target, authorization, body: body.to_vec() });
-    }
-    let body = ByteStream::new(body).collect().await.map_err(|error| ConnectorError::user(error.into()))?;
-    Ok(Message { target, authorization, body: body.to_vec() })
+    let body = match body.bytes() {
+        Some(body) => body.to_vec(),
+        None => ByteStream::new(body).collect().await.map_err(|error| ConnectorError::user(error.into()))?.to_vec(),
+    };
+    Ok(Message { target, authorization, rest, body })
+}
+
+fn rest(request: &HttpRequest) -> Rest {
+    let uri = request.uri();
+    let (_, after) = uri.split_once("://").unwrap_or(("", uri));
+    let (host, path) = after.find('/').map_or((after, ""), |end| after.split_at(end));
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let headers = request.headers().iter().map(|(name, value)| (name.to_lowercase(), value.to_owned()));
+    let [method, host, path, query] = [request.method(), host, path, query].map(str::to_owned);
+    Rest { method, host, path, query, headers: headers.collect() }
 }
 
 fn respond(reply: Reply, headers: &Headers) -> Result<HttpResponse, ConnectorError> {
@@ -67,7 +78,12 @@ fn respond(reply: Reply, headers: &Headers) -> Result<HttpResponse, ConnectorErr
     let out = response.headers_mut();
     out.insert("x-amzn-requestid", headers.request_id.clone());
     out.insert("date", headers.date.clone());
-    out.insert("content-type", reply.content_type);
+    if !reply.content_type.is_empty() {
+        out.insert("content-type", reply.content_type);
+    }
+    for (name, value) in reply.headers {
+        out.insert(name, value);
+    }
     if let Some(wait) = headers.retry_after {
         out.insert("x-amz-retry-after", wait.to_string());
     }

@@ -1,7 +1,7 @@
 //! A simulated AWS that speaks the real wire protocols.
 //!
 //! One pure engine ([`Simulation`] over a world of accounts and regions) answers the requests of ECS, ECR, Elastic Load
-//! Balancing v2, Application Auto Scaling, CloudWatch and its Logs, DynamoDB and its Streams, EC2's networks, EventBridge, Secrets Manager,
+//! Balancing v2, Application Auto Scaling, CloudWatch and its Logs, DynamoDB and its Streams, EC2's networks, EventBridge, CodeBuild, S3, Secrets Manager,
 //! SQS, Systems Manager and STS with the documented shapes, defaults, error codes and
 //! texts. It has two doors: a connector for the SDK in the same process, driven by a paused clock, and a loopback HTTP
 //! server for any other client. What AWS does by itself (tasks starting, targets turning healthy, a circuit breaker
@@ -16,6 +16,7 @@ mod bucket;
 mod call;
 mod clock;
 mod cloudwatch;
+mod codebuild;
 mod connector;
 mod distribution;
 mod driving;
@@ -30,10 +31,12 @@ mod iam;
 mod input;
 mod logs;
 mod mangle;
+mod md5;
 mod page;
 mod parameter;
 pub mod process;
 mod refusal;
+mod s3;
 mod scaling;
 mod secret;
 mod seed;

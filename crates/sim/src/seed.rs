@@ -2,7 +2,7 @@
 
 use crate::arn;
 use crate::state::Region;
-use crate::{ecr, ecs, elb, logs};
+use crate::{codebuild, ecr, ecs, elb, logs, s3};
 use serde_json::json;
 
 /// What exists in a region before a run.
@@ -20,6 +20,10 @@ pub struct Seed {
     pub images: Vec<String>,
     /// Names of log groups.
     pub log_groups: Vec<String>,
+    /// Names of buckets in S3.
+    pub buckets: Vec<String>,
+    /// Names of CodeBuild projects; each builds from a bucket of its own, which is made with it.
+    pub build_projects: Vec<String>,
 }
 
 /// Puts everything in place. What exists already stays as it is.
@@ -35,10 +39,25 @@ pub(crate) fn plant(region: &mut Region, seed: Seed) {
     for image in seed.images {
         plant_image(region, &image);
     }
+    let projects = seed.build_projects.iter().map(|project| (project, contexts(region, project))).collect::<Vec<_>>();
+    for bucket in seed.buckets.iter().chain(projects.iter().map(|(_, bucket)| bucket)) {
+        let place = (region.name != "us-east-1").then_some(&region.name);
+        let input = json!({"Bucket": bucket, "LocationConstraint": place});
+        try_to(s3::handle(region, "CreateBucket", &input));
+    }
+    for (project, bucket) in &projects {
+        codebuild::plant(region, project, bucket);
+    }
     for group in seed.log_groups {
         let input = json!({"logGroupName": group});
         try_to(logs::handle(region, "CreateLogGroup", &input));
     }
+}
+
+/// The bucket a seeded project builds from. Names of buckets are those of all accounts and regions.
+fn contexts(region: &Region, project: &str) -> String {
+    let name = project.to_lowercase().replace('_', "-");
+    format!("{name}-{}-{}", region.account, region.name)
 }
 
 fn plant_image(region: &mut Region, image: &str) {

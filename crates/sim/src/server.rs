@@ -6,12 +6,13 @@
 use crate::distribution::Pulled;
 use crate::simulation::Simulation;
 use crate::window;
-use crate::wire::{self, BODY_LIMIT, Message, Reply};
+use crate::wire::{self, BODY_LIMIT, Message, Reply, Rest};
 use crate::world::{Headers, Outcome};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, Response, StatusCode};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use axum::routing::any;
 use std::future::Future;
 use std::io;
@@ -57,11 +58,9 @@ async fn aws(State(mut door): State<Door>, request: Request) -> Response<Body> {
     let Ok(body) = to_bytes(body, BODY_LIMIT / 16).await else {
         return broken(StatusCode::PAYLOAD_TOO_LARGE);
     };
-    let message = Message {
-        target: header(&parts.headers, "x-amz-target"),
-        authorization: header(&parts.headers, "authorization"),
-        body: body.to_vec(),
-    };
+    let authorization = header(&parts.headers, "authorization");
+    let rest = wire::is_rest(authorization.as_deref()).then(|| Box::new(rest(&parts)));
+    let message = Message { target: header(&parts.headers, "x-amz-target"), authorization, rest, body: body.to_vec() };
     wait(&mut door, &message).await;
     match door.simulation.handle(&message) {
         Outcome::Reply(reply, headers) => respond(reply, &headers),
@@ -124,6 +123,17 @@ async fn registry(State(mut door): State<Door>, request: Request) -> Response<Bo
     }
 }
 
+fn rest(parts: &Parts) -> Rest {
+    let text = |(name, value): (&HeaderName, &HeaderValue)| Some((name.to_string(), value.to_str().ok()?.to_owned()));
+    Rest {
+        method: parts.method.to_string(),
+        host: header(&parts.headers, "host").unwrap_or_default(),
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        headers: parts.headers.iter().filter_map(text).collect(),
+    }
+}
+
 fn header(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
@@ -132,8 +142,13 @@ fn respond(reply: Reply, headers: &Headers) -> Response<Body> {
     let mut response = Response::builder()
         .status(reply.status)
         .header("x-amzn-requestid", &headers.request_id)
-        .header("date", &headers.date)
-        .header("content-type", reply.content_type);
+        .header("date", &headers.date);
+    if !reply.content_type.is_empty() {
+        response = response.header("content-type", reply.content_type);
+    }
+    for (name, value) in reply.headers {
+        response = response.header(name, value);
+    }
     if let Some(wait) = headers.retry_after {
         response = response.header("x-amz-retry-after", wait);
     }

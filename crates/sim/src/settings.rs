@@ -158,6 +158,8 @@ pub struct Times {
     pub retry: Duration,
     /// From a metric crossing its target to the scaling activity.
     pub alarm: Duration,
+    /// Each phase of a build in CodeBuild that takes time: to get a machine, to fetch the source, to prepare, to build.
+    pub build: Duration,
     /// How long a deleted service stays describable as INACTIVE.
     pub inactive: Duration,
 }
@@ -177,6 +179,7 @@ impl Default for Times {
             deprovision: Duration::from_secs(2),
             retry: Duration::from_secs(1),
             alarm: Duration::from_mins(1),
+            build: Duration::from_secs(10),
             inactive: Duration::from_hours(1),
         }
     }
@@ -197,6 +200,7 @@ impl Times {
             stop: Duration::from_secs(1),
             deprovision: Duration::from_secs(1),
             alarm: Duration::from_secs(10),
+            build: Duration::from_secs(2),
             ..Self::default()
         }
     }
@@ -218,6 +222,7 @@ impl Times {
             deprovision: Duration::ZERO,
             retry: Duration::from_secs(1),
             alarm: Duration::ZERO,
+            build: Duration::ZERO,
             inactive: Duration::from_hours(1),
         }
     }

@@ -134,7 +134,7 @@ impl Simulation {
     /// Calls an operation directly, as another person would: no fault or rate applies, and it is not recorded.
     ///
     /// `service` is `ecs`, `ecr`, `elbv2`, `application-autoscaling`, `logs`, `sts`, `dynamodb`, `dynamodbstreams`, `ec2`,
-    /// `secretsmanager`, `ssm`, `sqs`, `events` or `cloudwatch`. An error is its code and message.
+    /// `secretsmanager`, `ssm`, `s3` (an object's `Body` in base64), `codebuild`, `sqs`, `events` or `cloudwatch`. An error is its code and message.
     #[expect(clippy::needless_pass_by_value, reason = "callers write the input in place")]
     pub fn call(&self, region: &str, service: &str, operation: &str, input: Value) -> Result<Value, (String, String)> {
         let mut world = self.world();

@@ -3,6 +3,7 @@
 use crate::input::Members;
 use crate::state::Region;
 use crate::state::ecs::Service;
+use crate::state::s3::Bucket;
 use crate::{dynamodb, ecs};
 use serde_json::{Value, json};
 
@@ -46,6 +47,9 @@ pub(crate) fn region(region: &mut Region) -> Value {
         "rules": rules.collect::<Vec<_>>(),
         "secrets": region.vault.secrets.keys().collect::<Vec<_>>(),
         "parameters": region.vault.parameters.keys().collect::<Vec<_>>(),
+        "buildProjects": region.codebuild.projects.keys().collect::<Vec<_>>(),
+        "builds": region.codebuild.order.iter().filter_map(|id| Some(brief_build(&region.codebuild.builds.get(id)?.body))).collect::<Vec<_>>(),
+        "buckets": region.s3.buckets.iter().map(|(name, bucket)| bucket_of(name, bucket)).collect::<Vec<_>>(),
         "alarms": region.cloudwatch.alarms.values().map(|alarm| &alarm.body).collect::<Vec<_>>(),
         "streams": region.dynamodb.streams.keys().collect::<Vec<_>>(),
     });
@@ -68,6 +72,16 @@ fn service(region: &mut Region, key: &(String, String)) -> Option<Value> {
     );
     body.put("describedTasks", tasks.get("tasks").cloned().unwrap_or(json!([])));
     Some(body)
+}
+
+fn brief_build(body: &Value) -> Value {
+    json!({"id": body.get("id"), "phase": body.get("currentPhase"), "status": body.get("buildStatus")})
+}
+
+fn bucket_of(name: &str, bucket: &Bucket) -> Value {
+    let objects =
+        bucket.objects.iter().map(|(key, object)| json!({"key": key, "etag": object.etag, "size": object.bytes.len()}));
+    json!({"name": name, "objects": objects.collect::<Vec<_>>()})
 }
 
 fn brief(service: &Service) -> Value {

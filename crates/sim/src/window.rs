@@ -8,7 +8,7 @@
 //! | `POST /_sim/snapshots` | `{"name"}`: keeps everything as it is under that name, in memory, 64 at most |
 //! | `GET /_sim/snapshots` | what is kept: `{name: seconds of simulated time}` |
 //! | `POST /_sim/restore` | `{"name"}`: all is again as it was kept, the time included; faults stay ordered, calls recorded |
-//! | `POST /_sim/seed` | puts things in place: `{"region", "clusters", "capacity_providers", "target_groups", "images", "log_groups", "vpc", "subnets", "security_groups"}` |
+//! | `POST /_sim/seed` | puts things in place: `{"region", "clusters", "capacity_providers", "target_groups", "images", "log_groups", "buckets", "build_projects", "vpc", "subnets", "security_groups"}` |
 //! | `GET /_sim/calls` | the calls so far |
 //! | `DELETE /_sim/calls` | forgets them |
 //! | `GET /_sim/time` | `{"elapsed", "date", "speed", "next_event"}`, times in seconds of simulated time |
@@ -151,6 +151,8 @@ fn seed(simulation: &Simulation, input: &Value) -> Value {
         target_groups: input.texts("target_groups"),
         images: input.texts("images"),
         log_groups: input.texts("log_groups"),
+        buckets: input.texts("buckets"),
+        build_projects: input.texts("build_projects"),
     });
     json!({})
 }

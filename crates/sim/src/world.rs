@@ -15,8 +15,8 @@ use crate::state::{Region, Timer};
 use crate::wire::{self, Message, Reply, Spoken};
 use crate::witness::{self, Meeting, View, Witness};
 use crate::{
-    cloudwatch, dynamodb, ec2, ecr, ecs, elb, eventbridge, iam, input, logs, parameter, scaling, secret, snapshot, sqs,
-    sts,
+    cloudwatch, codebuild, dynamodb, ec2, ecr, ecs, elb, eventbridge, iam, input, logs, parameter, s3, scaling, secret,
+    snapshot, sqs, sts,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
@@ -241,6 +241,10 @@ impl World {
 
     /// Answers an operation, past faults and buckets.
     pub(crate) fn call(&mut self, now: Duration, place: &Place, what: (&str, &str), input: &Value) -> Answer {
+        if what.0 == "s3" {
+            // Names of buckets are those of all accounts and regions.
+            s3::home(self.regions.values(), (&place.0, &place.1), what.1, input)?;
+        }
         let history = self.settings.history;
         let region = self.at(now, place);
         if !history.is_zero() && call::mutating(what.1) {
@@ -384,6 +388,7 @@ pub(crate) fn advance(region: &mut Region, now: Duration) {
             Timer::Service { cluster, service } => ecs::wake(region, cluster, service),
             Timer::Alarm { resource } => scaling::evaluate(region, &resource),
             Timer::Schedule { resource, action, turn } => scaling::run_scheduled(region, &resource, &action, turn),
+            Timer::Build { id, phase } => codebuild::advance(region, &id, &phase),
             Timer::Definition { family, revision } => ecs::purge_definition(region, family, revision),
         }
         eventbridge::observe(region);
@@ -406,6 +411,8 @@ fn answer(region: &mut Region, (service, operation): (&str, &str), input: &Value
         "ec2" => ec2::handle(region, operation, input),
         "secretsmanager" => secret::handle(region, operation, input),
         "ssm" => parameter::handle(region, operation, input),
+        "s3" => s3::handle(region, operation, input),
+        "codebuild" => codebuild::handle(region, operation, input),
         "sqs" => sqs::handle(region, operation, input),
         "events" => eventbridge::handle(region, operation, input),
         "monitoring" | "cloudwatch" => cloudwatch::handle(region, operation, input),
@@ -419,29 +426,33 @@ fn throttled(spoken: &Spoken) -> Refusal {
     match spoken.service.as_str() {
         "ec2" => Refusal::new("RequestLimitExceeded", "Request limit exceeded."),
         "elasticloadbalancing" | "sts" | "iam" => Refusal::new("Throttling", "Rate exceeded"),
+        "s3" => Refusal { status: 503, ..Refusal::new("SlowDown", "Please reduce your request rate.") },
         _ => Refusal::new("ThrottlingException", "Rate exceeded"),
     }
 }
 
 fn denied(spoken: &Spoken) -> Refusal {
-    let code = match spoken.service.as_str() {
-        "ec2" => "UnauthorizedOperation",
-        "elasticloadbalancing" | "sts" | "iam" => "AccessDenied",
-        _ => "AccessDeniedException",
+    let (status, code) = match spoken.service.as_str() {
+        "ec2" => (400, "UnauthorizedOperation"),
+        "elasticloadbalancing" | "sts" | "iam" => (400, "AccessDenied"),
+        "s3" => (403, "AccessDenied"),
+        _ => (400, "AccessDeniedException"),
     };
     let message = format!(
         "User: arn:aws:iam::111122223333:user/simulated is not authorized to perform: {}:{} because no identity-based policy \
          allows the action",
         spoken.service, spoken.operation
     );
-    Refusal::new(code, message)
+    Refusal { status, ..Refusal::new(code, message) }
 }
 
 fn html() -> Reply {
     let body = "<html><body><b>Http/1.1 Service Unavailable</b></body></html>";
-    Reply { status: 503, content_type: "text/html", error: Some("503".to_owned()), body: body.as_bytes().to_vec() }
+    let (error, headers) = (Some("503".to_owned()), Vec::new());
+    Reply { status: 503, content_type: "text/html", error, headers, body: body.as_bytes().to_vec() }
 }
 
 fn empty() -> Reply {
-    Reply { status: 502, content_type: "text/plain", error: Some("502".to_owned()), body: Vec::new() }
+    let (error, headers) = (Some("502".to_owned()), Vec::new());
+    Reply { status: 502, content_type: "text/plain", error, headers, body: Vec::new() }
 }

@@ -1,9 +1,9 @@
 //! The task: size, image, logs and the role ECS needs to start it.
 
-use super::{Found, form};
+use super::{Found, build, form};
 use crate::{
     fargate,
-    spec::{AgentDeployment, Build, Image, LogMode, Logging, Resources},
+    spec::{AgentDeployment, Image, LogMode, Logging, Resources},
 };
 
 /// The retention periods CloudWatch Logs knows.
@@ -43,41 +43,9 @@ fn image(image: &Image, found: &mut Found) {
         (None, None) => found.add("spec.image", "no image is given", "`uri: <registry>/<repository>:<tag>`"),
         (Some(_), None) | (None, Some(_)) => {}
     }
-    image.build.iter().for_each(|build| self::build(build, found));
+    image.build.iter().for_each(|build| build::build(build, found));
     if let Some((uri, fault)) = image.uri.as_ref().and_then(|uri| Some((uri, form::image_fault(uri)?))) {
         found.add("spec.image.uri", format!("`{uri}` is not an image reference"), fault);
-    }
-}
-
-fn build(build: &Build, found: &mut Found) {
-    let Build { context, agent, entrypoint, requirements, exclude_newer: _, base, python: _, repository, .. } = build;
-    if context.is_empty() || context.starts_with('/') || context.chars().any(char::is_control) {
-        let hint = "a folder relative to this document, `.` for the document's own";
-        found.add("spec.image.build.context", format!("`{context}` is not a relative path"), hint);
-    }
-    for (field, path) in [("agent", agent), ("requirements", requirements)] {
-        let leads_out =
-            |path: &&String| path.is_empty() || path.starts_with('/') || path.split('/').any(|part| part == "..");
-        if let Some(path) = path.as_ref().filter(leads_out) {
-            let problem = format!("`{path}` is not a path in the context");
-            found.add(format!("spec.image.build.{field}"), problem, "a file below `context`, as `src/agent.py`");
-        }
-    }
-    let is_entry = |text: &&String| {
-        let sound = |part: &str| part.split('.').all(|word| !word.is_empty() && form::is_of(word, "_"));
-        text.split_once(':').is_some_and(|(module, symbol)| sound(module) && sound(symbol))
-    };
-    if let Some(entrypoint) = entrypoint.as_ref().filter(|text| !is_entry(text)) {
-        let problem = format!("`{entrypoint}` names no symbol");
-        found.add("spec.image.build.entrypoint", problem, "`module:symbol`, as `generated_agent:create_agent`");
-    }
-    if let Some((base, fault)) = base.as_ref().and_then(|base| Some((base, form::image_fault(base)?))) {
-        found.add("spec.image.build.base", format!("`{base}` is not an image reference"), fault);
-    }
-    if let Some(name) = repository.as_ref().filter(|name| !form::is_ecr_repository(name)) {
-        let problem = format!("`{name}` is not the name of an ECR repository");
-        let hint = "2 to 256 lower-case letters, digits, `.`, `_`, `-` and `/`, without registry and tag";
-        found.add("spec.image.build.repository", problem, hint);
     }
 }
 

@@ -76,7 +76,7 @@ fn built(agent: &AgentDeployment, nothing: Observed) -> Observed {
 
 fn image() -> build::Live {
     let work = Work::Done("<digest of the image>".to_owned());
-    build::Live { tag: String::new(), base_digest: String::new(), runtime: String::new(), work }
+    build::Live { tag: String::new(), base_digest: String::new(), runtime: String::new(), code: None, work }
 }
 
 fn request(action: &Action) -> Value {

@@ -71,6 +71,10 @@ pub(crate) async fn run(args: RunArgs, json_logs: bool) -> anyhow::Result<ExitCo
         let address = http::serve(machine.clone(), webhook, args.listen.as_deref(), stop.clone()).await?;
         output::note(&format!("serving http://{address} (fargateer get, /metrics, /healthz, /readyz)"));
     }
+    if !args.once {
+        let (machine, stop, period) = (machine.clone(), stop.clone(), args.period());
+        tokio::spawn(async move { machine.look_around(period, &stop).await });
+    }
     let progress =
         Progress::start(Arc::clone(&machine.controller), json_logs || args.output != Format::Text, stop.clone());
     let running = tokio::spawn(Arc::clone(&machine.controller).run(sources, stop.clone()));

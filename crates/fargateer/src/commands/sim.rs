@@ -18,6 +18,8 @@ use crate::{local, output};
 
 /// Runs the command until it is interrupted.
 pub(crate) async fn run(args: SimArgs) -> anyhow::Result<ExitCode> {
+    let listener = TcpListener::bind(&args.listen).await.with_context(|| format!("cannot serve on {}", args.listen))?;
+    let endpoint = format!("http://{}", listener.local_addr()?);
     let simulation = Simulation::new(fargateer_sim::Settings {
         epoch: std::time::SystemTime::from(jiff::Timestamp::now()),
         throttle: true,
@@ -28,7 +30,7 @@ pub(crate) async fn run(args: SimArgs) -> anyhow::Result<ExitCode> {
         // In creation when made, and there when next looked at: not everybody waits.
         table_delay: Duration::from_millis(1),
         // As the specification of the protocol has it: an image client of any make shall be content.
-        registry: Registry { breaks_chunks: false, ..Registry::default() },
+        registry: Registry { breaks_chunks: false, endpoint: Some(endpoint.clone()), ..Registry::default() },
         ..fargateer_sim::Settings::default()
     });
     let mut seen = BTreeSet::new();
@@ -37,9 +39,8 @@ pub(crate) async fn run(args: SimArgs) -> anyhow::Result<ExitCode> {
             local::seed(&simulation, &agent, &mut seen);
         }
     }
-    let listener = TcpListener::bind(&args.listen).await.with_context(|| format!("cannot serve on {}", args.listen))?;
     // The one line of data: scripts read it to learn the port.
-    output::data(&format!("http://{}", listener.local_addr()?))?;
+    output::data(&endpoint)?;
     let stop = CancellationToken::new();
     run::stop_on_signal(stop.clone())?;
     simulation.serve(listener, async move { stop.cancelled().await }).await?;

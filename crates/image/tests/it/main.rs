@@ -8,6 +8,8 @@
     reason = "a test that cannot go on says so and fails"
 )]
 
+mod archives;
+mod cloud;
 mod debian;
 mod docker_registry;
 mod ecr;
@@ -17,5 +19,6 @@ mod fixture;
 mod install;
 mod quirks;
 mod registry;
+mod remote;
 mod works;
 mod world;

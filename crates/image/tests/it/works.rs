@@ -10,11 +10,12 @@ use fargateer_controller::port::Images as _;
 use fargateer_image::{Contexts, Error, Logins, Tools, Works};
 use fargateer_plan::build::{Live, Order, Work};
 use fargateer_plan::desired::Place;
-use fargateer_plan::failure::Class;
+use fargateer_plan::failure::{Class, Failure};
 use fargateer_plan::seen::Seen;
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
+use crate::cloud::Cloud;
 use crate::fixture::{self, Agent};
 use crate::world::{HOST, REPOSITORY, World};
 
@@ -36,14 +37,20 @@ impl Contexts for One {
 }
 
 /// A process that builds.
-struct Process {
-    works: Works,
-    woken: Arc<Notify>,
-    _cache: TempDir,
+pub(crate) struct Process {
+    pub(crate) cloud: Cloud,
+    pub(crate) works: Works,
+    pub(crate) woken: Arc<Notify>,
+    pub(crate) cache: TempDir,
 }
 
 impl Process {
-    fn start(world: &World, agent: &Agent, tools: Tools) -> Self {
+    pub(crate) fn start(world: &World, agent: &Agent, tools: Tools) -> Self {
+        Self::beside(world, agent, tools, Cloud::default())
+    }
+
+    /// The same, with these services of AWS.
+    pub(crate) fn beside(world: &World, agent: &Agent, tools: Tools, cloud: Cloud) -> Self {
         let cache = TempDir::new().expect("a folder");
         let contexts = One { folder: agent.folder.path().to_owned(), logins: world.logins() };
         let woken = Arc::new(Notify::new());
@@ -52,19 +59,27 @@ impl Process {
             assert_eq!(key.as_str(), "greeter");
             bell.notify_one();
         };
-        let works = Works::new(cache.path().to_owned(), tools, Arc::new(contexts), Arc::new(wake));
-        Self { works, woken, _cache: cache }
+        let works = Works::new(cache.path().to_owned(), tools, Arc::new(contexts), cloud.services(), Arc::new(wake));
+        Self { cloud, works, woken, cache }
     }
 
-    async fn look(&self, order: &Order) -> Live {
+    pub(crate) async fn look(&self, order: &Order) -> Live {
         match self.works.look(&Place::default(), order).await {
             Seen::Present(live) => live,
             other @ (Seen::NotLooked | Seen::Absent | Seen::Unknown(_)) => panic!("{other:?}"),
         }
     }
 
+    /// Why nothing is known of the image.
+    pub(crate) async fn refusal(&self, order: &Order) -> Failure {
+        match self.works.look(&Place::default(), order).await {
+            Seen::Unknown(failure) => failure,
+            other @ (Seen::NotLooked | Seen::Absent | Seen::Present(_)) => panic!("{other:?}"),
+        }
+    }
+
     /// Builds, waits until the agent is woken, and looks.
-    async fn build(&self, order: &Order) -> Live {
+    pub(crate) async fn build(&self, order: &Order) -> Live {
         let begun = self.works.build(&Place::default(), order).await.expect("a build");
         assert!(matches!(begun.work, Work::UnderWay(_)), "{begun:?}");
         self.woken.notified().await;
@@ -72,7 +87,7 @@ impl Process {
     }
 }
 
-fn order(agent: &Agent) -> Order {
+pub(crate) fn order(agent: &Agent) -> Order {
     Order {
         agent: "greeter".to_owned(),
         repository: Some(format!("{HOST}/{REPOSITORY}")),

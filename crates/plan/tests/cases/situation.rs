@@ -299,7 +299,7 @@ fn build(value: &Value) -> build::Live {
         None => Work::Failed(plain(&value["failed"])),
     };
     let (tag, base_digest, runtime) = ("b-1".to_owned(), "sha256:base".to_owned(), "r1".to_owned());
-    build::Live { tag, base_digest, runtime, work }
+    build::Live { tag, base_digest, runtime, code: None, work }
 }
 
 fn probe(value: &Value) -> Probe {

@@ -1,9 +1,10 @@
 //! What is in an image: its configuration and its layers, for whoever runs it.
 
-use super::image::{self, Pushed, find};
+use super::image::{self, Pushed, Stored, find};
 use super::{layer, manifest, own};
 use crate::arn;
 use crate::input::Members;
+use crate::refusal::Refusal;
 use crate::state::Region;
 use crate::state::ecr::Repository;
 use flate2::Compression;
@@ -125,6 +126,21 @@ pub(crate) fn put(region: &mut Region, name: &str, tag: &str, (config, layer): (
     let text = index.to_string();
     store(region, name, &text, Some(tag));
     Some(arn::digest(&text))
+}
+
+/// Pushes an image that has a configuration and nothing else, as for whoever does not look into it; answers its digest.
+pub(crate) fn push_bare(region: &mut Region, (name, tag): (&str, &str), config: &Value) -> Result<String, Refusal> {
+    let bytes = config.to_string().into_bytes();
+    let (digest, size) = (layer::digest(&bytes), bytes.len());
+    if let Some(repository) = region.ecr.repositories.get_mut(name) {
+        repository.layers.insert(digest.clone(), Arc::new(bytes));
+    }
+    let config = json!({"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest, "size": size});
+    let manifest = json!({"schemaVersion": 2, "mediaType": manifest::OCI, "config": config}).to_string();
+    let pushed = Pushed { manifest: &manifest, media_type: Some(manifest::OCI), tag: Some(tag), digest: None };
+    match image::store(region, name, &pushed)? {
+        Stored::New(digest) | Stored::Same(digest) => Ok(digest),
+    }
 }
 
 /// An image that is there already is what was wanted.

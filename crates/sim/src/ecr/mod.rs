@@ -14,7 +14,7 @@ pub(crate) mod registry;
 mod repository;
 
 pub use content::{Blob, Content};
-pub(crate) use content::{content, empty_layer, has_content, put as put_content};
+pub(crate) use content::{content, empty_layer, has_content, push_bare, put as put_content};
 pub(crate) use image::plant as plant_image;
 pub(crate) use repository::create as create_repository;
 

@@ -7,7 +7,7 @@ mod group;
 mod pattern;
 mod stream;
 
-pub(crate) use stream::{write_container, write_crash, write_lines, write_start};
+pub(crate) use stream::{write_container, write_crash, write_lines, write_start, write_stream};
 
 use crate::refusal::{Answer, Refusal};
 use crate::state::Region;

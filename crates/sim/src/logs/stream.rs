@@ -233,6 +233,18 @@ pub(crate) fn write_container(region: &mut Region, container: &Value, task: &str
     }
 }
 
+/// Writes lines to a stream of a group, which is made where it is missing.
+pub(crate) fn write_stream(region: &mut Region, (name, stream): (&str, &str), texts: &[&str]) {
+    let at = clock::milliseconds(region.settings.epoch, region.now);
+    if !region.logs.groups.contains_key(name) {
+        // Whoever takes a bad name has its lines unwritten.
+        let _ = super::group::create(region, &json!({"logGroupName": name}));
+    }
+    if let Some(group) = region.logs.groups.get_mut(name) {
+        append(group, stream.to_owned(), at, texts);
+    }
+}
+
 fn append(group: &mut Group, stream: String, at: i64, texts: &[&str]) {
     let stream = group.streams.entry(stream).or_insert_with(|| Stream { created: at, lines: Vec::new() });
     stream.lines.extend(texts.iter().map(|text| Line { at, ingested: at, text: (*text).to_owned() }));

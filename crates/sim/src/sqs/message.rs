@@ -1,10 +1,11 @@
 //! Messages: sent, received for a while, deleted.
 
-use super::checksum::{md5, of_attributes};
+use super::checksum::of_attributes;
 use super::queue::named;
 use crate::arn;
 use crate::clock;
 use crate::input::Members;
+use crate::md5::md5;
 use crate::refusal::{Answer, Refusal};
 use crate::state::Region;
 use crate::state::sqs::{Message, Queue};

@@ -4,6 +4,7 @@
 //! (ECS registers targets, Application Auto Scaling reads services) without the modules importing each other in a circle.
 
 pub(crate) mod cloudwatch;
+pub(crate) mod codebuild;
 pub(crate) mod dynamodb;
 pub(crate) mod ecr;
 pub(crate) mod ecs;
@@ -12,6 +13,7 @@ pub(crate) mod eventbridge;
 pub(crate) mod iam;
 pub(crate) mod logs;
 pub(crate) mod network;
+pub(crate) mod s3;
 pub(crate) mod scaling;
 pub(crate) mod sqs;
 pub(crate) mod vault;
@@ -42,6 +44,8 @@ pub(crate) struct Region {
     pub(crate) iam: iam::Iam,
     pub(crate) network: network::Network,
     pub(crate) vault: vault::Vault,
+    pub(crate) s3: s3::S3,
+    pub(crate) codebuild: codebuild::Codebuild,
     pub(crate) sqs: sqs::Sqs,
     pub(crate) eventbridge: eventbridge::Eventbridge,
     pub(crate) cloudwatch: cloudwatch::Cloudwatch,
@@ -62,6 +66,8 @@ pub(crate) enum Timer {
     Schedule { resource: String, action: String, turn: u64 },
     /// A deleted task definition goes when nothing uses it.
     Definition { family: String, revision: u32 },
+    /// A build has done what it does in a phase.
+    Build { id: String, phase: String },
 }
 
 impl Region {
@@ -87,6 +93,8 @@ impl Region {
             iam: iam::Iam::default(),
             network: network::Network::default(),
             vault: vault::Vault::default(),
+            s3: s3::S3::default(),
+            codebuild: codebuild::Codebuild::default(),
             sqs: sqs::Sqs::default(),
             eventbridge: eventbridge::Eventbridge::default(),
             cloudwatch: cloudwatch::Cloudwatch::default(),

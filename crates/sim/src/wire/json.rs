@@ -20,7 +20,7 @@ const fn dialect(prefix: &'static str, service: &'static str) -> Dialect {
     Dialect { prefix, service, content_type: LATER, namespace: "" }
 }
 
-const DIALECTS: [Dialect; 11] = [
+const DIALECTS: [Dialect; 12] = [
     dialect("AmazonEC2ContainerServiceV20141113", "ecs"),
     dialect("AmazonEC2ContainerRegistry_V20150921", "ecr"),
     dialect("AnyScaleFrontendService", "application-autoscaling"),
@@ -28,6 +28,7 @@ const DIALECTS: [Dialect; 11] = [
     dialect("secretsmanager", "secretsmanager"),
     dialect("AmazonSSM", "ssm"),
     dialect("AWSEvents", "events"),
+    dialect("CodeBuild_20161006", "codebuild"),
     Dialect {
         content_type: EARLIER,
         namespace: "com.amazonaws.dynamodb.v20120810#",
@@ -70,10 +71,11 @@ pub(super) fn reply(spoken: &Spoken, answer: Answer) -> Reply {
     let dialect = DIALECTS.iter().find(|known| known.service == spoken.service);
     let content_type = dialect.map_or(LATER, |dialect| dialect.content_type);
     match answer {
-        Ok(value) => Reply { status: 200, content_type, error: None, body: written(&value) },
+        Ok(value) => Reply { status: 200, content_type, error: None, headers: Vec::new(), body: written(&value) },
         Err(refusal) => {
             let body = error(dialect.map_or("", |dialect| dialect.namespace), &refusal);
-            Reply { status: refusal.status, content_type, error: Some(refusal.code), body }
+            let (error, headers) = (Some(refusal.code), Vec::new());
+            Reply { status: refusal.status, content_type, error, headers, body }
         }
     }
 }

@@ -3,10 +3,12 @@
 mod json;
 mod plain;
 mod query;
+mod rest;
 mod xml;
 
 use crate::refusal::{Answer, Refusal};
 pub(crate) use plain::{Request, Response};
+pub(crate) use rest::{Rest, is_meant as is_rest};
 use serde_json::Value;
 
 /// The largest body the server reads: a layer of an image at most.
@@ -19,6 +21,8 @@ pub(crate) fn limit(service: &str) -> usize {
         "dynamodb" => 16 * MEBIBYTE,
         // A layer part of 20 MiB, in base64.
         "ecr" => 32 * MEBIBYTE,
+        // Fewer than the 5 GiB that S3 takes at once: a loopback server keeps them in memory.
+        rest::SERVICE => 64 * MEBIBYTE,
         "sqs" | "events" | "monitoring" => 2 * MEBIBYTE,
         _ => MEBIBYTE,
     }
@@ -44,6 +48,8 @@ pub(crate) fn query_error(code: &str) -> Option<&'static str> {
 pub(crate) struct Message {
     pub(crate) target: Option<String>,
     pub(crate) authorization: Option<String>,
+    /// The rest of it, where it is S3's.
+    pub(crate) rest: Option<Box<Rest>>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -53,6 +59,8 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
     pub(crate) error: Option<String>,
+    /// Headers beside those that every answer has.
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -61,6 +69,7 @@ pub(crate) struct Reply {
 pub(crate) enum Protocol {
     Json,
     Query,
+    Rest,
 }
 
 /// A request understood.
@@ -82,9 +91,10 @@ pub(crate) struct Scope {
 impl Message {
     /// The operation and its members.
     pub(crate) fn understand(&self) -> Spoken {
-        match &self.target {
-            Some(target) => json::understand(target, &self.body),
-            None => query::understand(&self.body),
+        match (&self.rest, &self.target) {
+            (Some(rest), _) => rest::understand(rest, &self.body),
+            (None, Some(target)) => json::understand(target, &self.body),
+            (None, None) => query::understand(&self.body),
         }
     }
 
@@ -103,6 +113,7 @@ pub(crate) fn reply(spoken: &Spoken, answer: Answer, request_id: &str) -> Reply 
     match spoken.protocol {
         Protocol::Json => json::reply(spoken, answer),
         Protocol::Query => query::reply(spoken, answer, request_id),
+        Protocol::Rest => rest::reply(spoken, answer, request_id),
     }
 }
 

@@ -84,12 +84,14 @@ pub(super) fn reply(spoken: &Spoken, answer: Answer, request_id: &str) -> Reply 
             status: 200,
             content_type: "text/xml",
             error: None,
+            headers: Vec::new(),
             body: success(space, &spoken.operation, &value, request_id).into_bytes(),
         },
         Err(refusal) => Reply {
             status: refusal.status,
             content_type: "text/xml",
             error: Some(refusal.code.clone()),
+            headers: Vec::new(),
             body: error(space, &refusal, request_id).into_bytes(),
         },
     }

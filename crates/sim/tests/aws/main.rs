@@ -4,6 +4,8 @@
 mod place;
 
 #[cfg(test)]
+mod builds;
+#[cfg(test)]
 mod container_registry;
 #[cfg(test)]
 mod determinism;
@@ -19,6 +21,8 @@ mod load_balancing;
 mod logs;
 #[cfg(test)]
 mod nonsense;
+#[cfg(test)]
+mod objects;
 #[cfg(test)]
 mod registry;
 #[cfg(test)]

@@ -27,6 +27,7 @@ impl Place {
             target_groups: vec![GROUP.to_owned()],
             images: vec![IMAGE.to_owned(), IMAGE.replace("v1", "v2")],
             log_groups: vec!["/ecs/agent".to_owned()],
+            ..Seed::default()
         });
         Self { aws }
     }

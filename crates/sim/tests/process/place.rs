@@ -47,6 +47,7 @@ impl Place {
             target_groups: vec![GROUP.to_owned()],
             images: vec![IMAGE.replace("v1", "name-alone")],
             log_groups: vec!["/ecs/agent".to_owned()],
+            ..Seed::default()
         });
         let label = json!({"io.fargateer.image.settings": "{}"});
         push(&aws, "v1", &label);

@@ -134,7 +134,8 @@ impl File {
     /// The folders of code that its agents are built from.
     fn contexts(&self) -> impl Iterator<Item = &str> {
         let builds = self.parsed.agents.iter().filter_map(|located| located.agent.spec.image.build.as_ref());
-        builds.map(|build| build.context.as_str())
+        // What lies in S3 is no part of the source: whoever builds looks there.
+        builds.filter(|build| build.object().is_none()).map(|build| build.context.as_str())
     }
 
     /// Where `agent` of it stands, in line `line`.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
-use fargateer_api::spec::{Architecture, Build};
+use fargateer_api::spec::{Architecture, Build, BuildStrategy};
 use fargateer_api::yaml::{self, ImageBuild};
 use fargateer_image::{Builder, Destination, Phase, Prepared, Progress, Recipe, Step};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -90,23 +90,33 @@ pub(super) fn recipe(args: &BuildArgs) -> anyhow::Result<Recipe> {
         found.map_or_else(Default::default, |found: ImageBuild| (found.build, found.architecture));
     let Build {
         context: _,
+        strategy,
         agent,
         entrypoint,
         requirements,
         exclude_newer,
         base,
         python,
+        dockerfile: _,
+        project: _,
         repository,
         allow_secret_files,
     } = build;
+    if strategy == BuildStrategy::CodeBuild {
+        let problem = format!("{} is built by CodeBuild, when `fargateer run` sees it", args.path.display());
+        return Err(hinted(problem, "`--docker` builds its Dockerfile on this machine"));
+    }
     let build = Build {
         context: String::new(),
+        strategy,
         agent: args.agent.clone().or(agent),
         entrypoint: args.entrypoint.clone().or(entrypoint),
         requirements: args.requirements.clone().or(requirements),
         exclude_newer: args.exclude_newer.clone().or(exclude_newer),
         base: args.base.clone().or(base),
         python: args.python.clone().or(python),
+        dockerfile: None,
+        project: None,
         repository,
         allow_secret_files,
     };
@@ -126,6 +136,10 @@ pub(in crate::commands) fn source(path: &Path) -> anyhow::Result<(PathBuf, Optio
             let problem = format!("{} does not say what to build", path.display());
             return Err(hinted(problem, "one AgentDeployment with `image.build`, or a folder of code"));
         };
+        if let Some(object) = found.build.object() {
+            let problem = format!("{}: its code lies in S3, {object}", path.display());
+            return Err(hinted(problem, format!("fetch and unpack it (aws s3 cp {object} .), and name the folder")));
+        }
         let folder = path.parent().unwrap_or(Path::new("")).join(&found.build.context);
         return Ok((folder, Some(found)));
     }

@@ -10,19 +10,24 @@ use fargateer_image::Output;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
+use super::build::source;
 use crate::cli::{BuildArgs, Format};
 use crate::output::{self, hinted};
 
 /// Runs the command.
 pub(super) async fn run(args: BuildArgs) -> anyhow::Result<ExitCode> {
-    let dockerfile = args.path.join("Dockerfile");
+    let (folder, found) = source(&args.path)?;
+    let build = found.as_ref().map(|found| found.build.clone()).unwrap_or_default();
+    let dockerfile = folder.join(build.dockerfile());
     if !dockerfile.is_file() {
         let hint = "without --docker none is needed; `fargateer init agent --dockerfile` writes one";
         return Err(hinted(format!("{} does not exist", dockerfile.display()), hint));
     }
     let metadata = tempfile::NamedTempFile::new().context("no room for what Docker answers")?;
     let mut command = Command::new("docker");
-    command.args(arguments(&args, metadata.path())).stdin(Stdio::null()).kill_on_drop(true);
+    let architecture = args.arch.map(Architecture::from).or(found.map(|found| found.architecture)).unwrap_or_default();
+    let context = (folder.as_path(), build.dockerfile.is_some().then_some(dockerfile.as_path()));
+    command.args(arguments(&args, context, architecture, metadata.path())).stdin(Stdio::null()).kill_on_drop(true);
     // Standard output is for the digest alone.
     command.stdout(Stdio::null());
     let status = command
@@ -41,8 +46,13 @@ pub(super) async fn run(args: BuildArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn arguments(args: &BuildArgs, metadata: &Path) -> Vec<String> {
-    let architecture = args.arch.map_or(Architecture::X86_64, Architecture::from);
+/// What Docker is told: to build a folder, perhaps by another file than its Dockerfile.
+fn arguments(
+    args: &BuildArgs,
+    (folder, dockerfile): (&Path, Option<&Path>),
+    architecture: Architecture,
+    metadata: &Path,
+) -> Vec<String> {
     let platform = match architecture {
         Architecture::X86_64 => "linux/amd64",
         Architecture::Arm64 => "linux/arm64",
@@ -62,6 +72,8 @@ fn arguments(args: &BuildArgs, metadata: &Path) -> Vec<String> {
         Output::DockerArchive(file) => format!("type=docker,dest={}", file.display()),
     });
     arguments.extend(saved.into_iter().flat_map(|saved| ["--output".to_owned(), saved]));
-    arguments.push(args.path.display().to_string());
+    let dockerfile = dockerfile.map(|file| ["--file".to_owned(), file.display().to_string()]);
+    arguments.extend(dockerfile.into_iter().flatten());
+    arguments.push(folder.display().to_string());
     arguments
 }
