@@ -129,10 +129,22 @@ fn s3(base: &str, method: &str, path: &str, body: &[u8]) -> String {
     running::exchange(base, method, path, &[("authorization", text)], body)
 }
 
+/// The same to a bucket that is in another region than the agents.
+fn s3_far(base: &str, method: &str, path: &str, body: &[u8]) -> String {
+    let credential = "AKIASOMEBODY/20260101/eu-west-1/s3/aws4_request";
+    let text = format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0");
+    running::exchange(base, method, path, &[("authorization", text)], body)
+}
+
+/// A folder, packed.
+fn packed(folder: &Path) -> Vec<u8> {
+    let packed = Command::new("tar").args(["-czf", "-", "-C"]).arg(folder).arg(".").output();
+    packed.expect("tar runs").stdout
+}
+
 /// A folder, packed, at `path` in the S3 at `base`.
 fn upload(base: &str, folder: &Path, path: &str) {
-    let packed = Command::new("tar").args(["-czf", "-", "-C"]).arg(folder).arg(".").output().expect("tar runs");
-    let answer = s3(base, "PUT", path, &packed.stdout);
+    let answer = s3(base, "PUT", path, &packed(folder));
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
@@ -211,6 +223,20 @@ fn an_archive_that_goes_and_comes_back_is_told_and_what_runs_goes_on() {
     assert_ne!(place.image("bot"), first);
     place.upload("bot", "/team-code/bot.tgz");
     daemon.until("the agent again", is_ready);
+}
+
+#[test]
+fn an_archive_in_another_region_is_fetched_from_there_and_told_of_when_it_is_gone() {
+    let text = spec("bot", "{context: \"s3://far-code/bot.tgz\", strategy: codebuild}");
+    let place = Place::new(&[("specs/bot.yaml", &text), ("code/Dockerfile", "FROM scratch\n")]);
+    let there =
+        b"<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>";
+    s3_far(&place.endpoint, "PUT", "/far-code", there);
+    let daemon = place.daemon("specs");
+    daemon.until_stalled("ContextInvalid", "there is no object s3://far-code/bot.tgz");
+    let answer = s3_far(&place.endpoint, "PUT", "/far-code/bot.tgz", &packed(&place.home.path().join("code")));
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    daemon.until("the agent", is_ready);
 }
 
 #[test]

@@ -40,6 +40,11 @@ struct Told {
 }
 
 impl Told {
+    /// The region to ask in instead of that of `place`.
+    fn elsewhere(&self, place: &Place) -> Option<String> {
+        self.region.clone().filter(|region| *region != place.region && self.status == 301)
+    }
+
     fn hear<O, E>(&mut self, result: &Result<O, SdkError<E, HttpResponse>>) {
         let Some(response) = result.as_ref().err().and_then(SdkError::raw_response) else { return };
         self.status = response.status().as_u16();
@@ -50,21 +55,21 @@ impl Told {
 #[async_trait]
 impl Objects for Aws {
     async fn find(&self, place: &Place, object: &Address) -> Result<Live, Failure> {
-        let (found, told) = self.head(place, object).await;
-        let (found, told) = match told.region.clone().filter(|region| *region != place.region && told.status == 301) {
-            Some(region) => self.head(&Place { region, ..place.clone() }, object).await,
-            None => (found, told),
-        };
+        let (mut there, (mut found, mut told)) = (place.clone(), self.head(place, object).await);
+        if let Some(region) = told.elsewhere(place) {
+            there.region = region;
+            (found, told) = self.head(&there, object).await;
+        }
         match found {
             // The answer to HEAD has no body, so no word of what is missing or denied.
-            Err(failure) if (400..500).contains(&told.status) => Err(self.why(place, object, told, failure).await),
+            Err(failure) if (400..500).contains(&told.status) => Err(self.why(&there, object, failure).await),
             found => found,
         }
     }
 
     async fn fetch(&self, place: &Place, object: &Address, etag: &str, into: &Path) -> Result<(), Failure> {
         let (result, told) = self.get(place, object, etag, into).await;
-        match told.region.filter(|region| *region != place.region && told.status == 301) {
+        match told.elsewhere(place) {
             Some(region) => self.get(&Place { region, ..place.clone() }, object, etag, into).await.0,
             None => result,
         }
@@ -97,9 +102,8 @@ impl Aws {
     }
 
     /// Why there is no object, in S3's own words: those come with the answer to GET.
-    async fn why(&self, place: &Place, object: &Address, told: Told, before: Failure) -> Failure {
-        let place = Place { region: told.region.unwrap_or_else(|| place.region.clone()), ..place.clone() };
-        let caller = self.caller(&place);
+    async fn why(&self, place: &Place, object: &Address, before: Failure) -> Failure {
+        let caller = self.caller(place);
         let request = caller.clients.s3.get_object().bucket(&object.bucket).key(&object.key).range("bytes=0-0");
         match caller.typed(GET, Box::pin(request.send())).await {
             Err(failure) => named(failure),
