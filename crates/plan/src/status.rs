@@ -270,6 +270,11 @@ fn spec_valid(pass: &Pass) -> Fact {
         Desired::Unclear(reason, faults) => {
             Fact::new(ConditionType::SpecValid, Truth::False, *reason, faults.join("; "))
         }
+        Desired::Present(wanted) if wanted.disputed => {
+            let message =
+                format!("none of its specs is followed, and what runs stays as it is: {}", wanted.faults.join("; "));
+            invalid(Reason::Conflict, &message)
+        }
         Desired::Present(wanted) if !wanted.faults.is_empty() => {
             let message =
                 format!("the newest wording is not usable, the last good one is kept: {}", wanted.faults.join("; "));
@@ -414,6 +419,7 @@ mod tests {
             agent: crate::prepared::Prepared::shared(serde_json::from_value(document).unwrap()),
             source,
             faults,
+            disputed: false,
         }
     }
 

@@ -117,6 +117,7 @@ fn pass(agent: &AgentDeployment, owner: &str, policy: Option<&Policy>) -> Pass {
         agent: fargateer_plan::prepared::Prepared::shared(agent.clone()),
         source: SourceStatus::default(),
         faults: Vec::new(),
+        disputed: false,
     };
     let (project, now) = (&agent.metadata.project, WallClock.now());
     let circumstances = Circumstances {
