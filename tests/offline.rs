@@ -50,6 +50,21 @@ fn broken_yaml_is_told_with_line_and_column() {
     assert_wrong(&with_file("a: [1, 2\nb: 3\n", &["validate", "agent.yaml"]), &["agent.yaml:2:"]);
 }
 
+/// A run that ends says what is wrong with its input once - in the log, where that is told of - and exits as validate does.
+#[test]
+fn a_run_that_ends_tells_each_fault_once_and_that_its_input_is_wrong() {
+    let broken = "a: [1, 2\nb: 3\n";
+    let misspelt = GOOD.replace("cluster: c", "clutser: c");
+    for (text, fault) in [(broken, "agent.yaml:2:2: not YAML"), (&misspelt, "did you mean `cluster`?")] {
+        let once = ["run", "--once", "--local", "--speed", "50", "agent.yaml"];
+        let said = with_file(text, &once);
+        assert_wrong(&said, &["error: ", " in the specs", "hint: "]);
+        assert_eq!(said.err.matches(fault).count(), 1, "{}", said.err);
+        let quiet = with_file(text, &[&once[..], &["--log", "error"]].concat());
+        assert!(quiet.err.contains(fault), "where the log does not tell it: {}", quiet.err);
+    }
+}
+
 #[test]
 fn a_missing_folder_is_told_before_anything_starts() {
     for command in [

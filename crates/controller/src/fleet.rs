@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fargateer_api::seeded::{Bug, has};
-use fargateer_api::status::{Inventory, Reason};
+use fargateer_api::status::{ConditionType, Inventory, Reason};
 use fargateer_api::{AgentDeployment, Key};
 use fargateer_plan::desired::{Departure, Desired, Spec};
 use fargateer_plan::pass::Pass;
@@ -51,13 +51,22 @@ struct Gone {
     /// The sources in which a commit took it out: of those no second read is needed.
     removed: BTreeSet<String>,
     since: Instant,
-    project: String,
-    /// Where its spec stood.
-    place: String,
+    past: Past,
     /// A person confirmed that this one goes, however many go with it.
     confirmed: bool,
     /// A person named this very one: it goes without its grace.
     named: bool,
+}
+
+/// What an agent was whose spec is gone.
+#[derive(Debug)]
+struct Past {
+    /// The project it counted to.
+    project: String,
+    /// Where its spec stood.
+    place: String,
+    /// Its service is somebody else's and never was ours: nothing of it is deleted, whatever becomes of it here.
+    foreign: bool,
 }
 
 /// Why a person's word that an agent is to go does not count.
@@ -201,14 +210,18 @@ impl Fleet {
         self.agent(key).map_or_else(|| fargateer_api::default::PROJECT.to_owned(), |agent| agent.metadata.project)
     }
 
-    /// The project an agent whose spec, last `spec`, is gone counted to, and where it stood.
-    fn past(&self, key: &Key, spec: Option<&Spec>) -> (String, String) {
-        let Inventory { project, specified_in, .. } = self.board.status(key).inventory;
+    /// What is known of an agent whose spec, last `spec`, is gone.
+    fn past(&self, key: &Key, spec: Option<&Spec>) -> Past {
+        let status = self.board.status(key);
+        let reason = status.condition(ConditionType::Ready).map(|ready| ready.reason);
+        let refused = matches!(reason, Some(Reason::NotOurs | Reason::ManagedElsewhere));
+        let Inventory { project, specified_in, arns, .. } = status.inventory;
         let place = match spec {
             Some(Spec::Present { source, .. } | Spec::Broken { source, .. }) => source.location.clone(),
             Some(Spec::Gone(_)) | None => specified_in,
         };
-        (if project.is_empty() { fargateer_api::default::PROJECT.to_owned() } else { project }, place)
+        let project = if project.is_empty() { fargateer_api::default::PROJECT.to_owned() } else { project };
+        Past { project, place, foreign: refused && !arns.contains_key("service") }
     }
 
     /// Whether every source was read at least once.
@@ -309,14 +322,8 @@ impl State {
         of_source.chain(documents.flat_map(|document| &document.faults)).next().cloned()
     }
 
-    /// Counts one more whole read of `source` for every agent that has a status but no spec. `past` says what project it counted
-    /// to and where its spec stood.
-    fn count_missing<'a>(
-        &mut self,
-        source: &str,
-        known: impl Iterator<Item = &'a Key>,
-        past: impl Fn(&Key) -> (String, String),
-    ) {
+    /// Counts one more whole read of `source` for every agent that has a status but no spec. `past` says what it was.
+    fn count_missing<'a>(&mut self, source: &str, known: impl Iterator<Item = &'a Key>, past: impl Fn(&Key) -> Past) {
         let (specs, missing, snapshots) = (&self.specs, &mut self.missing, &self.snapshots);
         missing.retain(|key, _| !specs.contains_key(key));
         for key in known.filter(|key| !specs.contains_key(*key)) {
@@ -344,7 +351,7 @@ impl State {
         let empty = |snapshot: &&Snapshot| snapshot.documents.is_empty();
         let lacks = |source: &&String| {
             let gone = self.missing.values().filter(|gone| !gone.confirmed && !gone.removed.contains(*source));
-            gone.into_iter().any(|gone| stands_in(&gone.place, source))
+            gone.into_iter().any(|gone| stands_in(&gone.past.place, source))
         };
         self.snapshots.values().filter(empty).map(|snapshot| &snapshot.source).find(lacks)
     }
@@ -372,9 +379,11 @@ impl State {
 }
 
 impl Gone {
-    fn since_now(reads: BTreeMap<String, u32>, (project, place): (String, String)) -> Self {
+    fn since_now(reads: BTreeMap<String, u32>, past: Past) -> Self {
         let (removed, since) = (BTreeSet::new(), Instant::now());
-        Self { reads, removed, since, project, place, confirmed: false, named: false }
+        // What is not ours is not deleted, and need not be confirmed.
+        let confirmed = past.foreign;
+        Self { reads, removed, since, past, confirmed, named: false }
     }
 
     /// The same for those who decide: what a commit removed is as good as `enough` reads of its source, and says nothing of
@@ -385,7 +394,7 @@ impl Gone {
         if has(Bug::OneSourceIsEnough) && !self.removed.is_empty() {
             reads = enough;
         }
-        Missing { project: self.project.clone(), reads, since: self.since.elapsed(), silent: silent.cloned() }
+        Missing { project: self.past.project.clone(), reads, since: self.since.elapsed(), silent: silent.cloned() }
     }
 }
 

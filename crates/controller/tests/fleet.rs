@@ -337,3 +337,28 @@ async fn a_spec_that_moves_to_another_source_wakes_its_agent() {
     let changes = fleet.update(read([at("specs/moved/two.yaml:9", good("two"))]));
     assert_eq!(changes.changed, [Key::new("one")], "two is in the same source as before");
 }
+
+/// It was never ours: whether it goes on standing in the list need not be confirmed.
+#[tokio::test]
+async fn what_is_somebody_elses_is_missed_like_any_other_though_nothing_else_is_there() {
+    use fargateer_api::status::{Condition, ConditionType, Truth};
+    let refused = |arns: &[&str]| {
+        let mut told = told("specs/one.yaml:3", "x:1");
+        told.0.inventory.arns = arns.iter().map(|kind| ((*kind).to_owned(), "arn".to_owned())).collect();
+        told.0.conditions = vec![Condition {
+            kind: ConditionType::Ready,
+            status: Truth::False,
+            reason: Reason::NotOurs,
+            message: String::new(),
+            last_transition_time: String::new(),
+            observed_generation: None,
+        }];
+        told
+    };
+    for (arns, expected) in [(&[][..], Reason::PruneGrace), (&["service"], Reason::PruneBlocked)] {
+        let board = Board::load(Arc::new(refused(arns)), Arc::new(Epoch)).await.unwrap();
+        let fleet = Fleet::new(Arc::new(board), "test", Policy::default(), 1);
+        fleet.update(read([]));
+        assert_eq!(held(&fleet, "one"), Some(expected), "{arns:?}");
+    }
+}

@@ -117,6 +117,10 @@ fn outcome(pass: &Pass, result: &Result<(), Failure>) -> Outcome {
         Desired::Absent(departure, _) if pass.plan.gone && departure.inventory.release.is_some() => {
             Outcome::rest(Reason::Retained, "handed back: its resources go on running, and none carries our tags")
         }
+        Desired::Absent(..) if pass.plan.gone && pass.observed.active_service().is_some() => Outcome::rest(
+            Reason::Deleted,
+            "forgotten here; the service of its name is somebody else's and stays as it is",
+        ),
         Desired::Absent(..) if pass.plan.gone => Outcome::rest(Reason::Deleted, "nothing of it is left in AWS"),
         Desired::Absent(..) => Outcome::waiting(Reason::Deleting, "waits until ECS has drained the service"),
         Desired::Present(wanted) if has(Bug::SecretInStatus) => {

@@ -203,6 +203,9 @@ fn away(departure: &Departure, circumstances: &Circumstances, observed: &Observe
     if !looks.is_empty() {
         return Plan { looks, ..Plan::default() };
     }
+    if was_never_ours(departure, circumstances, observed) {
+        return Plan { gone: true, ..Plan::default() };
+    }
     if let Some(gate) = leaving_refusal(departure, circumstances, observed) {
         let late = draining && prune::is_late(inventory, circumstances.now);
         let explaining = look::stopping(departure, observed).filter(|_| late).into_iter().collect();
@@ -316,6 +319,14 @@ fn leaving_refusal(departure: &Departure, circumstances: &Circumstances, observe
     let active = observed.active_service();
     let foreign = active.and_then(|live| guard::not_ours(live, &circumstances.owner, departure.key.as_str()));
     foreign.or_else(|| guard::draining(live))
+}
+
+/// Whether the service is somebody else's and never was seen with our tags: then nothing was made of the spec that is gone, and
+/// there is nothing to leave. One that was ours says whose it is now, and is left.
+fn was_never_ours(departure: &Departure, circumstances: &Circumstances, observed: &Observed) -> bool {
+    let refuses = |live| guard::not_ours(live, &circumstances.owner, departure.key.as_str()).is_some();
+    let foreign = observed.gap().is_none() && observed.active_service().is_some_and(refuses);
+    foreign && !departure.inventory.arns.contains_key("service")
 }
 
 /// The rejected generation is held: AWS gave this very revision up, or what else the service was told with it - a load balancer,

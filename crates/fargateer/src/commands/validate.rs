@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use fargateer_api::{Key, Violation, yaml};
-use fargateer_plan::dependency;
 use fargateer_plan::policy::{Policy, Standing};
 use serde_json::json;
 
@@ -40,13 +39,9 @@ pub(crate) fn run(args: &ValidateArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(if faults == 0 { 0 } else { WRONG }))
 }
 
-fn needs(agent: &fargateer_api::AgentDeployment) -> Vec<Key> {
-    agent.spec.depends_on.iter().map(Key::new).collect()
-}
-
 /// Agents that wait for one another for ever. A dependency that is not here may be in another source.
 fn circles(found: &Specs) -> Vec<String> {
-    let graph = dependency::Graph::of(found.agents.iter().map(|agent| (agent.key(), needs(agent))).collect());
+    let graph = specs::graph(&found.agents);
     let circular = found.agents.iter().map(|agent| (agent, graph.cycle(&agent.key())));
     let told = circular.filter(|(_, way)| !way.is_empty()).map(|(agent, way)| {
         let name = &agent.metadata.name;
