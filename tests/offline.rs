@@ -231,3 +231,30 @@ fn an_option_out_of_its_range_is_refused() {
 fn an_emptied_file_is_a_fault() {
     assert_wrong(&with_file("", &["validate", "agent.yaml"]), &["agent.yaml", "holds no document"]);
 }
+
+/// What the daemon would find when it builds is found before it is committed.
+#[test]
+fn code_that_cannot_become_an_image_is_told_where_the_spec_names_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let specs = folder.path().join("specs");
+    fs::create_dir_all(specs.join("good")).expect("a folder");
+    fs::create_dir_all(specs.join("empty")).expect("a folder");
+    fs::create_dir_all(folder.path().join("outside")).expect("a folder");
+    fs::write(specs.join("good/generated_agent.py"), "agent = None\n").expect("code");
+    for context in ["good", "empty", "nowhere", "../outside"] {
+        let name = context.trim_start_matches("../");
+        let build = format!("image: {{build: {{context: \"{context}\"}}}}");
+        let spec = GOOD.replace("image: {uri: \"x:1\"}", &build).replace("name: a", &format!("name: {name}"));
+        fs::write(specs.join(format!("{name}.yaml")), spec).expect("a spec");
+    }
+    let said = run(folder.path(), &[], &["validate", "specs"]);
+    assert_eq!(said.code, 2, "{}{}", said.out, said.err);
+    let told = |name: &str| said.out.lines().find(|line| line.starts_with(&format!("specs/{name}.yaml:6:")));
+    for (name, word) in
+        [("empty", "generated_agent.py"), ("nowhere", "No such file"), ("outside", "outside of the folder")]
+    {
+        let line = told(name).unwrap_or_else(|| panic!("{name}: {}", said.out));
+        assert!(line.contains("spec.image.build.context: ") && line.contains(word), "{line}");
+    }
+    assert_eq!((told("good"), said.out.lines().count()), (None, 3), "{}", said.out);
+}

@@ -427,13 +427,13 @@ fn a_row_whose_name_no_agent_may_have_is_told_once_and_in_the_row() {
     for name in ["Bad_Name", "a\nb"] {
         place.put(name, &json!({"spec": attribute(&spec())}));
     }
-    let mut daemon = place.daemon("1s");
+    let daemon = place.daemon("1s");
     let says = |name: &str| place.row(name)["status"]["M"]["conditions"]["L"][0]["M"]["message"]["S"].clone();
     daemon.until("both rows tell what is wrong", || !says("Bad_Name").is_null() && !says("a\nb").is_null());
     let label = "is not a DNS label (lower-case letters, digits and inner hyphens, 1 to 63 characters)";
     assert_eq!(says("Bad_Name"), format!("dynamodb://fargateer-specs/Bad_Name: name: `Bad_Name` {label}"));
     assert_eq!(says("a\nb"), format!("dynamodb://fargateer-specs/a\\nb: name: `a\\nb` {label}"));
-    let heard = daemon.heard().to_owned();
+    let heard = daemon.heard().clone();
     assert_eq!(heard.matches("name: `Bad_Name`").count(), 1, "{heard}");
     assert!(!heard.contains("not saved"), "{heard}");
 }

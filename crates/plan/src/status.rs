@@ -110,8 +110,11 @@ fn outcome(pass: &Pass, result: &Result<(), Failure>) -> Outcome {
     if let Some(gate) = &pass.plan.gate {
         return gated(gate, pass);
     }
-    if pass.let_roll && !pass.plan.waves.is_empty() {
-        return Outcome::waiting(Reason::Applying, "it is this agent's turn to roll");
+    // Told before anything is made.
+    let from_nothing = pass.plan.rollout.is_none() && matches!(pass.desired, Desired::Present(_));
+    if !pass.plan.waves.is_empty() && (pass.let_roll || from_nothing) {
+        let turn = if pass.let_roll { "it is this agent's turn to roll" } else { "its resources are being made" };
+        return Outcome::waiting(Reason::Applying, turn);
     }
     match &pass.desired {
         Desired::Absent(departure, _) if pass.plan.gone && departure.inventory.release.is_some() => {
@@ -299,6 +302,9 @@ fn spec_valid(pass: &Pass) -> Fact {
 fn parts(wanted: &Wanted, pass: &Pass, outcome: &Outcome) -> Vec<Fact> {
     let spec = &wanted.agent.spec;
     let done = outcome.ready == Truth::True;
+    let rolled_back = matches!(pass.plan.gate, Some(Gate::RolledBack(_)));
+    // What is said of the revision that was given up says nothing of how the one that serves is reached.
+    let judged = (!rolled_back).then_some(done);
     let part = |kind, holds: Option<bool>| match holds {
         Some(true) => Fact::new(kind, Truth::True, Reason::Fine, ""),
         Some(false) => Fact::new(kind, Truth::False, outcome.reason, &outcome.message),
@@ -313,7 +319,6 @@ fn parts(wanted: &Wanted, pass: &Pass, outcome: &Outcome) -> Vec<Fact> {
         None => wanted.image.ecr.is_none().then_some(true).or_else(|| seen_truth(&pass.observed.image)),
     };
     let scaling_done = pass.observed.scaling.present().map(|_| pass.plan.waves.is_empty());
-    let rolled_back = matches!(pass.plan.gate, Some(Gate::RolledBack(_)));
     let drifted = pass.drift && matches!(pass.plan.gate, Some(Gate::DriftLeftAlone));
     vec![
         part(ConditionType::ImageReady, image),
@@ -322,9 +327,9 @@ fn parts(wanted: &Wanted, pass: &Pass, outcome: &Outcome) -> Vec<Fact> {
             ConditionType::ServiceStable,
             pass.plan.rollout.as_ref().map(|rollout| *rollout == Rollout::Done && !rolled_back),
         ),
-        asked(spec.load_balancer.is_some(), part(ConditionType::LoadBalancerReady, Some(done))),
+        asked(spec.load_balancer.is_some(), part(ConditionType::LoadBalancerReady, judged)),
         asked(spec.autoscaling.enabled, part(ConditionType::ScalingConfigured, scaling_done)),
-        part(ConditionType::Verified, Some(done)),
+        asked(spec.verify.is_some(), part(ConditionType::Verified, judged)),
         flag(ConditionType::DriftDetected, drifted, Reason::DriftLeftAlone, &drift_message(pass)),
         flag(ConditionType::RolledBack, rolled_back, Reason::RolledBack, &outcome.message),
         flag(

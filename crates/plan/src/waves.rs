@@ -203,7 +203,9 @@ fn away(departure: &Departure, circumstances: &Circumstances, observed: &Observe
     if !looks.is_empty() {
         return Plan { looks, ..Plan::default() };
     }
-    if was_never_ours(departure, circumstances, observed) {
+    let owner = &circumstances.owner;
+    let foreign = |live| observed.gap().is_none() && guard::never_was_ours(live, owner, departure);
+    if observed.active_service().is_some_and(foreign) {
         return Plan { gone: true, ..Plan::default() };
     }
     if let Some(gate) = leaving_refusal(departure, circumstances, observed) {
@@ -321,14 +323,6 @@ fn leaving_refusal(departure: &Departure, circumstances: &Circumstances, observe
     foreign.or_else(|| guard::draining(live))
 }
 
-/// Whether the service is somebody else's and never was seen with our tags: then nothing was made of the spec that is gone, and
-/// there is nothing to leave. One that was ours says whose it is now, and is left.
-fn was_never_ours(departure: &Departure, circumstances: &Circumstances, observed: &Observed) -> bool {
-    let refuses = |live| guard::not_ours(live, &circumstances.owner, departure.key.as_str()).is_some();
-    let foreign = observed.gap().is_none() && observed.active_service().is_some_and(refuses);
-    foreign && !departure.inventory.arns.contains_key("service")
-}
-
 /// The rejected generation is held: AWS gave this very revision up, or what else the service was told with it - a load balancer,
 /// say - and the spec has not changed since.
 fn held(observed: &Observed, (revision, compared): (&Revision, &Compared)) -> Option<Gate> {
@@ -341,7 +335,9 @@ fn held(observed: &Observed, (revision, compared): (&Revision, &Compared)) -> Op
     verdict.is_rejection().then(|| {
         let why = if verdict.reason.is_empty() { String::new() } else { format!(": {}", verdict.reason) };
         let with = if matches!(revision, Revision::Running(_)) { " with its settings" } else { "" };
-        Gate::RolledBack(built::held(&format!("ECS rolled {name}{with} back{why}"), observed))
+        let serves = observed.active_service().and_then(rollout::serving).filter(|serves| serves != name);
+        let serves = serves.map(|serves| format!("; {serves} serves")).unwrap_or_default();
+        Gate::RolledBack(built::held(&format!("ECS rolled {name}{with} back{why}{serves}"), observed))
     })
 }
 
