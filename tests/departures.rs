@@ -125,3 +125,22 @@ fn an_agent_is_handed_back_and_may_be_adopted_again() {
     assert_eq!(asked.code, 0, "{}", asked.err);
     daemon.process.until("one is ours again", || daemon.reason("one") == "Converged");
 }
+
+/// What is handed back is nobody's. Its spec comes back and goes again: nothing of it was ours meanwhile, and nothing has to be
+/// confirmed for it, though no other agent is left.
+#[test]
+fn an_agent_that_was_handed_back_is_forgotten_when_its_spec_comes_and_goes() {
+    let daemon = Daemon::with(&["one"]);
+    fs::remove_file(daemon.folder.path().join("specs/one.yaml")).expect("the file");
+    daemon.process.until("the last spec is missed", || daemon.reason("one") == "PruneBlocked");
+    let said = daemon.delete(&["--retain", "one"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    daemon.process.until("one is forgotten", || daemon.reason("one").is_empty());
+    spec(daemon.folder.path(), "one");
+    daemon.process.until("one is not ours", || daemon.reason("one") == "NotOurs");
+    daemon.remove("one");
+    let said = daemon.delete(&["one"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    daemon.process.until("one is forgotten again", || daemon.reason("one").is_empty());
+    assert_eq!(daemon.service("one")["status"], "ACTIVE", "it is not ours to delete");
+}

@@ -6,43 +6,24 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::binary::{self, Said};
-use crate::running::{self, Running};
+use crate::binary::Said;
+use crate::place::Place;
+use crate::running;
 
 const GROUP: &str = "arn:aws:elasticloadbalancing:us-east-1:111122223333:targetgroup/web/73e2d6bc24d8a067";
 const ROLE: &str = "arn:aws:iam::111122223333:role/app/execution";
 const REPOSITORY: &str = "111122223333.dkr.ecr.us-east-1.amazonaws.com/shop";
 
-/// A simulated AWS in a process of its own, in which somebody works with plain calls.
-struct Place {
-    folder: tempfile::TempDir,
-    endpoint: String,
-    _aws: Running,
+/// A simulated AWS in which somebody works with plain calls.
+fn place() -> Place {
+    // What others own: a cluster, a target group, an image.
+    Place::new(
+        json!({"cluster": "agents", "image": {"uri": format!("{REPOSITORY}:1.4")}, "network": {"subnets": ["subnet-0a1"]},
+        "roles": {"execution": ROLE}, "loadBalancer": {"targetGroupArn": GROUP}}),
+    )
 }
 
 impl Place {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        // What others own: a cluster, a target group, an image.
-        let seed = json!({"apiVersion": "fargateer/v1", "kind": "AgentDeployment", "metadata": {"name": "seed"}, "spec": {
-            "cluster": "agents", "image": {"uri": format!("{REPOSITORY}:1.4")}, "network": {"subnets": ["subnet-0a1"]},
-            "roles": {"execution": ROLE}, "loadBalancer": {"targetGroupArn": GROUP}}});
-        fs::write(folder.path().join("seed.json"), seed.to_string()).expect("a file");
-        let arguments = ["sim", "--listen", "127.0.0.1:0", "--speed", "20", "--seed", "seed.json"];
-        let aws = Running::start(binary::command(folder.path(), &[], &arguments));
-        Self { endpoint: running::address(&aws.wait_for("http://")), _aws: aws, folder }
-    }
-
-    fn run(&self, arguments: &[&str]) -> Said {
-        let pairs = [
-            ("AWS_ENDPOINT_URL", self.endpoint.as_str()),
-            ("AWS_ACCESS_KEY_ID", "AKIAOPERATOR"),
-            ("AWS_SECRET_ACCESS_KEY", "secret"),
-        ];
-        let environment: Vec<(String, String)> = pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
-        binary::run(self.folder.path(), &environment, arguments)
-    }
-
     /// Somebody's call, as any AWS CLI would make it.
     #[track_caller]
     fn call(&self, service: &str, operation: &str, request: &Value) -> Value {
@@ -229,7 +210,7 @@ fn scale(place: &Place, name: &str) {
 
 #[test]
 fn services_of_all_shapes_are_imported_adopted_and_taken_over_without_an_update() {
-    let place = Place::new();
+    let place = place();
     let shapes = shapes();
     for (name, task, service) in &shapes {
         place.make(name, task, service);
@@ -275,7 +256,7 @@ fn services_of_all_shapes_are_imported_adopted_and_taken_over_without_an_update(
 
 #[test]
 fn scaling_that_was_taken_over_is_changed_and_ended_under_its_own_names() {
-    let place = Place::new();
+    let place = place();
     place.make("scaled", &json!({}), &json!({}));
     scale(&place, "scaled");
     assert_eq!(place.import("scaled").code, 0);
@@ -302,7 +283,7 @@ fn scaling_that_was_taken_over_is_changed_and_ended_under_its_own_names() {
 
 #[test]
 fn what_a_spec_cannot_say_is_told_and_the_spec_is_printed_all_the_same() {
-    let place = Place::new();
+    let place = place();
     place.make("scaled", &json!({}), &json!({}));
     scale(&place, "scaled");
     let step = json!({"ServiceNamespace": "ecs", "ResourceId": "service/agents/scaled", "PolicyName": "burst",
@@ -321,7 +302,7 @@ fn what_a_spec_cannot_say_is_told_and_the_spec_is_printed_all_the_same() {
 #[test]
 fn a_value_that_looks_like_a_secret_is_written_and_only_its_name_is_told() {
     const CANARY: &str = "canary-import-77c2";
-    let place = Place::new();
+    let place = place();
     let task = json!({"containerDefinitions": [{"environment": [{"name": "API_TOKEN", "value": CANARY}]}]});
     place.make("careless", &task, &json!({}));
     let said = place.run(&["import", "agents/careless"]);
@@ -338,7 +319,7 @@ fn a_value_that_looks_like_a_secret_is_written_and_only_its_name_is_told() {
 
 #[test]
 fn services_of_other_tools_are_refused_with_the_reason() {
-    let place = Place::new();
+    let place = place();
     let tagged = |pairs: Value| json!({"tags": pairs});
     place.make(
         "deployed",
@@ -373,7 +354,7 @@ fn services_of_other_tools_are_refused_with_the_reason() {
 
 #[test]
 fn adopting_with_a_spec_of_ones_own_tells_what_the_daemon_will_change() {
-    let place = Place::new();
+    let place = place();
     place.make("web", &json!({}), &json!({}));
     assert_eq!(place.import("web").code, 0);
     let text = fs::read_to_string(place.file("web")).expect("a spec");

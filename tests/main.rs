@@ -29,6 +29,8 @@ mod lessons;
 #[cfg(target_os = "linux")]
 mod local;
 mod offline;
+mod place;
+mod planning;
 mod policies;
 mod probes;
 mod replicas;

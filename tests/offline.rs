@@ -50,6 +50,21 @@ fn broken_yaml_is_told_with_line_and_column() {
     assert_wrong(&with_file("a: [1, 2\nb: 3\n", &["validate", "agent.yaml"]), &["agent.yaml:2:"]);
 }
 
+/// A run that ends says what is wrong with its input once - in the log, where that is told of - and exits as validate does.
+#[test]
+fn a_run_that_ends_tells_each_fault_once_and_that_its_input_is_wrong() {
+    let broken = "a: [1, 2\nb: 3\n";
+    let misspelt = GOOD.replace("cluster: c", "clutser: c");
+    for (text, fault) in [(broken, "agent.yaml:2:2: not YAML"), (&misspelt, "did you mean `cluster`?")] {
+        let once = ["run", "--once", "--local", "--speed", "50", "agent.yaml"];
+        let said = with_file(text, &once);
+        assert_wrong(&said, &["error: ", " in the specs", "hint: "]);
+        assert_eq!(said.err.matches(fault).count(), 1, "{}", said.err);
+        let quiet = with_file(text, &[&once[..], &["--log", "error"]].concat());
+        assert!(quiet.err.contains(fault), "where the log does not tell it: {}", quiet.err);
+    }
+}
+
 #[test]
 fn a_missing_folder_is_told_before_anything_starts() {
     for command in [
@@ -215,4 +230,31 @@ fn an_option_out_of_its_range_is_refused() {
 #[test]
 fn an_emptied_file_is_a_fault() {
     assert_wrong(&with_file("", &["validate", "agent.yaml"]), &["agent.yaml", "holds no document"]);
+}
+
+/// What the daemon would find when it builds is found before it is committed.
+#[test]
+fn code_that_cannot_become_an_image_is_told_where_the_spec_names_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let specs = folder.path().join("specs");
+    fs::create_dir_all(specs.join("good")).expect("a folder");
+    fs::create_dir_all(specs.join("empty")).expect("a folder");
+    fs::create_dir_all(folder.path().join("outside")).expect("a folder");
+    fs::write(specs.join("good/generated_agent.py"), "agent = None\n").expect("code");
+    for context in ["good", "empty", "nowhere", "../outside"] {
+        let name = context.trim_start_matches("../");
+        let build = format!("image: {{build: {{context: \"{context}\"}}}}");
+        let spec = GOOD.replace("image: {uri: \"x:1\"}", &build).replace("name: a", &format!("name: {name}"));
+        fs::write(specs.join(format!("{name}.yaml")), spec).expect("a spec");
+    }
+    let said = run(folder.path(), &[], &["validate", "specs"]);
+    assert_eq!(said.code, 2, "{}{}", said.out, said.err);
+    let told = |name: &str| said.out.lines().find(|line| line.starts_with(&format!("specs/{name}.yaml:6:")));
+    for (name, word) in
+        [("empty", "generated_agent.py"), ("nowhere", "No such file"), ("outside", "outside of the folder")]
+    {
+        let line = told(name).unwrap_or_else(|| panic!("{name}: {}", said.out));
+        assert!(line.contains("spec.image.build.context: ") && line.contains(word), "{line}");
+    }
+    assert_eq!((told("good"), said.out.lines().count()), (None, 3), "{}", said.out);
 }

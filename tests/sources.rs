@@ -32,6 +32,7 @@ fn an_agent_that_comes_up_in_a_second_source_is_told_of_both_and_stays_as_it_was
 
     write(&night, "copy.yaml", "bot", "  desiredCount: 7\n");
     daemon.until("word of the conflict", |daemon| condition(&daemon.agent("bot"), "SpecValid")["status"] == "False");
+    assert_eq!(condition(&daemon.agent("bot"), "SpecValid")["reason"], "Conflict");
     let message = condition(&daemon.agent("bot"), "SpecValid")["message"].to_string();
     assert!(message.contains("desk/bot.yaml:3") && message.contains("night/copy.yaml:3"), "{message}");
     assert!(is_ready(&daemon.agent("bot")) && is_ready(&daemon.agent("owl")), "what runs goes on");

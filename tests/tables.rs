@@ -195,7 +195,7 @@ fn a_run_that_ends_has_told_every_row() {
     place.put("one", &json!({"spec": attribute(&spec())}));
     place.put("two", &json!({"spec": {"S": "cluster: 7"}}));
     let said = place.run(&["run", "--once", "-o", "json", "dynamodb://fargateer-specs"]);
-    assert_eq!(said.code, 1, "one is faulty: {}{}", said.out, said.err);
+    assert_eq!(said.code, 2, "one is faulty: {}{}", said.out, said.err);
     assert!(place.is_ready("one"), "{}", place.row("one"));
     let (truth, message) = place.condition("two", "SpecValid");
     assert!(truth == "False" && message.contains("spec.cluster"), "{truth} {message}");
@@ -209,7 +209,7 @@ fn a_run_that_ends_has_told_every_row() {
 fn a_table_that_is_not_there_is_told_with_the_command_that_makes_it() {
     let place = Place::without_table();
     let said = place.run(&["run", "--once", "dynamodb://fargateer-specs"]);
-    assert_eq!(said.code, 1, "{}{}", said.out, said.err);
+    assert_eq!(said.code, 2, "{}{}", said.out, said.err);
     assert!(said.err.contains("fargateer table create --specs fargateer-specs"), "{}", said.err);
     let said = place.run(&["run", "--once", "dynamodb://no such table"]);
     assert_eq!(said.code, 2, "{}{}", said.out, said.err);
@@ -239,6 +239,7 @@ fn specs_are_written_to_rows_listed_with_their_statuses_and_deleted() {
     let listed = place.run(&["get", "--from", at]);
     assert!(listed.code == 0 && listed.out.contains("minimal"), "{}{}", listed.out, listed.err);
     assert_eq!(place.run(&["get", "--from", at, "minimal"]).code, 1, "nobody brought it about yet");
+    assert_eq!(place.run(&["get", "--from", at, "maximal"]).code, 2, "there is none of that name");
     let daemon = place.daemon("1s");
     daemon.until("the row says Ready", || place.is_ready("minimal"));
     let one = place.run(&["get", "--from", at, "minimal", "-o", "json"]);
@@ -411,4 +412,32 @@ fn a_table_of_another_kind_is_refused_wherever_it_is_named() {
     let said = place.run(&["run", "--once", "--timeout", "20s", "dynamodb://fargateer-state"]);
     assert_ne!(said.code, 0, "{}{}", said.out, said.err);
     assert!(said.err.contains("its key is `owner` and `item`, not `name`"), "{}", said.err);
+}
+
+/// A name with a line break in it is shown as people can read it, and told in the very row all the same.
+#[test]
+fn a_row_whose_name_no_agent_may_have_is_told_once_and_in_the_row() {
+    let place = Place::new();
+    for name in ["Bad_Name", "a\nb"] {
+        place.put(name, &json!({"spec": attribute(&spec())}));
+    }
+    let daemon = place.daemon("1s");
+    let says = |name: &str| place.row(name)["status"]["M"]["conditions"]["L"][0]["M"]["message"]["S"].clone();
+    daemon.until("both rows tell what is wrong", || !says("Bad_Name").is_null() && !says("a\nb").is_null());
+    let label = "is not a DNS label (lower-case letters, digits and inner hyphens, 1 to 63 characters)";
+    assert_eq!(says("Bad_Name"), format!("dynamodb://fargateer-specs/Bad_Name: name: `Bad_Name` {label}"));
+    assert_eq!(says("a\nb"), format!("dynamodb://fargateer-specs/a\\nb: name: `a\\nb` {label}"));
+    let heard = daemon.heard().clone();
+    assert_eq!(heard.matches("name: `Bad_Name`").count(), 1, "{heard}");
+    assert!(!heard.contains("not saved"), "{heard}");
+}
+
+#[test]
+fn a_table_of_specs_named_as_the_state_is_told_as_what_it_is() {
+    let place = Place::new();
+    let example = repository().join("examples/minimal.yaml").display().to_string();
+    let said = place.run(&["run", "--once", "--state", "dynamodb://fargateer-specs", &example]);
+    assert_eq!(said.code, 2, "{}{}", said.out, said.err);
+    let what = "the table fargateer-specs is of another kind: its key is `name`, not `owner` and `item`; name another table (`fargateer table create NAME` makes one for --state; a table of specs is a source: `fargateer run dynamodb://fargateer-specs`)";
+    assert!(said.err.contains(what) && !said.err.contains("ValidationException"), "{}", said.err);
 }

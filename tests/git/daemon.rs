@@ -284,6 +284,6 @@ fn one_run_on_a_repository_ends_with_its_verdict() {
     let items = said.json()["items"].as_array().cloned().unwrap_or_default();
     assert!(items.len() == 2 && items.iter().all(is_ready));
     let said = once("no-such:agents");
-    assert_eq!(said.code, 1, "{}", said.err);
+    assert_eq!(said.code, 2, "{}", said.err);
     assert!(said.err.contains("there is no branch or tag no-such"), "{}", said.err);
 }

@@ -143,7 +143,7 @@ fn plant(sim: &Simulation, region: &str, document: &Document) {
     let agent = document.agent.clone().expect("a good spec");
     let key = agent.key();
     let agent = Prepared::of(agent);
-    let spec = Spec::Present { agent, source: document.source.clone(), faults: Vec::new() };
+    let spec = Spec::Present { agent, source: document.source.clone(), faults: Vec::new(), disputed: false };
     let circumstances = Circumstances { owner: OWNER.to_owned(), ..Circumstances::default() };
     let mut pass = Pass::toward(key, spec, circumstances);
     loop {

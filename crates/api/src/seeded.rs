@@ -85,6 +85,10 @@ bugs! {
     ForgetsInventory,
     /// Something is made before what its deletion needs is written down.
     MakesBeforeItNotes,
+    /// Of two sources that speak of the same agent, the second one is followed.
+    FollowsTheNewcomer,
+    /// What one source lost is deleted although another one was not read since.
+    OneSourceIsEnough,
     /// What was gone is deleted although the source can't be read any more.
     DeletesUnread,
     /// A status that could not be written into its row is not written later.

@@ -111,12 +111,26 @@ impl Shape {
 
     /// The paths below `base` at which a field called `name` is known.
     pub(crate) fn homes(&self, name: &str, base: &str) -> Vec<String> {
+        self.fields(base, &|key| key == name).into_iter().map(|(home, _)| home).collect()
+    }
+
+    /// The one field below `base` of whose name `short` is the beginning, if there is just one.
+    pub(crate) fn abbreviated(&self, short: &str, base: &str) -> Option<String> {
+        let found = self.fields(base, &|key| short.len() > 2 && key.starts_with(short));
+        match found.as_slice() {
+            [(home, name)] => Some(crate::path::field(home, name)),
+            _ => None,
+        }
+    }
+
+    /// The fields below `base` whose names are `meant`: where they are, and what they are called.
+    fn fields(&self, base: &str, meant: &dyn Fn(&str) -> bool) -> Vec<(String, String)> {
         match self {
-            Self::Nullable(inner) => inner.homes(name, base),
+            Self::Nullable(inner) => inner.fields(base, meant),
             Self::Record(fields) => (fields.iter())
                 .flat_map(|(key, field)| {
-                    let here = (key == name).then(|| base.to_owned());
-                    let below = field.shape.homes(name, &crate::path::field(base, key));
+                    let here = meant(key).then(|| (base.to_owned(), key.clone()));
+                    let below = field.shape.fields(&crate::path::field(base, key), meant);
                     here.into_iter().chain(below)
                 })
                 .collect(),

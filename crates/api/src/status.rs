@@ -420,6 +420,9 @@ pub struct Inventory {
     /// Since when its deletion is under way (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leaving_since: Option<String>,
+    /// Where the spec stood that asked for it, `file:line`: an empty source deletes nothing of what stood there.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub specified_in: String,
     /// ARNs seen, by kind of resource.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub arns: BTreeMap<String, String>,

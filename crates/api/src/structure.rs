@@ -122,6 +122,8 @@ impl Check<'_> {
                 "`{name}` belongs in {}",
                 if home.is_empty() { "the outermost mapping".to_owned() } else { format!("`{home}`") }
             )
+        } else if let Some(meant) = self.root.abbreviated(name, "") {
+            format!("did you mean `{meant}`?")
         } else {
             format!("known here: {}", quoted(known))
         };

@@ -1,23 +1,24 @@
 //! The fleet: the last good spec of every agent, over all sources, and what may happen to agents whose spec is gone.
 
+mod merging;
 mod relations;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fargateer_api::seeded::{Bug, has};
-use fargateer_api::status::{Reason, SourceStatus};
+use fargateer_api::status::{ConditionType, Inventory, Reason};
 use fargateer_api::{AgentDeployment, Key};
 use fargateer_plan::desired::{Departure, Desired, Spec};
 use fargateer_plan::pass::Pass;
-use fargateer_plan::prepared::Prepared;
 use fargateer_plan::prune::{self, Missing, Policy};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use self::merging::{Memory, stands_in};
 use self::relations::Relations;
 use crate::board::Board;
-use crate::port::{Document, Snapshot};
+use crate::port::Snapshot;
 use crate::turns::Turns;
 
 /// The desired state of all agents.
@@ -33,6 +34,7 @@ pub struct Fleet {
 struct State {
     policy: Policy,
     snapshots: BTreeMap<String, Snapshot>,
+    memory: Memory,
     specs: BTreeMap<Key, Spec>,
     missing: BTreeMap<Key, Gone>,
     /// Agents a person wants handed back when their specs are gone, with when that was said.
@@ -46,14 +48,25 @@ struct State {
 struct Gone {
     /// Whole reads that did not have it, by source: it may have stood in any of them.
     reads: BTreeMap<String, u32>,
-    /// A commit took it out: no second read is needed.
-    removed: bool,
+    /// The sources in which a commit took it out: of those no second read is needed.
+    removed: BTreeSet<String>,
     since: Instant,
-    project: String,
+    past: Past,
     /// A person confirmed that this one goes, however many go with it.
     confirmed: bool,
     /// A person named this very one: it goes without its grace.
     named: bool,
+}
+
+/// What an agent was whose spec is gone.
+#[derive(Debug)]
+struct Past {
+    /// The project it counted to.
+    project: String,
+    /// Where its spec stood.
+    place: String,
+    /// Its service is somebody else's and never was ours: nothing of it is deleted, whatever becomes of it here.
+    foreign: bool,
 }
 
 /// Why a person's word that an agent is to go does not count.
@@ -107,12 +120,12 @@ impl Fleet {
         let incumbents: BTreeSet<Key> = incumbents.map(|(key, _)| key.clone()).collect();
         let mut state = self.lock();
         let source = snapshot.source.clone();
-        state.snapshots.insert(source.clone(), snapshot);
+        state.hear(snapshot);
         // Who stands in two sources is in neither as before: of two that nobody knew, the faster one must not win.
         if state.snapshots.len() < state.expected_sources {
             return Changes::default();
         }
-        let specs = state.merged(&incumbents);
+        let specs = state.merged(&incumbents, &self.board);
         let whole = state.is_whole();
         // Until every source was read whole, a spec that is not there may stand in one that was not read.
         let absent = state.specs.iter().filter(|(key, _)| !whole && !specs.contains_key(*key));
@@ -120,18 +133,17 @@ impl Fleet {
         let kept: BTreeMap<Key, Spec> = absent.map(|(key, spec)| (key.clone(), kept(spec, why.as_deref()))).collect();
         let specs: BTreeMap<Key, Spec> = specs.into_iter().chain(kept).collect();
         let known = state.specs.keys().chain(specs.keys());
-        let mut changed: BTreeSet<Key> =
-            known.filter(|key| differ(state.specs.get(*key), specs.get(*key))).cloned().collect();
+        let mut changed: BTreeSet<Key> = known.filter(|key| state.differs(key, specs.get(*key))).cloned().collect();
         // Who is back is not to be handed back any more either.
         let back: Vec<Key> = state.missing.keys().filter(|key| specs.contains_key(*key)).cloned().collect();
         for key in back {
             state.released.remove(&key);
             self.board.withdraw_release(&key);
         }
-        state.specs = specs;
+        let before = std::mem::replace(&mut state.specs, specs);
         let gone: BTreeSet<Key> = state.missing.keys().cloned().collect();
         if whole {
-            state.count_missing(&source, known_before.keys().map(|key| (key, self.past_project(key))));
+            state.count_missing(&source, known_before.keys(), |key| self.past(key, before.get(key)));
         }
         let missing: Vec<Key> = state.missing.keys().cloned().collect();
         // That a spec is gone is news once; who is stalled would hear of it in an hour otherwise.
@@ -198,11 +210,18 @@ impl Fleet {
         self.agent(key).map_or_else(|| fargateer_api::default::PROJECT.to_owned(), |agent| agent.metadata.project)
     }
 
-    /// The project an agent whose spec is gone counted to.
-    fn past_project(&self, key: &Key) -> String {
+    /// What is known of an agent whose spec, last `spec`, is gone.
+    fn past(&self, key: &Key, spec: Option<&Spec>) -> Past {
         let status = self.board.status(key);
-        let project = &status.inventory.project;
-        if project.is_empty() { fargateer_api::default::PROJECT.to_owned() } else { project.clone() }
+        let reason = status.condition(ConditionType::Ready).map(|ready| ready.reason);
+        let refused = matches!(reason, Some(Reason::NotOurs | Reason::ManagedElsewhere));
+        let Inventory { project, specified_in, arns, .. } = &status.inventory;
+        let place = match spec {
+            Some(Spec::Present { source, .. } | Spec::Broken { source, .. }) => source.location.clone(),
+            Some(Spec::Gone(_)) | None => specified_in.clone(),
+        };
+        let project = if project.is_empty() { fargateer_api::default::PROJECT.to_owned() } else { project.clone() };
+        Past { project, place, foreign: refused && !arns.contains_key("service") }
     }
 
     /// Whether every source was read at least once.
@@ -303,74 +322,20 @@ impl State {
         of_source.chain(documents.flat_map(|document| &document.faults)).next().cloned()
     }
 
-    /// The specs of all sources; whoever is named or claimed twice is refused, save the one that was there before.
-    fn merged(&self, incumbents: &BTreeSet<Key>) -> BTreeMap<Key, Spec> {
-        let mut documents: BTreeMap<Key, Vec<Document>> = BTreeMap::new();
-        for snapshot in self.snapshots.values() {
-            for (key, entries) in &snapshot.documents {
-                documents.entry(key.clone()).or_default().extend(entries.iter().cloned());
-            }
-        }
-        if has(Bug::GarbledIsDeleted) {
-            documents.retain(|_, entries| entries.iter().all(|entry| entry.faults.is_empty()));
-        }
-        let named = documents.into_iter().map(|(key, entries)| {
-            let spec = self.named_once(&key, entries);
-            (key, spec)
-        });
-        let mut specs: BTreeMap<Key, Spec> = named.collect();
-        for (key, others) in claimed_twice(&specs, incumbents) {
-            if let Some(Spec::Present { source, .. }) = specs.get(&key).cloned() {
-                let faults = vec![format!("the ECS service is claimed by {others}, too; one agent a service")];
-                specs.insert(key, Spec::Broken { reason: Reason::Conflict, faults, source });
-            }
-        }
-        specs
-    }
-
-    fn named_once(&self, key: &Key, mut entries: Vec<Document>) -> Spec {
-        if entries.len() > 1 {
-            let places: Vec<&str> = entries.iter().map(|entry| entry.source.location.as_str()).collect();
-            let fault = format!("the name {key} is used more than once: {}", places.join(", "));
-            return match self.specs.get(key) {
-                Some(Spec::Present { agent, source, .. }) => {
-                    Spec::Present { agent: agent.clone(), source: source.clone(), faults: vec![fault] }
-                }
-                Some(Spec::Broken { .. } | Spec::Gone(_)) | None => {
-                    let source = entries.swap_remove(0).source;
-                    Spec::Broken { reason: Reason::Conflict, faults: vec![fault], source }
-                }
-            };
-        }
-        let Some(Document { agent, faults, source }) = entries.pop() else {
-            return Spec::Broken { reason: Reason::InternalError, faults: Vec::new(), source: SourceStatus::default() };
-        };
-        match agent {
-            Some(agent) => Spec::Present { agent: self.prepared(key, agent), source, faults },
-            None => Spec::Broken { reason: Reason::InvalidSpec, faults, source },
-        }
-    }
-
-    /// What is known of `agent` stays known while its spec stays the same.
-    fn prepared(&self, key: &Key, agent: Arc<AgentDeployment>) -> Arc<Prepared> {
-        match self.specs.get(key) {
-            Some(Spec::Present { agent: known, .. }) if ***known == *agent => Arc::clone(known),
-            Some(_) | None => Prepared::of(agent),
-        }
-    }
-
-    /// Counts one more whole read of `source` for every agent that has a status but no spec.
-    fn count_missing<'a>(&mut self, source: &str, known: impl Iterator<Item = (&'a Key, String)>) {
+    /// Counts one more whole read of `source` for every agent that has a status but no spec. `past` says what it was.
+    fn count_missing<'a>(&mut self, source: &str, known: impl Iterator<Item = &'a Key>, past: impl Fn(&Key) -> Past) {
         let (specs, missing, snapshots) = (&self.specs, &mut self.missing, &self.snapshots);
         missing.retain(|key, _| !specs.contains_key(key));
-        for (key, project) in known.filter(|(key, _)| !specs.contains_key(*key)) {
+        for key in known.filter(|key| !specs.contains_key(*key)) {
             let all = || snapshots.keys().map(|source| (source.clone(), 1)).collect();
             match missing.get_mut(key) {
                 Some(gone) => *gone.reads.entry(source.to_owned()).or_default() += 1,
-                None => drop(missing.insert(key.clone(), Gone::since_now(all(), project))),
+                None => drop(missing.insert(key.clone(), Gone::since_now(all(), past(key)))),
             }
-            let removed = snapshots.values().any(|snapshot| snapshot.removed.contains(key));
-            missing.get_mut(key).into_iter().for_each(|gone| gone.removed |= removed);
+            let removed = snapshots.values().filter(|snapshot| snapshot.removed.contains(key));
+            if let Some(gone) = missing.get_mut(key) {
+                gone.removed.extend(removed.map(|snapshot| snapshot.source.clone()));
+            }
         }
     }
 
@@ -378,6 +343,17 @@ impl State {
     fn unread(&self) -> (Reason, String) {
         let why = self.obstacle().map(|fault| format!(": {fault}")).unwrap_or_default();
         (Reason::PruneGrace, format!("the sources were not read whole; nothing is deleted{why}"))
+    }
+
+    /// A source that shows nothing at all, though agents are missing that stood there: a folder that is not mounted looks like
+    /// that. What a commit removed is gone on purpose, and what a person confirmed is, too.
+    fn silent(&self) -> Option<&String> {
+        let empty = |snapshot: &&Snapshot| snapshot.documents.is_empty();
+        let lacks = |source: &&String| {
+            let gone = self.missing.values().filter(|gone| !gone.confirmed && !gone.removed.contains(*source));
+            gone.into_iter().any(|gone| stands_in(&gone.past.place, source))
+        };
+        self.snapshots.values().filter(empty).map(|snapshot| &snapshot.source).find(lacks)
     }
 
     fn hold(&self, key: &Key) -> Option<(Reason, String)> {
@@ -390,10 +366,11 @@ impl State {
         }
         let confirmed = self.missing.get(key).is_some_and(|gone| gone.confirmed);
         let policy = Policy { confirmed: confirmed || self.policy.confirmed, ..self.policy.clone() };
+        let silent = self.silent();
         // Those a person confirmed do not count against those that vanish later.
         let counted = self.missing.iter().filter(|(_, gone)| gone.confirmed == confirmed);
         let missing: BTreeMap<Key, Missing> =
-            counted.map(|(key, gone)| (key.clone(), gone.missing(policy.reads))).collect();
+            counted.map(|(key, gone)| (key.clone(), gone.missing(policy.reads, silent))).collect();
         let projects = self.specs.values().map(project_of).chain(missing.values().map(|gone| gone.project.as_str()));
         let mut known: BTreeMap<String, usize> = BTreeMap::new();
         projects.for_each(|project| *known.entry(project.to_owned()).or_default() += 1);
@@ -402,14 +379,22 @@ impl State {
 }
 
 impl Gone {
-    fn since_now(reads: BTreeMap<String, u32>, project: String) -> Self {
-        Self { reads, removed: false, since: Instant::now(), project, confirmed: false, named: false }
+    fn since_now(reads: BTreeMap<String, u32>, past: Past) -> Self {
+        let (removed, since) = (BTreeSet::new(), Instant::now());
+        // What is not ours is not deleted, and need not be confirmed.
+        let confirmed = past.foreign;
+        Self { reads, removed, since, past, confirmed, named: false }
     }
 
-    /// The same for those who decide: what a commit removed is as good as `enough` reads.
-    fn missing(&self, enough: u32) -> Missing {
-        let reads = if self.removed { enough } else { self.reads.values().copied().min().unwrap_or_default() };
-        Missing { project: self.project.clone(), reads, since: self.since.elapsed() }
+    /// The same for those who decide: what a commit removed is as good as `enough` reads of its source, and says nothing of
+    /// the others, where the spec may have been put meanwhile.
+    fn missing(&self, enough: u32, silent: Option<&String>) -> Missing {
+        let counted = |(source, reads): (&String, &u32)| if self.removed.contains(source) { enough } else { *reads };
+        let mut reads = self.reads.iter().map(counted).min().unwrap_or_default();
+        if has(Bug::OneSourceIsEnough) && !self.removed.is_empty() {
+            reads = enough;
+        }
+        Missing { project: self.past.project.clone(), reads, since: self.since.elapsed(), silent: silent.cloned() }
     }
 }
 
@@ -430,43 +415,4 @@ fn kept(spec: &Spec, why: Option<&str>) -> Spec {
             vec![format!("not found by the last read; kept, because something in the sources cannot be read{why}")];
     }
     spec
-}
-
-/// Whether two wordings differ in more than the place where they stand, or the code beside them does. A line more at the head
-/// of a file, or a commit that touches another agent, wakes nobody; the new place is told with the next pass.
-fn differ(before: Option<&Spec>, after: Option<&Spec>) -> bool {
-    match (before, after) {
-        (
-            Some(Spec::Present { agent, faults, source }),
-            Some(Spec::Present { agent: now, faults: then, source: place }),
-        ) => agent != now || faults != then || source.code != place.code,
-        (
-            Some(Spec::Broken { reason, faults, source: _ }),
-            Some(Spec::Broken { reason: now, faults: then, source: _ }),
-        ) => reason != now || faults != then,
-        (before, after) => before != after,
-    }
-}
-
-/// The agents that claim a service another agent claims, with the names of those others.
-fn claimed_twice(specs: &BTreeMap<Key, Spec>, incumbents: &BTreeSet<Key>) -> Vec<(Key, String)> {
-    let mut claims: BTreeMap<(String, Option<String>, String, String), Vec<&Key>> = BTreeMap::new();
-    for (key, spec) in specs {
-        if let Spec::Present { agent, .. } = spec {
-            let role = agent.spec.account.as_ref().map(|account| account.role_arn.clone());
-            let service =
-                (agent.spec.region.clone(), role, agent.cluster_name().to_owned(), agent.service_name().to_owned());
-            claims.entry(service).or_default().push(key);
-        }
-    }
-    let mut refused = Vec::new();
-    for claimants in claims.into_values().filter(|claimants| claimants.len() > 1) {
-        let before: Vec<&&Key> = claimants.iter().filter(|key| incumbents.contains(**key)).collect();
-        let keeps = if before.len() == 1 { before.first().map(|key| (**key).clone()) } else { None };
-        for key in claimants.iter().filter(|key| Some(**key) != keeps.as_ref()) {
-            let others = claimants.iter().filter(|other| *other != key).map(ToString::to_string);
-            refused.push(((*key).clone(), others.collect::<Vec<_>>().join(", ")));
-        }
-    }
-    refused
 }

@@ -204,3 +204,161 @@ async fn what_a_commit_removed_needs_no_second_read_and_what_is_merely_missing_d
     fleet.update(read([good("one")]));
     assert_eq!(held(&fleet, "three"), None);
 }
+
+/// Two sources, each read whole; `three` ran before. The first one is called `specs`, this one `others`.
+fn others(documents: impl IntoIterator<Item = (Key, Vec<Document>)>) -> Snapshot {
+    Snapshot { source: "others".to_owned(), ..read(documents) }
+}
+
+async fn fleet_of_two(policy: Policy, statuses: impl Statuses + 'static) -> Fleet {
+    let board = Board::load(Arc::new(statuses), Arc::new(Epoch)).await.unwrap();
+    Fleet::new(Arc::new(board), "test", policy, 2)
+}
+
+fn at(location: &str, (key, mut documents): (Key, Vec<Document>)) -> (Key, Vec<Document>) {
+    documents[0].source = SourceStatus { location: location.to_owned(), ..SourceStatus::default() };
+    (key, documents)
+}
+
+fn running(name: &str, image: &str) -> (Key, Vec<Document>) {
+    let (key, mut documents) = good(name);
+    let mut agent = AgentDeployment::clone(documents[0].agent.as_ref().unwrap());
+    agent.spec.image.uri = Some(image.to_owned());
+    documents[0].agent = Some(Arc::new(agent));
+    (key, documents)
+}
+
+/// The image of the spec that is followed, and whether it is told as disputed.
+fn followed(fleet: &Fleet, name: &str) -> (Option<String>, bool) {
+    match fleet.spec(&Key::new(name)) {
+        Spec::Present { agent, disputed, .. } => (agent.spec.image.uri.clone(), disputed),
+        Spec::Broken { reason, .. } => (None, reason == Reason::Conflict),
+        Spec::Gone(_) => panic!("{name} has no spec"),
+    }
+}
+
+/// A commit moves an agent's spec into another repository, and that one is read later than the grace lasts.
+#[tokio::test]
+async fn what_a_commit_took_out_of_one_source_is_not_gone_before_the_others_were_read_again() {
+    let policy = Policy { grace: Duration::ZERO, reads: 2, ..Policy::default() };
+    let fleet = fleet_of_two(policy, Ran).await;
+    fleet.update(others([]));
+    fleet.update(read([good("one"), good("two"), good("three")]));
+    fleet.update(Snapshot { removed: [Key::new("three")].into(), ..read([good("one"), good("two")]) });
+    assert_eq!(held(&fleet, "three"), Some(Reason::PruneGrace));
+    fleet.update(others([]));
+    assert_eq!(held(&fleet, "three"), None);
+}
+
+/// A folder that cannot be read any more shows no documents; what stood in it may stand there still.
+#[tokio::test]
+async fn a_dispute_is_not_over_because_one_of_its_sources_cannot_be_read() {
+    let fleet = fleet_of_two(Policy::default(), Ran).await;
+    fleet.update(others([]));
+    fleet.update(read([running("one", "x:1")]));
+    fleet.update(others([running("one", "x:2")]));
+    assert_eq!(followed(&fleet, "one"), (Some("x:1".to_owned()), true));
+    let unread = || Snapshot { whole: false, faults: vec!["specs: not mounted".to_owned()], ..read([]) };
+    fleet.update(unread());
+    fleet.update(unread());
+    assert_eq!(followed(&fleet, "one"), (Some("x:1".to_owned()), true));
+    fleet.update(read([running("two", "x:1")]));
+    assert_eq!(followed(&fleet, "one"), (Some("x:2".to_owned()), false), "it was read, and is not there any more");
+}
+
+/// What an earlier process told of `one`.
+struct Told(AgentDeploymentStatus);
+
+#[async_trait]
+impl Statuses for Told {
+    async fn load(&self) -> Result<BTreeMap<Key, AgentDeploymentStatus>, String> {
+        Ok([(Key::new("one"), self.0.clone())].into())
+    }
+
+    async fn save(&self, _key: &Key, _status: &AgentDeploymentStatus) -> Result<(), String> {
+        Ok(())
+    }
+
+    async fn remove(&self, _key: &Key) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// `one`, which followed the spec of `image` in `place`.
+fn told(place: &str, image: &str) -> Told {
+    let (_, documents) = running("one", image);
+    let spec = &documents[0].agent.as_ref().unwrap().spec;
+    let inventory = Inventory { service: "one".to_owned(), specified_in: place.to_owned(), ..Inventory::default() };
+    let observed_generation = Some(fargateer_api::Generation::of(spec));
+    Told(AgentDeploymentStatus { inventory, observed_generation, ..AgentDeploymentStatus::default() })
+}
+
+/// A process that starts knows of a source it cannot read only what the statuses say.
+#[tokio::test]
+async fn a_spec_found_elsewhere_is_not_followed_while_a_source_was_never_read() {
+    let unread = || Snapshot { whole: false, faults: vec!["specs: not mounted".to_owned()], ..read([]) };
+    let fleet = fleet_of_two(Policy::default(), told("specs/one.yaml:3", "x:1")).await;
+    fleet.update(unread());
+    fleet.update(others([at("others/one.yaml:1", running("one", "x:2"))]));
+    let Spec::Broken { faults, .. } = fleet.spec(&Key::new("one")) else { panic!("{:?}", followed(&fleet, "one")) };
+    assert!(faults[0].contains("may stand in specs, too") && faults[0].ends_with("specs: not mounted"), "{faults:?}");
+    fleet.update(read([running("two", "x:1")]));
+    assert_eq!(followed(&fleet, "one"), (Some("x:2".to_owned()), false), "now it was read");
+
+    // In its own place, in another line, it is edited like any other; and the same wording elsewhere changes nothing.
+    for (place, image) in [("others/one.yaml:7", "x:2"), ("others/new.yaml:1", "x:1")] {
+        let fleet = fleet_of_two(Policy::default(), told("others/one.yaml:3", "x:1")).await;
+        fleet.update(unread());
+        fleet.update(others([at(place, running("one", image))]));
+        assert_eq!(followed(&fleet, "one"), (Some(image.to_owned()), false), "{place}");
+    }
+}
+
+/// An unmounted folder is read whole, and is empty.
+#[tokio::test]
+async fn a_source_that_shows_nothing_any_more_deletes_none_of_its_agents() {
+    let policy = Policy { grace: Duration::ZERO, reads: 1, ..Policy::default() };
+    let fleet = fleet_of_two(policy, told("others/one.yaml:3", "x:1")).await;
+    fleet.update(read([good("two"), good("three")]));
+    fleet.update(others([]));
+    assert_eq!(held(&fleet, "one"), Some(Reason::PruneBlocked));
+    fleet.update(others([good("four")]));
+    assert_eq!(held(&fleet, "one"), None, "a source that shows others is believed");
+}
+
+/// Its new place is where its status is looked for, in a row, and what shows that it is gone.
+#[tokio::test]
+async fn a_spec_that_moves_to_another_source_wakes_its_agent() {
+    let fleet = fleet_of_two(Policy::default(), Ran).await;
+    let one = || at("specs/one.yaml:1", good("one"));
+    fleet.update(others([]));
+    fleet.update(read([one(), at("specs/two.yaml:1", good("two"))]));
+    fleet.update(others([at("others/one.yaml:1", good("one"))]));
+    let changes = fleet.update(read([at("specs/moved/two.yaml:9", good("two"))]));
+    assert_eq!(changes.changed, [Key::new("one")], "two is in the same source as before");
+}
+
+/// It was never ours: whether it goes on standing in the list need not be confirmed.
+#[tokio::test]
+async fn what_is_somebody_elses_is_missed_like_any_other_though_nothing_else_is_there() {
+    use fargateer_api::status::{Condition, ConditionType, Truth};
+    let refused = |arns: &[&str]| {
+        let mut told = told("specs/one.yaml:3", "x:1");
+        told.0.inventory.arns = arns.iter().map(|kind| ((*kind).to_owned(), "arn".to_owned())).collect();
+        told.0.conditions = vec![Condition {
+            kind: ConditionType::Ready,
+            status: Truth::False,
+            reason: Reason::NotOurs,
+            message: String::new(),
+            last_transition_time: String::new(),
+            observed_generation: None,
+        }];
+        told
+    };
+    for (arns, expected) in [(&[][..], Reason::PruneGrace), (&["service"], Reason::PruneBlocked)] {
+        let board = Board::load(Arc::new(refused(arns)), Arc::new(Epoch)).await.unwrap();
+        let fleet = Fleet::new(Arc::new(board), "test", Policy::default(), 1);
+        fleet.update(read([]));
+        assert_eq!(held(&fleet, "one"), Some(expected), "{arns:?}");
+    }
+}

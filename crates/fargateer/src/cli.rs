@@ -100,6 +100,9 @@ pub(crate) enum Command {
     /// Put the ownership tags on live services that specs describe, and nothing else
     Adopt(AdoptArgs),
     /// List agents of a running daemon, or the rows of a table of specs
+    ///
+    /// A list is an answer whatever is in it: exit code 0. With a NAME: 0 when it is Ready, 1 when not, 2 when there is none. What is
+    /// not Ready: `get --status ready=false -o name`.
     Get(GetArgs),
     /// Let agents go whose specs are gone, at once: delete them, or hand them back as they run
     ///

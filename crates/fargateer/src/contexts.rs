@@ -45,7 +45,7 @@ impl Contexts for Sources {
             let hint = "put the code into S3: `context: s3://<bucket>/<key>.zip`; or name an image in `spec.image.uri`";
             return Err(invalid(problem).hinted(hint));
         };
-        self.beside(Path::new(file), &order.build.context)
+        beside(&self.folders, Path::new(file), &order.build.context)
     }
 
     fn logins(&self, place: &Place) -> Arc<dyn Logins> {
@@ -57,24 +57,22 @@ impl Contexts for Sources {
     }
 }
 
-impl Sources {
-    /// The folder `context` beside the spec in `file`; never outside of the folder that was named as a source, whose owner
-    /// need not be the one who wrote the spec.
-    fn beside(&self, file: &Path, context: &str) -> Result<PathBuf, Error> {
-        let beside = file.parent().unwrap_or(Path::new(".")).join(context);
-        let told = |error: std::io::Error| invalid(format!("spec.image.build.context: {}: {error}", beside.display()));
-        let real = beside.canonicalize().map_err(told)?;
-        let root = |named: &PathBuf| {
-            let folder = if named.is_file() { named.parent().map(Path::to_path_buf) } else { Some(named.clone()) };
-            let folder = folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| PathBuf::from("."));
-            folder.canonicalize().ok()
-        };
-        if self.folders.iter().filter_map(root).any(|root| real.starts_with(root)) {
-            return Ok(real);
-        }
-        let problem = format!("spec.image.build.context: {} lies outside of the folder of specs", beside.display());
-        Err(invalid(problem).hinted("put the code beside the spec, or name a folder above both as the source"))
+/// The folder `context` beside the spec in `file`; never outside of the `folders` that were named as sources, whose owner need not be
+/// the one who wrote the spec.
+pub(crate) fn beside(folders: &[PathBuf], file: &Path, context: &str) -> Result<PathBuf, Error> {
+    let beside = file.parent().unwrap_or(Path::new(".")).join(context);
+    let told = |error: std::io::Error| invalid(format!("spec.image.build.context: {}: {error}", beside.display()));
+    let real = beside.canonicalize().map_err(told)?;
+    let root = |named: &PathBuf| {
+        let folder = if named.is_file() { named.parent().map(Path::to_path_buf) } else { Some(named.clone()) };
+        let folder = folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| PathBuf::from("."));
+        folder.canonicalize().ok()
+    };
+    if folders.iter().filter_map(root).any(|root| real.starts_with(root)) {
+        return Ok(real);
     }
+    let problem = format!("spec.image.build.context: {} lies outside of the folder of specs", beside.display());
+    Err(invalid(problem).hinted("put the code beside the spec, or name a folder above both as the source"))
 }
 
 fn invalid(problem: String) -> Error {
@@ -136,12 +134,12 @@ mod tests {
         fs::create_dir_all(home.path().join("private")).unwrap();
         let sources = sources(&home.path().join("specs"));
         let spec = home.path().join("specs/team/bot.yaml");
-        let found = sources.beside(&spec, "agent").unwrap();
+        let found = beside(&sources.folders, &spec, "agent").unwrap();
         assert!(found.ends_with("specs/team/agent"), "{found:?}");
-        assert!(sources.beside(&spec, "..").unwrap().ends_with("specs"));
-        let error = sources.beside(&spec, "../../private").unwrap_err();
+        assert!(beside(&sources.folders, &spec, "..").unwrap().ends_with("specs"));
+        let error = beside(&sources.folders, &spec, "../../private").unwrap_err();
         assert!(error.to_string().contains("outside of the folder of specs"), "{error}");
-        let error = sources.beside(&spec, "nowhere").unwrap_err();
+        let error = beside(&sources.folders, &spec, "nowhere").unwrap_err();
         assert!(error.to_string().contains("spec.image.build.context"), "{error}");
     }
 }

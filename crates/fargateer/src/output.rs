@@ -37,7 +37,10 @@ pub(crate) fn error(error: &anyhow::Error) {
     let hint = error.chain().find_map(|cause| cause.downcast_ref::<Hint>());
     let chain = error.chain().filter(|cause| cause.downcast_ref::<Hint>().is_none());
     let text: Vec<String> = chain.map(ToString::to_string).collect();
-    styled(&format!("{red}error:{red:#} {}", visible(&text.join(": "))));
+    // What a program said may have several lines; none of them may look like one of ours.
+    let text = text.join(": ");
+    let lines: Vec<String> = text.trim_end().lines().map(visible).collect();
+    styled(&format!("{red}error:{red:#} {}", lines.join("\n  ")));
     if let Some(Hint(hint)) = hint {
         let cyan = Style::new().bold().fg_color(Some(AnsiColor::Cyan.into()));
         styled(&format!("{cyan}hint:{cyan:#} {}", visible(hint)));

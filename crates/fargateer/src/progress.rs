@@ -6,14 +6,14 @@ use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fargateer_api::status::{AgentDeploymentStatus, ConditionType, DriftStatus, Truth};
+use fargateer_api::status::{AgentDeploymentStatus, ConditionType, DriftStatus, Reason, Truth};
 use fargateer_api::{Key, visible};
 use fargateer_controller::Controller;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::output;
+use crate::{output, telemetry};
 
 /// Lines for so many agents; the rest is in the sum.
 const LINES: usize = 30;
@@ -95,7 +95,11 @@ struct Lines {
 impl View for Lines {
     fn show(&mut self, agents: &BTreeMap<Key, Arc<AgentDeploymentStatus>>) {
         for (key, status) in agents {
-            let text = line(status);
+            let ready = status.condition(ConditionType::Ready);
+            let text = match ready {
+                Some(ready) if ready.reason == Reason::InvalidSpec && telemetry::tells_faults() => ready.reason.name(),
+                Some(_) | None => line(status),
+            };
             if let Some(news) = self.drifts.news(key, status) {
                 output::note(&news);
             }

@@ -87,6 +87,11 @@ fn told_of(panic: &PanicHookInfo<'_>) -> String {
     format!("a fault of fargateer itself at {place}{constant}; please report it{trace}")
 }
 
+/// Whether the log tells every fault of a spec when it is found, so that nobody else need.
+pub(crate) fn tells_faults() -> bool {
+    tracing::enabled!(target: "fargateer_controller::controller", tracing::Level::WARN)
+}
+
 #[cfg(test)]
 mod tests {
     use std::panic::{catch_unwind, set_hook, take_hook};

@@ -46,7 +46,7 @@ pub use context::{Context, Entry, EntryKind, Limits};
 pub use error::{Cause, Error};
 pub use inspect::{Inspected, InspectedLayer};
 pub use output::{Exported, Output};
-pub use prepare::{Prepared, Recipe};
+pub use prepare::{Prepared, Recipe, check};
 pub use progress::{Phase, Progress, Step};
 pub use push::{Built, Destination, Moved};
 pub use reference::Reference;

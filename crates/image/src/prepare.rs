@@ -1,14 +1,14 @@
 //! From what was asked for to what will be built: everything is read and decided, nothing is made yet.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use fargateer_api::default::BASE_IMAGE;
 use fargateer_api::spec::{Architecture, Build};
 
 use crate::base::{self, Base};
 use crate::builder::{Builder, blocking};
-use crate::context::Context;
+use crate::context::{Context, Limits};
 use crate::entry;
 use crate::error::{Cause, Error};
 use crate::inputs::{self, LAYOUT, Settings};
@@ -67,19 +67,27 @@ impl Prepared {
     }
 }
 
+/// Whether the code in `folder` can become an image as `build` says, as far as the files alone tell: what may not be in it, what is
+/// missing, requirements nobody can read, an agent that is not there. Nothing is run, nobody is asked.
+pub fn check(folder: &Path, build: &Build) -> Result<(), Error> {
+    read(folder, build, Limits::default()).map(drop)
+}
+
+/// The code, what it requires, and what of it is run.
+fn read(folder: &Path, build: &Build, limits: Limits) -> Result<(Context, Requirements, Option<String>), Error> {
+    let context = Context::read(folder, &build.allow_secret_files, limits)?;
+    let requirements = Requirements::read(&context, build)?;
+    let entrypoint = entry::entrypoint(&context, build)?;
+    Ok((context, requirements, entrypoint))
+}
+
 impl Builder {
     /// Reads and decides everything that `recipe` leaves open. Asks a registry only for a base image that is not known yet.
     pub async fn prepare(&self, recipe: &Recipe, progress: &Progress) -> Result<Prepared, Error> {
         progress.tell(Phase::Context);
         let Recipe { context, build, architecture, base_digest, runtime, labels } = recipe.clone();
         let limits = self.limits;
-        let read = move || {
-            let context = Context::read(&context, &build.allow_secret_files, limits)?;
-            let requirements = Requirements::read(&context, &build)?;
-            let entrypoint = entry::entrypoint(&context, &build)?;
-            Ok((context, requirements, entrypoint))
-        };
-        let (context, requirements, entrypoint) = blocking(read).await?;
+        let (context, requirements, entrypoint) = blocking(move || read(&context, &build, limits)).await?;
         progress.tell(Phase::Base);
         let name = recipe.build.base.as_deref().unwrap_or(BASE_IMAGE);
         let architecture = base::architecture(architecture);

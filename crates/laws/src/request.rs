@@ -51,7 +51,12 @@ fn actions(plan: &Plan) -> impl Iterator<Item = &Action> {
 fn planned(agent: &AgentDeployment) -> Plan {
     let mut agent = agent.clone();
     agent.spec.suspend = None;
-    let spec = Spec::Present { agent: Prepared::shared(agent), source: SourceStatus::default(), faults: Vec::new() };
+    let spec = Spec::Present {
+        agent: Prepared::shared(agent),
+        source: SourceStatus::default(),
+        faults: Vec::new(),
+        disputed: false,
+    };
     let desired = Desired::of(spec, Circumstances { owner: "laws".to_owned(), ..Circumstances::default() });
     let balancers = vec!["arn:aws:elasticloadbalancing:us-east-1:111122223333:loadbalancer/app/front/1".to_owned()];
     let group = target_group::Live { load_balancers: balancers, ..target_group::Live::default() };

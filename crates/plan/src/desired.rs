@@ -26,6 +26,8 @@ pub enum Spec {
         source: SourceStatus,
         /// What is wrong with the newest wording, if anything.
         faults: Vec<String>,
+        /// Whether that is that the name is used more than once: then none of the wordings is followed.
+        disputed: bool,
     },
     /// There never was a usable wording.
     Broken {
@@ -121,14 +123,16 @@ pub struct Wanted {
     pub tags: Tags,
     /// Why a newer wording of the spec could not be used.
     pub faults: Vec<String>,
+    /// Whether that is that the name is used more than once.
+    pub disputed: bool,
 }
 
 impl Desired {
     /// What `spec` means under `circumstances`.
     pub fn of(spec: Spec, circumstances: Circumstances) -> Self {
         match spec {
-            Spec::Present { agent, source: _, faults } => {
-                Self::Present(Box::new(Wanted::new(agent, faults, circumstances)))
+            Spec::Present { agent, source: _, faults, disputed } => {
+                Self::Present(Box::new(Wanted { disputed, ..Wanted::new(agent, faults, circumstances) }))
             }
             Spec::Broken { reason, faults, source: _ } => Self::Unclear(reason, faults),
             Spec::Gone(departure) => Self::Absent(departure, Box::new(circumstances)),
@@ -158,7 +162,7 @@ impl Wanted {
         image.ecr = image.ecr.filter(|_| agent.spec.image.pin);
         let log_group = log_group::from_spec(&agent);
         let tags = tags::owned(&circumstances.owner, &agent.metadata.name, &agent.spec.tags);
-        Self { agent, generation, circumstances, image, log_group, tags, faults }
+        Self { agent, generation, circumstances, image, log_group, tags, faults, disputed: false }
     }
 
     /// Where the calls go.
@@ -240,6 +244,7 @@ impl Wanted {
             release: None,
             leaving_since: None,
             arns: std::collections::BTreeMap::new(),
+            specified_in: String::new(),
         }
     }
 }
@@ -321,6 +326,7 @@ mod tests {
             retain_data: false,
             release: None,
             leaving_since: None,
+            specified_in: String::new(),
             arns: std::collections::BTreeMap::new(),
         };
         assert_eq!(inventory, expected);

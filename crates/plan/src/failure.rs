@@ -38,7 +38,11 @@ pub struct Failure {
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { operation, code, message, class: _, reason: _ } = self;
+        let Self { operation, code, message, class: _, reason } = self;
+        // Whoever tells of it says the reason anyway.
+        if *code == reason.name() {
+            return write!(f, "{operation}: {message}");
+        }
         write!(f, "{operation}: {code}: {message}")
     }
 }

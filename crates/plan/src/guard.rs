@@ -7,7 +7,7 @@ use fargateer_api::{Key, Reason};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::desired::{Circumstances, Wanted};
+use crate::desired::{Circumstances, Departure, Wanted};
 use crate::failure::Failure;
 use crate::service;
 use crate::tags::{self, Ownership};
@@ -123,6 +123,13 @@ pub fn not_ours(live: &service::Live, owner: &str, agent: &str) -> Option<Gate> 
     Some(Gate::NotOurs(Reason::NotOurs, message))
 }
 
+/// Whether the live service is somebody else's and never was seen with our tags: then nothing was made of the spec that is gone,
+/// and there is nothing to leave. One that was ours says whose it is now, and is left.
+pub fn never_was_ours(live: &service::Live, owner: &str, departure: &Departure) -> bool {
+    let was_seen = departure.inventory.arns.contains_key("service");
+    !was_seen && not_ours(live, owner, departure.key.as_str()).is_some()
+}
+
 /// Why the live service is AWS's or another tool's to manage, whatever tags of ours it carries.
 pub fn managed_elsewhere(live: &service::Live) -> Option<String> {
     let name = live.text("serviceName");
@@ -151,6 +158,7 @@ pub fn draining(live: &service::Live) -> Option<Gate> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fargateer_api::status::Inventory;
     use serde_json::json;
 
     fn live(more: &serde_json::Value) -> service::Live {
@@ -191,6 +199,17 @@ mod tests {
     fn a_service_without_our_tags_is_refused() {
         assert_eq!(refused(&json!({"tags": []})), Some(Reason::NotOurs));
         assert_eq!(refused(&json!({"tags": null})), Some(Reason::NotOurs));
+    }
+
+    #[test]
+    fn what_was_ours_once_is_not_forgotten_because_its_tags_are_gone() {
+        let mut departure =
+            Departure { key: fargateer_api::Key::new("bot"), inventory: Inventory::default(), held: None };
+        let foreign = live(&json!({"tags": []}));
+        assert!(never_was_ours(&foreign, "prod", &departure));
+        assert!(!never_was_ours(&live(&json!({})), "prod", &departure), "it is ours");
+        departure.inventory.arns.insert("service".to_owned(), "arn".to_owned());
+        assert!(!never_was_ours(&foreign, "prod", &departure));
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub fn after(pass: &Pass, previous: &AgentDeploymentStatus, now: Timestamp) -> I
 
 fn staying(wanted: &Wanted, pass: &Pass, previous: &AgentDeploymentStatus) -> Inventory {
     let mut inventory = wanted.inventory();
+    inventory.specified_in.clone_from(&pass.source.location);
     inventory.arns.clone_from(&previous.inventory.arns);
     let live = pass.observed.service.present().filter(|live| live.tags().contains_key(tags::OWNER));
     inventory.arns.extend(live.map(|live| ("service".to_owned(), live.arn().to_owned())));

@@ -147,7 +147,7 @@ mod tests {
         let document = json!({"apiVersion": "fargateer/v1", "kind": "AgentDeployment", "metadata": {"name": "bot"},
             "spec": {"cluster": "agents", "image": {"uri": "x"}, "network": {"subnets": ["subnet-1"]}}});
         let agent = crate::prepared::Prepared::shared(serde_json::from_value(document).unwrap());
-        let spec = Spec::Present { agent, source: SourceStatus::default(), faults: Vec::new() };
+        let spec = Spec::Present { agent, source: SourceStatus::default(), faults: Vec::new(), disputed: false };
         Pass::toward(Key::new("bot"), spec, Circumstances::default())
     }
 

@@ -43,7 +43,13 @@ pub struct Missing {
     pub reads: u32,
     /// Time since the first of them.
     pub since: Duration,
+    /// A source that shows nothing at all any more, though specs of missing agents stood there: this one may stand there, too.
+    pub silent: Option<String>,
 }
+
+/// How a person says that what vanished is to be deleted.
+const CONFIRM: &str =
+    "fargateer delete NAME for one, fargateer prune --confirm for all; --confirm-prune for a run that ends";
 
 /// What may happen to one missing agent; none means: delete it.
 pub type Hold = Option<(Reason, String)>;
@@ -65,7 +71,15 @@ pub fn decide(
         let too_many = !policy.confirmed && (count > limit || everything);
         if too_many && !has(Bug::EmptySourceDeletes) {
             let message = format!(
-                "{count} of {known} specs of project {project} vanished at once, at most {limit} are deleted without confirmation, and never all there are (fargateer prune --confirm; for one run --confirm-prune)"
+                "{count} of {known} specs of project {project} vanished at once, at most {limit} are deleted without confirmation, and never all there are ({CONFIRM})"
+            );
+            return Some((Reason::PruneBlocked, message));
+        }
+        if let Some(source) =
+            missing_agent.silent.as_ref().filter(|_| !policy.confirmed && !has(Bug::EmptySourceDeletes))
+        {
+            let message = format!(
+                "{source}, where specs of missing agents stood, shows none at all any more; as long as it does, nothing is deleted without confirmation ({CONFIRM})"
             );
             return Some((Reason::PruneBlocked, message));
         }
@@ -97,7 +111,8 @@ mod tests {
     use super::*;
 
     fn missing(count: usize, reads: u32, seconds: u64) -> BTreeMap<Key, Missing> {
-        let agent = Missing { project: "a".to_owned(), reads, since: Duration::from_secs(seconds) };
+        let since = Duration::from_secs(seconds);
+        let agent = Missing { project: "a".to_owned(), reads, since, silent: None };
         (0..count).map(|number| (Key::new(format!("agent-{number}")), agent.clone())).collect()
     }
 
@@ -137,10 +152,24 @@ mod tests {
         assert_eq!(whole(&[("a", 3), ("b", 1)]), vec![None; 3], "a project that ends is not a lost source");
     }
 
+    /// A folder that is not mounted looks like one that somebody emptied.
+    #[test]
+    fn a_source_that_shows_nothing_deletes_none_of_those_that_stood_in_it() {
+        let mut gone = missing(2, 9, 9_000);
+        gone.values_mut().take(1).for_each(|agent| agent.silent = Some("night".to_owned()));
+        let decided = decide(&gone, 20, &Policy::default());
+        assert_eq!(reasons(&decided), vec![Some(Reason::PruneBlocked), None]);
+        let said = decided.values().flatten().next().map(|(_, said)| said.clone()).unwrap_or_default();
+        assert!(said.starts_with("night, where specs") && said.contains("fargateer delete NAME"), "{said}");
+        let confirmed = Policy { confirmed: true, ..Policy::default() };
+        assert_eq!(reasons(&decide(&gone, 20, &confirmed)), vec![None; 2]);
+    }
+
     #[test]
     fn the_limit_is_that_of_the_project() {
         let gone = |project: &'static str, count: usize| {
-            let agent = Missing { project: project.to_owned(), reads: 9, since: Duration::from_hours(1) };
+            let since = Duration::from_hours(1);
+            let agent = Missing { project: project.to_owned(), reads: 9, since, silent: None };
             (0..count).map(move |number| (Key::new(format!("{project}-{number}")), agent.clone()))
         };
         let both: BTreeMap<Key, Missing> = gone("a", 5).chain(gone("b", 6)).collect();

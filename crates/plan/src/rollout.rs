@@ -56,16 +56,27 @@ pub fn judge(live: &Live, revision: &str) -> Rollout {
     let Some(primary) = deployments.first().filter(|deployment| deployment.status == "PRIMARY") else {
         return moving(Reason::NotYetVisible, "the new deployment is not visible yet".to_owned());
     };
+    let why = primary.rollout_state_reason.clone().unwrap_or_default();
     if primary.task_definition != revision {
+        // ECS says so in the words of the deployment it returns to.
+        if why.contains("rolling back") {
+            let to = primary.task_definition.rsplit('/').next().unwrap_or_default();
+            return moving(Reason::RollingOut, format!("ECS returns to {to}: {why}"));
+        }
         return moving(Reason::NotYetVisible, "the new deployment is not visible yet".to_owned());
     }
-    let why = primary.rollout_state_reason.clone().unwrap_or_default();
     match primary.rollout_state.as_deref() {
         Some("FAILED") => Rollout::Failed { first: deployments.len() == 1, message: why },
         Some("COMPLETED") | None => settled(live, primary, &deployments),
         Some(_) if has(Bug::ReadyTooSoon) && primary.running_count > 0 => Rollout::Done,
         Some(_) => moving(waiting_for(primary), progress(primary)),
     }
+}
+
+/// The revision of which tasks of `live` run, by its name; the newest one, where there are several.
+pub fn serving(live: &Live) -> Option<String> {
+    let running = live.deployments().into_iter().find(|deployment| deployment.running_count > 0)?;
+    running.task_definition.rsplit('/').next().map(str::to_owned)
 }
 
 fn settled(live: &Live, primary: &Deployment, deployments: &[Deployment]) -> Rollout {
@@ -119,6 +130,18 @@ mod tests {
 
     fn reason(rollout: &Rollout) -> Option<Reason> {
         if let Rollout::Moving { reason, .. } = rollout { Some(*reason) } else { None }
+    }
+
+    #[test]
+    fn a_rollback_under_way_is_told_as_one() {
+        let mut returning = deployment(1, "PRIMARY", "IN_PROGRESS", 1);
+        returning["rolloutStateReason"] =
+            json!("ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1.");
+        let live = live(1, &[returning, deployment(2, "ACTIVE", "FAILED", 0)]);
+        let Rollout::Moving { reason, message } = judge(&live, "bot:2") else { panic!("it moves") };
+        assert_eq!(reason, Reason::RollingOut);
+        assert!(message.starts_with("ECS returns to bot:1: ECS deployment circuit breaker"), "{message}");
+        assert_eq!(serving(&live).as_deref(), Some("bot:1"));
     }
 
     #[test]

@@ -111,13 +111,20 @@ fn outcome(pass: &Pass, result: &Result<(), Failure>) -> Outcome {
     if let Some(gate) = &pass.plan.gate {
         return gated(gate, pass);
     }
-    if pass.let_roll && !pass.plan.waves.is_empty() {
-        return Outcome::waiting(Reason::Applying, "it is this agent's turn to roll");
+    // Told before anything is made.
+    let from_nothing = pass.plan.rollout.is_none() && matches!(pass.desired, Desired::Present(_));
+    if !pass.plan.waves.is_empty() && (pass.let_roll || from_nothing) {
+        let turn = if pass.let_roll { "it is this agent's turn to roll" } else { "its resources are being made" };
+        return Outcome::waiting(Reason::Applying, turn);
     }
     match &pass.desired {
         Desired::Absent(departure, _) if pass.plan.gone && departure.inventory.release.is_some() => {
             Outcome::rest(Reason::Retained, "handed back: its resources go on running, and none carries our tags")
         }
+        Desired::Absent(..) if pass.plan.gone && pass.observed.active_service().is_some() => Outcome::rest(
+            Reason::Deleted,
+            "forgotten here; the service of its name is somebody else's and stays as it is",
+        ),
         Desired::Absent(..) if pass.plan.gone => Outcome::rest(Reason::Deleted, "nothing of it is left in AWS"),
         Desired::Absent(..) => Outcome::waiting(Reason::Deleting, "waits until ECS has drained the service"),
         Desired::Present(wanted) if has(Bug::SecretInStatus) => {
@@ -271,6 +278,11 @@ fn spec_valid(pass: &Pass) -> Fact {
         Desired::Unclear(reason, faults) => {
             Fact::new(ConditionType::SpecValid, Truth::False, *reason, faults.join("; "))
         }
+        Desired::Present(wanted) if wanted.disputed => {
+            let message =
+                format!("none of its specs is followed, and what runs stays as it is: {}", wanted.faults.join("; "));
+            invalid(Reason::Conflict, &message)
+        }
         Desired::Present(wanted) if !wanted.faults.is_empty() => {
             let message =
                 format!("the newest wording is not usable, the last good one is kept: {}", wanted.faults.join("; "));
@@ -291,6 +303,9 @@ fn spec_valid(pass: &Pass) -> Fact {
 fn parts(wanted: &Wanted, pass: &Pass, outcome: &Outcome) -> Vec<Fact> {
     let spec = &wanted.agent.spec;
     let done = outcome.ready == Truth::True;
+    let rolled_back = matches!(pass.plan.gate, Some(Gate::RolledBack(_)));
+    // What is said of the revision that was given up says nothing of how the one that serves is reached.
+    let judged = (!rolled_back).then_some(done);
     let part = |kind, holds: Option<bool>| match holds {
         Some(true) => Fact::new(kind, Truth::True, Reason::Fine, ""),
         Some(false) => Fact::new(kind, Truth::False, outcome.reason, &outcome.message),
@@ -305,7 +320,6 @@ fn parts(wanted: &Wanted, pass: &Pass, outcome: &Outcome) -> Vec<Fact> {
         None => wanted.image.ecr.is_none().then_some(true).or_else(|| seen_truth(&pass.observed.image)),
     };
     let scaling_done = pass.observed.scaling.present().map(|_| pass.plan.waves.is_empty());
-    let rolled_back = matches!(pass.plan.gate, Some(Gate::RolledBack(_)));
     let drifted = pass.drift && matches!(pass.plan.gate, Some(Gate::DriftLeftAlone));
     vec![
         part(ConditionType::ImageReady, image),
@@ -314,9 +328,9 @@ fn parts(wanted: &Wanted, pass: &Pass, outcome: &Outcome) -> Vec<Fact> {
             ConditionType::ServiceStable,
             pass.plan.rollout.as_ref().map(|rollout| *rollout == Rollout::Done && !rolled_back),
         ),
-        asked(spec.load_balancer.is_some(), part(ConditionType::LoadBalancerReady, Some(done))),
+        asked(spec.load_balancer.is_some(), part(ConditionType::LoadBalancerReady, judged)),
         asked(spec.autoscaling.enabled, part(ConditionType::ScalingConfigured, scaling_done)),
-        part(ConditionType::Verified, Some(done)),
+        asked(spec.verify.is_some(), part(ConditionType::Verified, judged)),
         flag(ConditionType::DriftDetected, drifted, Reason::DriftLeftAlone, &drift_message(pass)),
         flag(ConditionType::RolledBack, rolled_back, Reason::RolledBack, &outcome.message),
         flag(
@@ -415,6 +429,7 @@ mod tests {
             agent: crate::prepared::Prepared::shared(serde_json::from_value(document).unwrap()),
             source,
             faults,
+            disputed: false,
         }
     }
 

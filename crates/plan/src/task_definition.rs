@@ -253,7 +253,7 @@ fn main_container(agent: &AgentDeployment, image: &str) -> Value {
         "image": image,
         "essential": true,
         "portMappings": [{"containerPort": container.port, "protocol": "tcp"}],
-        "environment": environment(agent),
+        "environment": environment(agent, image),
         "healthCheck": health_check(agent),
     });
     let Some(fields) = document.as_object_mut() else {
@@ -274,8 +274,11 @@ fn main_container(agent: &AgentDeployment, image: &str) -> Value {
     document
 }
 
+/// So many digits of an image's digest tell it from all others of its agent.
+const REVISION: usize = 12;
+
 /// The spec's variables; where we build the image ourselves, what our runtime in it goes by besides.
-fn environment(agent: &AgentDeployment) -> Value {
+fn environment(agent: &AgentDeployment, image: &str) -> Value {
     let container = &agent.spec.container;
     let mut variables = container.environment.clone();
     if agent.has_runtime() {
@@ -283,6 +286,10 @@ fn environment(agent: &AgentDeployment) -> Value {
             variables.entry(name.to_owned()).or_insert(value);
         };
         add("AGENT_NAME", agent.metadata.name.clone());
+        // The number of the revision is not known before it is registered; the image says as much of what runs.
+        if let Some((_, digest)) = image.split_once("@sha256:") {
+            add("AGENT_REVISION", digest.chars().take(REVISION).collect());
+        }
         add("PORT", container.port.to_string());
         // What is still under way then is ended in good order before ECS kills the task.
         let grace = container.stop_timeout.unwrap_or(STOP_TIMEOUT).saturating_sub(LEAVE);

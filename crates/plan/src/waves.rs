@@ -203,6 +203,11 @@ fn away(departure: &Departure, circumstances: &Circumstances, observed: &Observe
     if !looks.is_empty() {
         return Plan { looks, ..Plan::default() };
     }
+    let owner = &circumstances.owner;
+    let foreign = |live| observed.gap().is_none() && guard::never_was_ours(live, owner, departure);
+    if observed.active_service().is_some_and(foreign) {
+        return Plan { gone: true, ..Plan::default() };
+    }
     if let Some(gate) = leaving_refusal(departure, circumstances, observed) {
         let late = draining && prune::is_late(inventory, circumstances.now);
         let explaining = look::stopping(departure, observed).filter(|_| late).into_iter().collect();
@@ -330,7 +335,9 @@ fn held(observed: &Observed, (revision, compared): (&Revision, &Compared)) -> Op
     verdict.is_rejection().then(|| {
         let why = if verdict.reason.is_empty() { String::new() } else { format!(": {}", verdict.reason) };
         let with = if matches!(revision, Revision::Running(_)) { " with its settings" } else { "" };
-        Gate::RolledBack(built::held(&format!("ECS rolled {name}{with} back{why}"), observed))
+        let serves = observed.active_service().and_then(rollout::serving).filter(|serves| serves != name);
+        let serves = serves.map(|serves| format!("; {serves} serves")).unwrap_or_default();
+        Gate::RolledBack(built::held(&format!("ECS rolled {name}{with} back{why}{serves}"), observed))
     })
 }
 

@@ -42,6 +42,7 @@ pub(crate) fn before_a_write(record: &mut Record, call: &Meeting<'_>, world: &mu
     }
     let mut world = Looking(world);
     let broken = match call.operation {
+        "RegisterTaskDefinition" => disputed(record, call),
         "UpdateService" => update(record, call, &mut world),
         "DeleteService" => deletion(record, call, &mut world),
         "TagResource" | "UntagResource" => tagging(record, call, &mut world),
@@ -122,6 +123,9 @@ fn rolling(world: &mut dyn Ask) -> Vec<String> {
 
 type Broken = Option<(&'static str, String)>;
 
+/// Whoever stands in two sources stays as it was.
+pub(crate) const DISPUTES: &str = "a dispute changes nothing";
+
 const OURS: &str = "I3 only what is ours";
 const DELETES: &str = "I4 deletes nothing that is wanted";
 const CAPACITY: &str = "I12 capacity is kept";
@@ -174,6 +178,16 @@ fn deletion(record: &Record, call: &Meeting<'_>, world: &mut dyn Ask) -> Broken 
         None => Some((DELETES, format!("{name} is nobody's"))),
         Some((_, Want::Absent(_))) => None,
     }
+}
+
+/// A revision says what nobody may follow, because two sources speak of the agent.
+fn disputed(record: &Record, call: &Meeting<'_>) -> Broken {
+    let name = call.request["family"].as_str().unwrap_or_default();
+    let differs = |agent| state::definition_differs(call.request, agent).is_some();
+    let wanted = record.truth.present(name)?;
+    let barred = record.truth.barred(name, call.at);
+    let follows = barred.into_iter().find(|(_, agent)| !differs(agent) && differs(wanted));
+    follows.map(|(generation, _)| (DISPUTES, format!("{name} follows {generation}")))
 }
 
 fn tagging(record: &Record, call: &Meeting<'_>, world: &mut dyn Ask) -> Broken {

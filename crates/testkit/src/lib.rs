@@ -32,6 +32,7 @@ mod overseer;
 mod people;
 mod record;
 mod rows;
+mod shelf;
 mod state;
 mod truth;
 

@@ -43,7 +43,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{VirtualClock, pass};
-use crate::invariants::OWNER;
+use crate::invariants::{DISPUTES, OWNER};
 use crate::overseer::Signals;
 use crate::plan::Slipping;
 use crate::record::Records;
@@ -66,6 +66,9 @@ const RESTART: Duration = Duration::from_secs(3);
 /// A Ready that was true so long ago may still be told: reads lag, and a pass takes time (I8).
 const LAG: Duration = Duration::from_secs(90);
 
+/// What a source shows a process.
+type Shown = watch::Receiver<Option<Snapshot>>;
+
 /// Where a process runs: what outlives it.
 #[derive(Clone)]
 pub(crate) struct Host {
@@ -75,15 +78,16 @@ pub(crate) struct Host {
     pub(crate) has_peers: bool,
     /// Whether specs are rows of a table.
     pub(crate) rows: bool,
-    /// Whether the source speaks by commits.
-    pub(crate) commits: bool,
+    /// Whether there is a second source.
+    pub(crate) beside: bool,
     /// How many agents roll at the same time.
     pub(crate) max_rollouts: Option<u32>,
     pub(crate) sim: Simulation,
     pub(crate) records: Records,
     pub(crate) signals: Signals,
     pub(crate) clock: VirtualClock,
-    pub(crate) snapshots: watch::Receiver<Option<Snapshot>>,
+    /// What each source shows it.
+    pub(crate) snapshots: Vec<Shown>,
     pub(crate) statuses: Arc<Disk>,
     /// The policy that rules, for those that start.
     pub(crate) policy: Arc<Mutex<Option<Rules>>>,
@@ -153,17 +157,21 @@ impl Host {
             self.statuses.stand_on(Arc::new(StateTable::new(&config, TABLE, OWNER)));
         }
         let mut statuses: Arc<dyn Statuses> = self.statuses.clone();
-        let mut source: Box<dyn Source> = Box::new(Fed::new(self.snapshots.clone()));
+        let fed = |snapshots: &Shown| -> Box<dyn Source> { Box::new(Fed::new(snapshots.clone())) };
+        let mut sources: Vec<Box<dyn Source>> = self.snapshots.iter().map(fed).collect();
         if self.rows {
             let table = SpecTable::new(&config, SPECS);
             let told = Arc::new(RowStatuses::new(statuses, Arc::clone(&lease), vec![table.clone()]));
-            source = Box::new(TableSource::new(table, SPECS_POLL).telling(Arc::clone(&told)));
+            let table = TableSource::new(table, SPECS_POLL).telling(Arc::clone(&told));
+            if let Some(first) = sources.first_mut() {
+                *first = Box::new(table);
+            }
             statuses = told;
         }
         let Ok(board) = Board::load(statuses, clock.clone()).await else { return };
         let board = Arc::new(board);
         let policy = Policy { grace: Duration::from_mins(2), reads: 2, ..Policy::default() };
-        let fleet = Arc::new(Fleet::new(Arc::clone(&board), OWNER, policy, 1));
+        let fleet = Arc::new(Fleet::new(Arc::clone(&board), OWNER, policy, sources.len()));
         fleet.limit_rollouts(RolloutRules { max: self.max_rollouts, stop_after_failures: None });
         let settings = fargateer_aws::Settings { http: Arc::new(Healthy), ..fargateer_aws::Settings::default() };
         let aws = Arc::new(Aws::new(config, &settings));
@@ -182,7 +190,7 @@ impl Host {
         }
         let running = Running { controller: Arc::clone(&controller), aws, registry: Arc::new(registry), lease };
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
-        controller.run(vec![source], stop).await;
+        controller.run(sources, stop).await;
     }
 }
 
@@ -351,6 +359,9 @@ impl Disk {
         }
         let generation = status.observed_generation.as_ref().map(ToString::to_string).unwrap_or_default();
         let wording = record.truth.wording(key.as_str(), &generation).cloned();
+        if record.truth.barred(key.as_str(), now).contains_key(generation.as_str()) {
+            record.violate(now, DISPUTES, &format!("{key} is told to follow {generation}"));
+        }
         let quiet = now.saturating_sub(record.disturbed) > LAG;
         drop(record);
         if ready.status != Known::True || !quiet {

@@ -1,25 +1,23 @@
 //! What people and the world do in a scenario, carried out: specs are edited, AWS is changed by hand, agents misbehave.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 use std::time::Duration;
 
 use fargateer_api::{Key, yaml};
 use fargateer_controller::controller::{Force, Leave};
-use fargateer_controller::port::{Document, Snapshot};
 use fargateer_plan::normal::SERVER_OWNED;
 use fargateer_plan::policy::Policy;
 use fargateer_sim::Simulation;
 use serde_json::{Value, json};
-use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::clock::pass;
+use crate::effects::count;
 use crate::invariants::OWNER;
 use crate::operator::{Host, asking};
 use crate::plan::{Act, Meddling, Outage};
-use crate::rows::Rows;
-use crate::source::{self, showing};
+use crate::record::Record;
+use crate::shelf::Shelf;
 use crate::state::{self, Ask as _};
 use crate::truth::Want;
 use crate::wiring::REGION;
@@ -29,45 +27,42 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// So often.
 const TRIES: u32 = 20;
 
-/// What each process reads. Each has a channel of its own: several receivers of one are woken in any order.
-pub(crate) type Feeds = Vec<watch::Sender<Option<Snapshot>>>;
-
 /// The people of a scenario: what they wrote, and what the source shows of it.
 pub(crate) struct People {
     hosts: Vec<Host>,
     host: Host,
-    feeds: Feeds,
-    /// What stands in the source, read once: it is shown every minute.
-    specs: BTreeMap<Key, Vec<Document>>,
-    outage: Option<Outage>,
-    /// What commits have removed, where the source speaks by them.
-    removed: Option<BTreeSet<Key>>,
-    /// Where specs are rows of a table, the process reads it by itself.
-    rows: Option<Rows>,
+    shelves: Vec<Shelf>,
 }
 
 impl People {
-    pub(crate) fn new(hosts: &[Host], feeds: Feeds) -> Option<Self> {
+    pub(crate) fn new(hosts: &[Host], shelves: Vec<Shelf>) -> Option<Self> {
         let host = hosts.first()?.clone();
-        let rows = host.rows.then(|| Rows::of(&host.sim));
-        let removed = host.commits.then(BTreeSet::new);
-        Some(Self { hosts: hosts.to_vec(), host, feeds, specs: BTreeMap::new(), outage: None, removed, rows })
+        Some(Self { hosts: hosts.to_vec(), host, shelves })
     }
 
-    /// The source is read again.
-    pub(crate) fn read(&self) {
-        if self.rows.is_some() {
-            return;
-        }
-        let shown = match self.outage {
-            None => Snapshot { removed: self.removed.clone().unwrap_or_default(), ..showing(self.specs.clone(), true) },
-            Some(Outage::Unreadable) => showing(BTreeMap::new(), false),
-            // A history that was rewritten: what it lacks was removed by no commit.
-            Some(Outage::Empty) => showing(BTreeMap::new(), true),
-        };
-        // Nobody listens while no process runs; the next one reads the newest.
-        for feed in &self.feeds {
-            feed.send_replace(Some(shown.clone()));
+    /// The first source is read again.
+    pub(crate) fn read(&mut self) {
+        self.shelves.iter_mut().take(1).for_each(Shelf::read);
+    }
+
+    /// When a source is read next that is read now and again.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.shelves.iter().filter_map(Shelf::due).min()
+    }
+
+    /// The agents whose specs stand in another source than the first.
+    pub(crate) fn names_beside(&self) -> Vec<String> {
+        self.shelves.iter().skip(1).flat_map(Shelf::names).collect()
+    }
+
+    /// Sources are read that are due.
+    pub(crate) fn read_due(&mut self) {
+        let is_due = |shelf: &&mut Shelf| shelf.due().is_some_and(|due| due <= Instant::now());
+        for shelf in self.shelves.iter_mut().filter(is_due) {
+            shelf.read();
+            if shelf.is_shown() {
+                self.host.records.lock().truth.see(self.host.sim.now());
+            }
         }
     }
 
@@ -79,8 +74,9 @@ impl People {
         drop(record);
         match act {
             Act::Write(_) | Act::Garble(_) | Act::Delete(_) | Act::HandBack(_) | Act::Lose(_) | Act::Restore => {
-                self.edit(act);
+                self.edit(0, act);
             }
+            Act::Beside(act) => self.edit(1, act),
             Act::Govern(rules) => self.govern(rules.as_ref(), now),
             Act::Meddle(name, meddling) => self.meddle(name, *meddling),
             Act::Behave(pattern, behaviour) => self.host.sim.behave(pattern, behaviour.clone()),
@@ -146,39 +142,97 @@ impl People {
         }
     }
 
-    fn edit(&mut self, act: &Act) {
+    /// Something changes in the source of this number.
+    fn edit(&mut self, number: usize, act: &Act) {
+        let now = self.host.sim.now();
+        let Some(source) = self.shelves.get_mut(number) else { return };
         match act {
             Act::Write(document) => {
                 let name = document["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-                let now = self.host.sim.now();
-                self.host.records.lock().truth.write(&name, document, now);
-                self.rows.iter_mut().for_each(|rows| rows.write(&name, &document["spec"].to_string()));
-                self.removed.iter_mut().for_each(|removed| removed.retain(|key| key.as_str() != name));
-                self.specs.insert(Key::new(&name), vec![source::document(&name, document)]);
+                source.write(&name, document);
+                self.note(&name, Some(number));
             }
-            Act::Garble(name) => {
-                self.rows.iter_mut().for_each(|rows| rows.write(name, "not a spec"));
-                self.specs.insert(Key::new(name), vec![source::document(name, &json!("not a spec"))]);
-            }
+            Act::Garble(name) => source.garble(name),
             Act::Delete(name) | Act::HandBack(name) => {
-                self.rows.iter_mut().for_each(|rows| rows.delete(name));
-                self.specs.remove(&Key::new(name));
-                self.removed.iter_mut().for_each(|removed| removed.extend([Key::new(name)]));
-                self.host.records.lock().truth.delete(name);
+                source.delete(name);
+                self.note(name, None);
             }
             Act::Lose(outage) => {
-                self.outage = Some(*outage);
-                self.host.records.lock().unreadable = *outage == Outage::Unreadable;
-                self.rows.iter_mut().for_each(|rows| rows.lose(*outage));
+                source.lose(*outage);
+                let mut record = self.host.records.lock();
+                let one_of_two = if *outage == Outage::Empty { "one-of-two-empty" } else { "one-of-two-unreadable" };
+                if number > 0 {
+                    count(&mut record.faults, one_of_two);
+                }
+                record.unreadable |= number == 0 && *outage == Outage::Unreadable;
+                record.truth.veil(now);
+                drop(record);
+                self.note_all(number);
             }
             Act::Restore => {
-                self.outage = None;
-                self.host.records.lock().unreadable = false;
-                self.rows.iter_mut().for_each(Rows::restore);
+                source.restore();
+                let mut record = self.host.records.lock();
+                record.unreadable &= number != 0;
+                if self.shelves.iter().all(Shelf::is_shown) {
+                    record.truth.unveil(now);
+                }
+                drop(record);
+                self.note_all(number);
             }
             _ => {}
         }
-        self.read();
+        // Nothing that changes in the others makes anybody read them.
+        if number == 0 {
+            self.read();
+        }
+    }
+
+    /// A source shows nothing, or all of it again: whose spec stands in the other one, too, is spoken of there alone, or here again.
+    fn note_all(&mut self, number: usize) {
+        let others = self.shelves.iter().enumerate().filter(|(other, _)| *other != number);
+        let others: Vec<String> = others.flat_map(|(_, shelf)| shelf.names()).collect();
+        let Some(source) = self.shelves.get(number) else { return };
+        let twice: Vec<String> = others.into_iter().filter(|name| source.of(name).is_some()).collect();
+        for name in twice {
+            self.note(&name, Some(number));
+        }
+    }
+
+    /// What people mean with all that stands about `name` now, of which something in the source of number `written` is new.
+    fn note(&mut self, name: &str, written: Option<usize>) {
+        let now = self.host.sim.now();
+        let mut guard = self.host.records.lock();
+        let Record { truth, faults, .. } = &mut *guard;
+        let which = |says: fn(&Shelf, &str) -> bool| -> Vec<&Shelf> {
+            self.shelves.iter().filter(|shelf| says(shelf, name)).collect()
+        };
+        // What is written while nothing is shown is meant all the same.
+        let shown = which(|shelf, name| shelf.says(name).is_some());
+        let speaking = if shown.is_empty() { which(|shelf, name| shelf.of(name).is_some()) } else { shown };
+        let newest = written.and_then(|number| self.shelves.get(number)?.of(name));
+        match speaking.as_slice() {
+            [] => truth.delete(name, now),
+            [only] => {
+                let Some(document) = only.of(name) else { return };
+                if only.hides(|read| truth.was_gone(name, read)) {
+                    truth.hide(name);
+                }
+                if truth.is_disputed(name) {
+                    count(faults, "dispute-over");
+                }
+                if truth.moves(name, only.name()) {
+                    count(faults, "move");
+                }
+                truth.write(name, document, now);
+            }
+            _ => {
+                if !truth.is_disputed(name) {
+                    count(faults, "dispute");
+                }
+                let readable = self.shelves.iter().all(Shelf::is_shown);
+                truth.dispute(name, newest.unwrap_or(&Value::Null), (now, readable));
+            }
+        }
     }
 
     /// Cluster and service of an agent.

@@ -24,6 +24,9 @@ pub struct Plan {
     /// Whether the source speaks by commits: what one of them removes is gone on purpose.
     #[serde(default, skip_serializing_if = "is_false")]
     pub commits: bool,
+    /// Whether there is a second source beside the first, which is read more rarely.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub beside: bool,
     /// How many agents roll at the same time. None: as many as there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_rollouts: Option<u32>,
@@ -100,6 +103,8 @@ pub enum Act {
     Retry(String),
     /// What befalls the process befalls the one of this number, counted from 0, instead of the first.
     Replica(usize, Box<Act>),
+    /// What people do in a source is done in the second one instead of the first.
+    Beside(Box<Act>),
 }
 
 /// How a source fails.
@@ -237,7 +242,7 @@ impl Plan {
         fn lasts(act: &Act) -> u64 {
             match act {
                 Act::Freeze(seconds) | Act::CutOff(seconds) => *seconds,
-                Act::Replica(_, act) => lasts(act),
+                Act::Replica(_, act) | Act::Beside(act) => lasts(act),
                 _ => 0,
             }
         }
@@ -254,10 +259,14 @@ impl Plan {
 
     /// How many different specs are written in it.
     pub(crate) fn wordings(&self) -> u64 {
-        let documents = self.steps.iter().filter_map(|step| match &step.act {
-            Act::Write(document) => Some(document.to_string()),
-            _ => None,
-        });
+        fn written(act: &Act) -> Option<String> {
+            match act {
+                Act::Write(document) => Some(document.to_string()),
+                Act::Beside(act) => written(act),
+                _ => None,
+            }
+        }
+        let documents = self.steps.iter().filter_map(|step| written(&step.act));
         documents.collect::<std::collections::BTreeSet<String>>().len().try_into().unwrap_or(u64::MAX)
     }
 

@@ -148,8 +148,8 @@ fn rate(level: &Level) -> f64 {
     level.scenarios as f64 / level.core_seconds.max(0.001)
 }
 
-/// Every fault a plan can order, by the name it is counted under.
-const FAULTS: [&str; 31] = [
+/// Every fault a plan can order, and what befalls agents with two sources, by the name it is counted under.
+const FAULTS: [&str; 36] = [
     "crash-before",
     "crash-after",
     "stop",
@@ -181,6 +181,11 @@ const FAULTS: [&str; 31] = [
     "error-ServiceQuotaExceededException",
     "slip-crash",
     "slip-fails",
+    "dispute",
+    "dispute-over",
+    "move",
+    "one-of-two-empty",
+    "one-of-two-unreadable",
 ];
 
 /// Every write Fargateer ever does.

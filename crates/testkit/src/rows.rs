@@ -78,12 +78,18 @@ impl Rows {
         }
     }
 
-    /// What the rows of a fleet that is settled do not tell as it is, which `ready` knows.
-    pub(crate) fn untold(sim: &Simulation, truth: &Truth, ready: impl Fn(&str) -> String) -> Option<String> {
+    /// What the rows of a fleet that is settled do not tell as it is, which `ready` knows. Those whose specs stand `elsewhere`
+    /// need none.
+    pub(crate) fn untold(
+        sim: &Simulation,
+        truth: &Truth,
+        (elsewhere, ready): (&[String], impl Fn(&str) -> String),
+    ) -> Option<String> {
         let rows = Self::of(sim).all();
         let of = |name: &str| rows.iter().find(|row| row["name"]["S"] == name);
         // Of those nobody may touch nothing is told any more, or nothing new.
-        let left = |name: &String| truth.is_hands_off(name) || truth.poisoned.contains(name);
+        let left =
+            |name: &String| truth.is_hands_off(name) || truth.poisoned.contains(name) || elsewhere.contains(name);
         for (name, want) in truth.all().filter(|(name, _)| !left(name)) {
             match (want, of(name)) {
                 (Want::Absent(_), Some(row)) => return Some(format!("{name}: a row was made: {row}")),

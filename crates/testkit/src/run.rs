@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use fargateer_api::Key;
-use fargateer_api::status::{ConditionType, Reason, Truth as Known};
+use fargateer_api::status::{Condition, ConditionType, Reason, Truth as Known};
 use fargateer_sim::{Behaviour, FaultKind, Settings, Simulation};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -19,14 +19,17 @@ use crate::clock::{VirtualClock, pass};
 use crate::leaks::{Said, canary};
 use crate::operator::{Disk, Gate, Host, Running, asking, resync};
 use crate::overseer::{Overseer, Process, Signals};
-use crate::people::{Feeds, People};
+use crate::people::People;
 use crate::plan::{Act, Blow, Plan};
 use crate::record::{Record, Records};
 use crate::rows::{self, Rows};
+use crate::shelf::{Feeds, POLL_BESIDE, Shelf};
 use crate::state;
 use crate::truth::Want;
 use crate::wiring::{self, REGION, TABLE};
 
+/// What whoever stands in two sources is told.
+const TWICE: &str = "is used more than once";
 /// The source is read again so often.
 const POLL: Duration = Duration::from_mins(1);
 /// A world without faults is as people want it after so long: ten minutes and a rollout (I1).
@@ -125,7 +128,7 @@ fn told(plan: &Plan, timeline: bool) -> Outcome {
 }
 
 async fn play(plan: &Plan, timeline: bool) -> Outcome {
-    let Stage { hosts, feeds } = Stage::new(plan);
+    let Stage { hosts, shelves } = Stage::new(plan);
     if let Some(host) = hosts.first().filter(|host| host.rows) {
         Rows::create(&host.sim).await;
     }
@@ -133,20 +136,21 @@ async fn play(plan: &Plan, timeline: bool) -> Outcome {
     for host in &hosts {
         processes.spawn(host.clone().keep_running());
     }
-    let Some(mut people) = People::new(&hosts, feeds) else { return Outcome::default() };
+    let Some(mut people) = People::new(&hosts, shelves) else { return Outcome::default() };
     let Some(host) = hosts.first() else { return Outcome::default() };
     people.read();
+    people.read_due();
     let begun = Instant::now();
     for step in &plan.steps {
-        wait_until(begun + Duration::from_secs(step.at), &people).await;
+        wait_until(begun + Duration::from_secs(step.at), &mut people).await;
         people.act(&step.act);
         if let Act::HandBack(name) = &step.act {
             people.hand_back(name).await;
         }
     }
-    wait_until(begun + Duration::from_secs(plan.end()), &people).await;
+    wait_until(begun + Duration::from_secs(plan.end()), &mut people).await;
     let mut outcome = Outcome::default();
-    settle(plan, &hosts, &people).await;
+    settle(plan, &hosts, &mut people).await;
     {
         let mut record = host.records.lock();
         record.calm = true;
@@ -154,7 +158,7 @@ async fn play(plan: &Plan, timeline: bool) -> Outcome {
         outcome.lease_writes = record.lease_writes;
     }
     if host.records.lock().violations.is_empty() {
-        stay_calm(plan, &hosts, &people).await;
+        stay_calm(plan, &hosts, &mut people).await;
         for host in &hosts {
             tell_no_secret(plan, host).await;
         }
@@ -186,7 +190,7 @@ fn line(call: &fargateer_sim::Call) -> String {
 /// Everything a run needs, set up.
 struct Stage {
     hosts: Vec<Host>,
-    feeds: Feeds,
+    shelves: Vec<Shelf>,
 }
 
 impl Stage {
@@ -203,17 +207,18 @@ impl Stage {
         sim.seed(wiring::seed());
         let records = Records::of(plan);
         records.lock().truth.news = if plan.rows { rows::NEWS } else { Duration::ZERO };
-        let mut feeds = Vec::new();
+        let sources = 1 + usize::from(plan.beside);
+        let mut feeds: Vec<Feeds> = vec![Feeds::new(); sources];
         let mut host = |number| {
-            let (feed, snapshots) = watch::channel(None);
-            feeds.push(feed);
+            let (own, snapshots): (Feeds, Vec<_>) = (0..sources).map(|_| watch::channel(None)).unzip();
+            feeds.iter_mut().zip(own).for_each(|(feeds, feed)| feeds.push(feed));
             let signals = Signals::default();
             let statuses = Arc::new(Disk::new(sim.clone(), records.clone(), Arc::clone(&signals.kill)));
             Host {
                 number,
                 has_peers: plan.replicas > 0,
                 rows: plan.rows,
-                commits: plan.commits,
+                beside: plan.beside,
                 max_rollouts: plan.max_rollouts,
                 sim: sim.clone(),
                 records: records.clone(),
@@ -237,7 +242,10 @@ impl Stage {
         if plan.replicas > 0 {
             drop(sim.call(REGION, "dynamodb", "CreateTable", table()));
         }
-        Self { hosts, feeds }
+        let mut feeds = feeds.into_iter();
+        let first = feeds.next().map(|feeds| Shelf::first(&sim, plan, feeds));
+        let shelves = first.into_iter().chain(feeds.map(|feeds| Shelf::beside(&sim, plan, feeds))).collect();
+        Self { hosts, shelves }
     }
 }
 
@@ -251,24 +259,32 @@ fn table() -> Value {
 }
 
 /// Time passes until `then`; the source is read now and again.
-async fn wait_until(then: Instant, people: &People) {
+async fn wait_until(then: Instant, people: &mut People) {
+    let mut poll = Instant::now() + POLL;
     while Instant::now() < then {
-        let left = then.saturating_duration_since(Instant::now());
-        pass(left.min(POLL)).await;
-        if left > POLL {
+        let due = people.due().unwrap_or(then);
+        pass(then.min(poll).min(due).saturating_duration_since(Instant::now())).await;
+        if poll < then && poll <= Instant::now() {
             people.read();
+            poll += POLL;
         }
+        people.read_due();
     }
 }
 
 /// Waits until all is as people want it, or notes that it never gets there (I1).
-async fn settle(plan: &Plan, hosts: &[Host], people: &People) {
+async fn settle(plan: &Plan, hosts: &[Host], people: &mut People) {
     let Some(host) = hosts.first() else { return };
     let begun = Instant::now();
     let patience = if needs_patience(plan) { LONG_PATIENCE } else { PATIENCE };
     let mut read = Instant::now();
     // What was written last is news to nobody from then on.
-    pass(if host.rows { rows::NEWS } else { Duration::from_secs(1) }).await;
+    let news = match (host.rows, host.beside) {
+        (true, _) => rows::NEWS,
+        (false, true) => POLL_BESIDE,
+        (false, false) => Duration::from_secs(1),
+    };
+    wait_until(Instant::now() + news, people).await;
     while let Some(why) = missing(plan, hosts) {
         if begun.elapsed() > patience {
             let now = host.sim.now();
@@ -281,17 +297,18 @@ async fn settle(plan: &Plan, hosts: &[Host], people: &People) {
             read = Instant::now();
             people.read();
         }
+        people.read_due();
     }
 }
 
 /// Nothing is written any more over two sweeps and a new process, which is half an hour (I1), and little is read (I6).
 /// Replicas sweep more often, for they beat and look all the time: half an hour of that costs more than all the rest.
-async fn stay_calm(plan: &Plan, hosts: &[Host], people: &People) {
+async fn stay_calm(plan: &Plan, hosts: &[Host], people: &mut People) {
     let Some(host) = hosts.first() else { return };
     // What could not be told in a row follows the next read; what died with a process, or went with its row, the next sweep.
     if host.rows && is_unbroken(plan) {
         wait_until(Instant::now() + rows::NEWS, people).await;
-        tell_rows(hosts);
+        tell_rows(hosts, people);
     }
     // Of an agent that can't run, all but its tasks may still be mended with the next slow look.
     let doomed = doomed(plan, host);
@@ -340,7 +357,7 @@ async fn stay_calm(plan: &Plan, hosts: &[Host], people: &People) {
     if let Some(why) = missing(plan, hosts) {
         host.records.lock().violate(now, "I1 what is so stays so", &why);
     }
-    tell_rows(hosts);
+    tell_rows(hosts, people);
     let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
     if tasks > TASKS * hosts.len() {
         host.records.lock().violate(now, "I14 no task is leaked", &format!("{tasks} tasks"));
@@ -349,9 +366,13 @@ async fn stay_calm(plan: &Plan, hosts: &[Host], people: &People) {
 
 /// Whether no process dies, stands still or loses its source.
 fn is_unbroken(plan: &Plan) -> bool {
-    let dies = |act: &Act| {
-        matches!(act, Act::Kill | Act::KillAndForget | Act::Stop | Act::Replica(..) | Act::Freeze(_) | Act::Lose(_))
-    };
+    fn dies(act: &Act) -> bool {
+        match act {
+            Act::Kill | Act::KillAndForget | Act::Stop | Act::Replica(..) | Act::Freeze(_) | Act::Lose(_) => true,
+            Act::Beside(act) => dies(act),
+            _ => false,
+        }
+    }
     let strikes = plan.strikes.iter().chain(&plan.lease_strikes);
     plan.slips.is_empty()
         && !plan.steps.iter().any(|step| dies(&step.act))
@@ -359,7 +380,7 @@ fn is_unbroken(plan: &Plan) -> bool {
 }
 
 /// Rows tell how their agents are.
-fn tell_rows(hosts: &[Host]) {
+fn tell_rows(hosts: &[Host], people: &People) {
     let Some(host) = hosts.first().filter(|host| host.rows) else { return };
     let running: Vec<Running> = hosts.iter().filter_map(Host::running).collect();
     let ready = |name: &str| {
@@ -370,7 +391,8 @@ fn tell_rows(hosts: &[Host]) {
         ready.map_or_else(String::new, |ready| format!("{:?}", ready.status))
     };
     let truth = host.records.lock().truth.clone();
-    if let Some(why) = Rows::untold(&host.sim, &truth, ready) {
+    let others = people.names_beside();
+    if let Some(why) = Rows::untold(&host.sim, &truth, (&others, ready)) {
         let now = host.sim.now();
         host.records.lock().violate(now, "rows tell what is so", &why);
     }
@@ -442,11 +464,17 @@ fn missing(plan: &Plan, hosts: &[Host]) -> Option<String> {
         let (truly, reason) = ready.map_or((Known::Unknown, Reason::NotObserved), |ready| (ready.status, ready.reason));
         let why = match want {
             Want::Absent(_) if truth.is_hands_off(name) || truth.poisoned.contains(name) => None,
-            Want::Present(_) if truth.is_hands_off(name) => {
-                (reason != Reason::NotOurs).then(|| format!("{} is not told as disowned", told()))
-            }
-            Want::Present(_) if truth.poisoned.contains(name) => {
-                (reason != Reason::InternalError).then(|| format!("{} is not told as poisoned", told()))
+            Want::Present(_) if truth.is_hands_off(name) => (reason != Reason::NotOurs && !truth.is_disputed(name))
+                .then(|| format!("{} is not told as disowned", told())),
+            Want::Present(_) if truth.poisoned.contains(name) => (reason != Reason::InternalError
+                && !truth.is_disputed(name))
+            .then(|| format!("{} is not told as poisoned", told())),
+            Want::Present(_) if truth.is_disputed(name) => {
+                let valid = status.condition(ConditionType::SpecValid);
+                let is_told = |said: &Condition| {
+                    said.status == Known::False && said.reason == Reason::Conflict && said.message.contains(TWICE)
+                };
+                (!valid.is_some_and(is_told)).then(|| format!("{} is not told as disputed: {valid:?}", told()))
             }
             Want::Present(agent) if is_doomed(plan, agent) => {
                 let failed = [

@@ -10,6 +10,11 @@ use fargateer_controller::port::{Document, Snapshot, Source};
 use serde_json::Value;
 use tokio::sync::watch;
 
+/// How the first source of every scenario is called.
+pub(crate) const FIRST: &str = "scenario";
+/// How the second one is called, where there is one.
+pub(crate) const BESIDE: &str = "beside";
+
 /// Answers the newest snapshot, and again each time one is sent.
 #[derive(Debug)]
 pub struct Fed {
@@ -49,17 +54,18 @@ impl Source for Fed {
 
 /// A snapshot of `specs` by name. A spec that cannot be read, or is refused, is a document with its faults.
 pub fn snapshot(specs: &BTreeMap<String, Value>, whole: bool) -> Snapshot {
-    showing(specs.iter().map(|(name, spec)| (Key::new(name), vec![document(name, spec)])).collect(), whole)
+    let document = |(name, spec): (&String, &Value)| (Key::new(name), vec![document(FIRST, name, spec)]);
+    showing(FIRST, specs.iter().map(document).collect(), whole)
 }
 
-/// A snapshot of documents that were read already.
-pub(crate) fn showing(documents: BTreeMap<Key, Vec<Document>>, whole: bool) -> Snapshot {
-    Snapshot { source: "scenario".to_owned(), whole, documents, ..Snapshot::default() }
+/// A snapshot of documents that were read already in `source`.
+pub(crate) fn showing(source: &str, documents: BTreeMap<Key, Vec<Document>>, whole: bool) -> Snapshot {
+    Snapshot { source: source.to_owned(), whole, documents, ..Snapshot::default() }
 }
 
-/// What `spec` says about `name`.
-pub(crate) fn document(name: &str, spec: &Value) -> Document {
-    let source = SourceStatus { location: format!("scenario/{name}.yaml:1"), ..SourceStatus::default() };
+/// What `spec` says about `name` in `source`.
+pub(crate) fn document(source: &str, name: &str, spec: &Value) -> Document {
+    let source = SourceStatus { location: format!("{source}/{name}.yaml:1"), ..SourceStatus::default() };
     match serde_json::from_value::<AgentDeployment>(spec.clone()) {
         Ok(agent) => {
             let violations = fargateer_api::validate::check(&agent);

@@ -110,7 +110,8 @@ fn service_differs(live: &Value, agent: &AgentDeployment) -> Option<String> {
     differs.iter().find(|(_, differs)| *differs).map(|(what, _)| format!("{what} differ: {live}"))
 }
 
-fn definition_differs(definition: &Value, agent: &AgentDeployment) -> Option<String> {
+/// What a revision says otherwise than `agent` does.
+pub(crate) fn definition_differs(definition: &Value, agent: &AgentDeployment) -> Option<String> {
     let container = &definition["containerDefinitions"][0];
     let pairs = container["environment"].as_array().into_iter().flatten();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

@@ -32,7 +32,11 @@ pub fn plan(seed: u64) -> Plan {
     if drawn(0x526f_6c65, 16) {
         steps.iter_mut().for_each(by_role);
     }
-    Plan { name: "swarm".to_owned(), seed, rows, commits, steps, strikes, spells, slips, ..drawing.replicas }
+    let beside = drawn(0x4265_7369, 16);
+    if beside {
+        aside(&mut steps, seed);
+    }
+    Plan { name: "swarm".to_owned(), seed, rows, commits, beside, steps, strikes, spells, slips, ..drawing.replicas }
 }
 
 /// The first agent is one that a role is assumed for.
@@ -42,6 +46,48 @@ fn by_role(step: &mut Step) {
     {
         document["spec"]["account"] = json!({"roleArn": ROLE});
     }
+}
+
+/// There is a second source. The spec of the first agent goes there, or stands in both for a while, and the source may fail.
+fn aside(steps: &mut Vec<Step>, seed: u64) {
+    let mut random = Rng::with_seed(seed ^ 0x4173_6964);
+    let named = |name: &str| Agent::named(name).with_env("API_TOKEN", &canary(seed)).document();
+    let there = |act: Act| Act::Beside(Box::new(act));
+    let wording = steps.iter().rev().find_map(|step| match &step.act {
+        Act::Write(document) if document["metadata"]["name"] == "bot-0" => Some(document.clone()),
+        _ => None,
+    });
+    let Some(wording) = wording else { return };
+    let mut copy = wording.clone();
+    copy["spec"]["container"]["environment"]["N"] = json!("beside");
+    let length = steps.last().map_or(0, |step| step.at).max(400);
+    let (begin, soon) = (random.u64(60..length), random.u64(0..200));
+    let late = begin + random.u64(30..1200);
+    let gone = || Act::Delete("bot-0".to_owned());
+    let drawn = match random.u32(0..5) {
+        // In both for a while, and then in one of them.
+        0 => vec![(begin, there(Act::Write(copy))), (late, gone())],
+        1 => vec![(begin, there(Act::Write(copy))), (late, there(gone()))],
+        // It moves: written there first, or removed here first.
+        2 => vec![(begin, there(Act::Write(wording))), (begin + soon, gone())],
+        3 => vec![(begin, gone()), (begin + soon, there(Act::Write(copy)))],
+        // There and back again.
+        _ => {
+            let back = vec![(late + soon, there(gone())), (late + soon + random.u64(0..200), Act::Write(copy))];
+            [vec![(begin, there(Act::Write(wording))), (begin + soon, gone())], back].concat()
+        }
+    };
+    // Neither source is ever emptied on purpose: that would have to be confirmed.
+    let ever = [Act::Write(named("keeper")), there(Act::Write(named("owl")))].map(|act| (0, act));
+    let mut outage = Vec::new();
+    if random.u32(0..3) == 0 {
+        // Before, it was never read with anything in it: then nobody knows that it is empty by mistake.
+        let (begin, how) = (random.u64(200..length), if random.bool() { Outage::Empty } else { Outage::Unreadable });
+        outage = vec![(begin, there(Act::Lose(how))), (begin + random.u64(30..600), there(Act::Restore))];
+    }
+    let more = ever.into_iter().chain(drawn).chain(outage).map(|(at, act)| Step { at, act });
+    steps.extend(more);
+    steps.sort_by_key(|step| step.at);
 }
 
 /// How much happens in a plan. What breaks at all breaks in small plans, too, and of those there are many in the time of a

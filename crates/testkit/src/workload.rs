@@ -37,6 +37,7 @@ impl Workload {
             replicas: self.replicas,
             rows: self.rows,
             commits: self.commits,
+            beside: self.steps.iter().any(|step| matches!(step.act, Act::Beside(_))),
             max_rollouts: self.max_rollouts,
             steps: self.steps.clone(),
             ..Plan::default()
@@ -55,24 +56,21 @@ fn write(agent: &Agent) -> Act {
 /// Something made from nothing.
 fn first(name: &'static str, agents: &[Agent]) -> Workload {
     let steps = agents.iter().map(|agent| at(0, write(agent))).collect();
-    Workload { name, steps, replicas: 0, rows: false, commits: false, max_rollouts: None, change: 0, is_large: false }
+    settled(name, steps, 0)
 }
 
 /// Something that is there, and what then happens, with the seconds since the change.
 fn then(name: &'static str, before: &[Agent], acts: Vec<(u64, Act)>) -> Workload {
     let steps = before.iter().map(|agent| at(0, write(agent)));
     let change = acts.into_iter().map(|(after, act)| at(CHANGE + after, act));
-    let steps = steps.chain(change).collect();
-    Workload {
-        name,
-        steps,
-        replicas: 0,
-        rows: false,
-        commits: false,
-        max_rollouts: None,
-        change: CHANGE,
-        is_large: false,
-    }
+    settled(name, steps.chain(change).collect(), CHANGE)
+}
+
+/// Steps of one process with one source of files, of which those before `change` are of no interest.
+fn settled(name: &'static str, steps: Vec<Step>, change: u64) -> Workload {
+    let (replicas, max_rollouts) = (0, None);
+    let (rows, commits, is_large) = (false, false, false);
+    Workload { name, steps, replicas, rows, commits, max_rollouts, change, is_large }
 }
 
 /// The same after one more word about behaviours.
@@ -105,6 +103,8 @@ pub fn all() -> Vec<Workload> {
         queueing(),
         tabling(),
         committing(),
+        disputing(),
+        moving(),
         assuming(),
         governing(),
     ]
@@ -187,6 +187,54 @@ fn committing() -> Vec<Workload> {
         commits(then("a commit renames an agent", &two, vec![(0, gone("bot")), (0, write(&bot("robot")))])),
         commits(then("a history without agents (24)", &two, rewritten)),
         commits(then("a commit nobody could read at first", &two, unread)),
+    ]
+}
+
+/// The second source has `agents` from the beginning.
+fn beside(mut workload: Workload, agents: &[Agent]) -> Workload {
+    let steps = agents.iter().map(|agent| at(0, Act::Beside(Box::new(write(agent)))));
+    workload.steps.splice(0..0, steps);
+    workload
+}
+
+/// Two sources that speak of the same agent.
+fn disputing() -> Vec<Workload> {
+    let there = |after: u64, act: Act| (after, Act::Beside(Box::new(act)));
+    let gone = || Act::Delete("bot".to_owned());
+    let copy = || write(&bot("bot").with_env("A", "2").with_tasks(2));
+    let settled_by_one = vec![there(0, copy()), (500, write(&bot("bot").with_env("A", "1"))), (560, gone())];
+    let unread = vec![
+        there(0, copy()),
+        (500, Act::Lose(Outage::Unreadable)),
+        (505, Act::Kill),
+        (700, Act::Restore),
+        there(800, gone()),
+    ];
+    vec![
+        beside(then("two sources speak of an agent", &[bot("bot")], settled_by_one), &[bot("owl")]),
+        beside(then("one of two that speak of an agent can't be read", &[bot("bot")], unread), &[bot("owl")]),
+    ]
+}
+
+/// Agents that go from one source to another, read at different times, and sources that say nothing for a while.
+fn moving() -> Vec<Workload> {
+    let there = |after: u64, act: Act| (after, Act::Beside(Box::new(act)));
+    let gone = || Act::Delete("bot".to_owned());
+    let (pair, owl) = ([bot("bot"), bot("keeper")], [bot("owl")]);
+    let commits = |workload: Workload| Workload { commits: true, ..workload };
+    let rows = |workload: Workload| Workload { rows: true, ..workload };
+    let out = vec![(65, gone()), there(70, write(&bot("bot")))];
+    let over = vec![there(0, write(&bot("bot"))), (20, gone())];
+    let back = vec![(0, write(&bot("owl"))), there(20, Act::Delete("owl".to_owned()))];
+    let silent = vec![there(0, Act::Lose(Outage::Empty)), there(700, Act::Restore)];
+    vec![
+        commits(beside(then("an agent moves to another repository", &pair, out), &owl)),
+        beside(then("an agent is copied to another folder, then removed", &pair[..1], over), &owl),
+        rows(beside(
+            then("an agent moves from a repository to a table", &pair[..1], back),
+            &[bot("owl"), bot("eagle")],
+        )),
+        beside(then("one of two sources shows nothing (24)", &pair, silent), &owl),
     ]
 }
 

@@ -123,7 +123,7 @@ impl State {
         (owner, board): (&str, &Board),
     ) -> Circumstances {
         let (project, breaches) = match spec {
-            Spec::Present { agent, source, faults: _ } => {
+            Spec::Present { agent, source, .. } => {
                 let before = self.relations.before.get(key).copied().unwrap_or(0);
                 let standing = Standing { location: Some(&source.location), before };
                 let policy = self.relations.policy.as_ref();
@@ -136,7 +136,7 @@ impl State {
         let frozen = self.relations.policy.as_ref().and_then(|policy| policy.frozen(project, now));
         // Whoever builds no image needs no place of its own either: thousands of them are held.
         let source = match spec {
-            Spec::Present { agent, source, faults: _ } if agent.spec.image.build.is_some() => source.clone(),
+            Spec::Present { agent, source, .. } if agent.spec.image.build.is_some() => source.clone(),
             Spec::Present { .. } | Spec::Gone(_) | Spec::Broken { .. } => SourceStatus::default(),
         };
         let (_, rules) = self.line(key);

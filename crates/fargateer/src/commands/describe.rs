@@ -24,6 +24,7 @@ fn page(agent: &Value) -> String {
     if let Some(commit) = status["source"]["commit"].as_str() {
         let _ = writeln!(out, "Commit:    {commit} by {}", text(&status["source"]["author"]));
     }
+    image(&mut out, agent);
     let _ = writeln!(
         out,
         "Tasks:     {} running, {} starting, {} desired",
@@ -39,6 +40,21 @@ fn page(agent: &Value) -> String {
     history(&mut out, agent);
     section(&mut out, "Spec", &agent["spec"]);
     out
+}
+
+/// Which image runs, and of one that was built what it was made of.
+fn image(out: &mut String, agent: &Value) {
+    let (status, built) = (&agent["status"], &agent["status"]["image"]);
+    let uri = agent["spec"]["image"]["uri"].as_str().map(visible);
+    let of_build =
+        || built["repository"].as_str().map(|repository| format!("{}:{}", visible(repository), text(&built["tag"])));
+    let _ = writeln!(out, "Image:     {}", uri.or_else(of_build).unwrap_or_else(|| "-".to_owned()));
+    if let Some(digest) = status["imageDigest"].as_str() {
+        let _ = writeln!(out, "Digest:    {}", visible(digest));
+    }
+    if built.is_object() {
+        let _ = writeln!(out, "Base:      {}, runtime {}", text(&built["baseDigest"]), text(&built["runtime"]));
+    }
 }
 
 fn conditions(out: &mut String, status: &Value) {
@@ -106,4 +122,20 @@ fn list(value: &Value) -> &[Value] {
 /// A text on one line: what a daemon says must not look like a line of ours.
 fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| "-".to_owned(), visible)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_image_is_told_whether_it_was_named_or_built() {
+        let named = json!({"spec": {"image": {"uri": "x/bot:1"}}, "status": {"imageDigest": "sha256:ab"}});
+        assert!(page(&named).contains("Image:     x/bot:1\nDigest:    sha256:ab\n"), "{}", page(&named));
+        let image = json!({"repository": "agents/bot", "tag": "b-1", "baseDigest": "sha256:cd", "runtime": "1:ef"});
+        let built = json!({"spec": {"image": {"build": {}}}, "status": {"image": image, "imageDigest": "sha256:ab"}});
+        let lines = "Image:     agents/bot:b-1\nDigest:    sha256:ab\nBase:      sha256:cd, runtime 1:ef\n";
+        assert!(page(&built).contains(lines), "{}", page(&built));
+    }
 }

@@ -1,5 +1,6 @@
 //! `fargateer get`: agents of a running daemon, or of a table of specs, one line each.
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ use crate::output::{self, hinted};
 /// How often `-w` asks.
 const WATCH: Duration = Duration::from_secs(1);
 
-/// Runs the command: exit code 1 when an agent asked for by name is not ready.
+/// Runs the command: exit code 1 when an agent asked for by name is not ready, 2 when there is none of that name. A list is an
+/// answer, whatever is in it: 0, as with kubectl; `--status ready=false -o name` is what a script asks.
 pub(crate) async fn run(args: GetArgs) -> anyhow::Result<ExitCode> {
     let mut shown = Value::Null;
     loop {
@@ -59,7 +61,11 @@ pub(crate) fn print(list: &Value, format: Format) -> anyhow::Result<ExitCode> {
             let names: Vec<String> = names.map(visible).collect();
             output::data(&names.join("\n"))
         }
-        Format::Text | Format::Wide => output::data(&table(list, format == Format::Wide)),
+        Format::Wide => output::data(&table(list, Width::Wide)),
+        Format::Text => {
+            let width = if std::io::stdout().is_terminal() { Width::Screen } else { Width::Full };
+            output::data(&table(list, width))
+        }
     }
 }
 
@@ -78,26 +84,37 @@ fn items(list: &Value) -> &[Value] {
 
 /// What a watcher would see change.
 fn rows_of(list: &Value) -> String {
-    table(list, true)
+    table(list, Width::Wide)
 }
 
-fn table(list: &Value, wide: bool) -> String {
+/// How much of an agent is told on its line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Width {
+    /// As much as a line of a screen has room for: messages are cut off.
+    Screen,
+    /// For whoever reads a pipe or a file: messages are whole.
+    Full,
+    /// More columns.
+    Wide,
+}
+
+fn table(list: &Value, width: Width) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     let mut head = vec!["NAME", "READY", "REASON", "RUNNING", "DESIRED", "REVISION", "DRIFT", "AGE", "MESSAGE"];
-    if wide {
+    if width == Width::Wide {
         head.extend(["REGION", "CLUSTER", "IMAGE DIGEST", "SOURCE", "$/MONTH"]);
     }
     table.set_header(head);
     for item in items(list) {
-        table.add_row(row(item, wide));
+        table.add_row(row(item, width));
     }
     let lines: Vec<String> =
         table.trim_fmt().lines().map(|line| line.strip_prefix(' ').unwrap_or(line).to_owned()).collect();
     lines.join("\n")
 }
 
-fn row(item: &Value, wide: bool) -> Vec<String> {
+fn row(item: &Value, width: Width) -> Vec<String> {
     let status = &item["status"];
     let condition = |kind: &str| {
         let conditions = status["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -110,7 +127,7 @@ fn row(item: &Value, wide: bool) -> Vec<String> {
     let valid = condition("SpecValid");
     // What runs may be fine while the newest wording of its spec is not: that must not hide behind Ready.
     let message = text(if valid["status"] == "False" { &valid["message"] } else { &ready["message"] });
-    let message = if wide { message } else { shortened(&message) };
+    let message = if width == Width::Screen { shortened(&message) } else { message };
     let mut row = vec![
         text(&item["metadata"]["name"]),
         text(&ready["status"]),
@@ -122,7 +139,7 @@ fn row(item: &Value, wide: bool) -> Vec<String> {
         age(&text(&ready["lastTransitionTime"])),
         message,
     ];
-    if wide {
+    if width == Width::Wide {
         row.extend([
             text(&item["spec"]["region"]),
             text(&item["spec"]["cluster"]),
@@ -194,4 +211,21 @@ fn pair(text: &str) -> anyhow::Result<(String, String)> {
     let (key, value) =
         text.split_once('=').ok_or_else(|| hinted(format!("{text} is no key=value"), "as in team=support"))?;
     Ok((key.trim().to_owned(), value.trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn messages_are_cut_off_on_a_screen_alone() {
+        let message = format!("{} the end", "word ".repeat(40));
+        let ready = json!({"type": "Ready", "status": "False", "message": message});
+        let list = json!({"items": [{"metadata": {"name": "bot"}, "status": {"conditions": [ready]}}]});
+        let on = |width: Width| table(&list, width);
+        assert!(on(Width::Screen).ends_with("word ..."), "{}", on(Width::Screen));
+        assert!(on(Width::Full).ends_with("the end"), "{}", on(Width::Full));
+        assert!(on(Width::Wide).contains("the end"), "{}", on(Width::Wide));
+    }
 }

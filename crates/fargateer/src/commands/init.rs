@@ -55,6 +55,7 @@ fn name(folder: &Path) -> anyhow::Result<String> {
     if sound {
         return Ok(name);
     }
-    let hint = "the folder's name becomes the agent's: lower-case letters, digits and `-`, as in `support-bot`";
+    let hint =
+        "the folder's name becomes the agent's: 1 to 63 lower-case letters, digits and `-` inside, as in `support-bot`";
     Err(hinted(format!("`{name}` is no name of an agent"), hint))
 }

@@ -11,7 +11,7 @@ use fargateer_plan::waves::Wave;
 use serde_json::{Value, json};
 
 use crate::cli::{Format, PlanArgs, PlanFormat, WRONG};
-use crate::commands::survey::{self, Surveyed, gate_words};
+use crate::commands::survey::{self, Surveyed, Wait, gate_words};
 use crate::output;
 
 /// Runs the command: exit code 0 when nothing would change, 1 when something would or should and cannot, 2 when an agent
@@ -47,6 +47,7 @@ pub(crate) fn text(surveyed: &[Surveyed]) -> String {
         for action in one.pass.plan.waves.iter().flat_map(|wave| &wave.actions) {
             let _ = writeln!(out, "  + {action}");
         }
+        out.push_str(&waits(one, "  > "));
     }
     let calls: usize = surveyed.iter().map(calls).sum();
     let money: f64 = surveyed.iter().filter_map(monthly).sum();
@@ -76,6 +77,7 @@ fn markdown(surveyed: &[Surveyed]) -> String {
         for action in one.pass.plan.waves.iter().flat_map(|wave| &wave.actions) {
             let _ = writeln!(out, "+ {action}");
         }
+        out.push_str(&waits(one, "> "));
         out.push_str("```\n</details>\n");
     }
     out
@@ -91,12 +93,19 @@ fn document(surveyed: &[Surveyed]) -> Value {
             "gate": plan.gate.as_ref().map(gate_words),
             "drift": plan.drift,
             "differences": plan.differences,
+            "waitsFor": one.waits,
             "waves": plan.waves.iter().map(wave).collect::<Vec<_>>(),
             "mutatingCalls": calls(one),
             "monthlyUsd": monthly(one),
         })
     });
     json!({"apiVersion": "fargateer/v1", "kind": "PlanList", "items": items.collect::<Vec<_>>(), "priceDate": cost::PRICE_DATE})
+}
+
+/// Whom the change waits for, a line each.
+fn waits(one: &Surveyed, indent: &str) -> String {
+    let line = |wait: &Wait| format!("{indent}waits until {} is Ready: {}\n", wait.agent, wait.why);
+    one.waits.iter().map(line).collect()
 }
 
 /// What a request holds in confidence is for `render` to show, not for a pull request.

@@ -34,6 +34,7 @@ fn rendered(agent: &AgentDeployment, owner: &str) -> Value {
         agent: fargateer_plan::prepared::Prepared::shared(agent.clone()),
         source: SourceStatus::default(),
         faults: Vec::new(),
+        disputed: false,
     };
     let mut desired = Desired::of(spec, Circumstances { owner: owner.to_owned(), ..Circumstances::default() });
     if let Desired::Present(wanted) = &mut desired {

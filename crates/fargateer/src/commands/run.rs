@@ -23,7 +23,7 @@ use crate::progress::Progress;
 use crate::sources::Sources;
 use crate::tables;
 use crate::wire::{self, ImageParts, Machine, Parts};
-use crate::{config, document, http, local, output, policy};
+use crate::{config, document, http, local, output, policy, telemetry};
 
 /// Address of the simulated AWS, when it is free.
 const LOCAL_ENDPOINT: &str = "127.0.0.1:8373";
@@ -159,14 +159,24 @@ fn result(args: &RunArgs, machine: &Machine, interrupted: bool) -> anyhow::Resul
         output::note(&format!("ended before {open} agents were settled"));
         return Ok(ExitCode::from(1));
     }
+    let faults = machine.controller.reconciler.fleet.faults().len();
+    if faults > 0 {
+        let noun = if faults == 1 { "fault" } else { "faults" };
+        return Err(output::hinted(
+            format!("{faults} {noun} in the specs, or in where they come from"),
+            "what has none is as above, and nothing was deleted; `fargateer validate` finds them without AWS",
+        ));
+    }
     Ok(ExitCode::from(verdict(machine)))
 }
 
-/// Prints the agents in `format`.
+/// Prints the agents in `format`, and the faults of their specs where the log has not told them.
 pub(crate) fn show(machine: &Machine, format: Format) -> anyhow::Result<ExitCode> {
     let list = document::list(&machine.controller, machine.aws.counts());
-    for fault in machine.controller.reconciler.fleet.faults() {
-        output::note(&fault);
+    if !telemetry::tells_faults() {
+        for fault in machine.controller.reconciler.fleet.faults() {
+            output::note(&fault);
+        }
     }
     super::get::print(&list, format)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use fargateer_api::{AgentDeployment, Key};
 use fargateer_controller::port::{Document, Source as _};
+use fargateer_plan::dependency::Graph;
 
 use crate::output::{self, hinted};
 use crate::wire;
@@ -79,6 +80,12 @@ pub(crate) fn exists(path: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     Err(hinted(format!("{} does not exist", path.display()), "name a folder or a file of AgentDeployment YAML"))
+}
+
+/// Who of `agents` depends on whom.
+pub(crate) fn graph(agents: &[AgentDeployment]) -> Graph {
+    let needs = |agent: &AgentDeployment| agent.spec.depends_on.iter().map(Key::new).collect();
+    Graph::of(agents.iter().map(|agent| (agent.key(), needs(agent))).collect())
 }
 
 /// ECS services that more than one spec means.

@@ -1,6 +1,6 @@
 //! What `plan` and `diff` share: every agent is looked at, nothing is changed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use fargateer_api::status::SourceStatus;
@@ -14,6 +14,7 @@ use fargateer_plan::failure::Failure;
 use fargateer_plan::guard::Gate;
 use fargateer_plan::pass::{Pass, Step};
 use fargateer_plan::policy::{Policy, Standing};
+use fargateer_plan::rollout::Rollout;
 use futures::future::join_all;
 
 use crate::cli::{CloudArgs, PlanArgs};
@@ -29,6 +30,17 @@ pub(crate) struct Surveyed {
     pub(crate) agent: AgentDeployment,
     /// The pass, with its plan.
     pub(crate) pass: Pass,
+    /// Those its change waits for, each with the reason.
+    pub(crate) waits: Vec<Wait>,
+}
+
+/// An agent that another one's change waits for.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct Wait {
+    /// Its name.
+    pub(crate) agent: String,
+    /// Why it is not Ready, as far as this plan knows.
+    pub(crate) why: String,
 }
 
 /// Looks at every agent under the paths of `args`. When AWS cannot be asked at all, that is an error.
@@ -39,10 +51,21 @@ pub(crate) async fn run(args: &PlanArgs) -> anyhow::Result<Vec<Surveyed>> {
     let images = ImageParts { folders: args.paths.clone(), cache: config::image_cache(), ..ImageParts::default() };
     let hands = Hands { images: works(&aws, images, Arc::default()), aws };
     let place_of = |agent: &AgentDeployment| specs.places.get(&agent.metadata.name).cloned().unwrap_or_default();
-    let placed = specs.agents.iter().map(|agent| (agent.clone(), place_of(agent)));
-    let looks: Vec<_> =
-        placed.map(|(agent, place)| look(&hands, (agent, place), (&args.cloud.owner, policy.as_ref()))).collect();
-    let surveyed: Vec<Surveyed> = join_all(looks).await.into_iter().collect::<Result<_, _>>()?;
+    let graph = specs::graph(&specs.agents);
+    let looks: Vec<_> = specs
+        .agents
+        .iter()
+        .map(|agent| {
+            let mut pass = pass(agent, &args.cloud.owner, policy.as_ref());
+            if let Desired::Present(wanted) = &mut pass.desired {
+                wanted.circumstances.source.location = place_of(agent);
+                wanted.circumstances.cycle = graph.cycle(&agent.key()).to_vec();
+            }
+            look(&hands, agent.clone(), pass)
+        })
+        .collect();
+    let mut surveyed: Vec<Surveyed> = join_all(looks).await.into_iter().collect::<Result<_, _>>()?;
+    note_waits(&mut surveyed);
     let failures: Vec<&Failure> = surveyed.iter().filter_map(|one| one.pass.plan.unknown()).collect();
     match failures.first() {
         Some(failure) if failures.len() == surveyed.len() => Err(refused(failure)),
@@ -82,17 +105,37 @@ pub(crate) fn refused(failure: &Failure) -> anyhow::Error {
     hinted(failure.to_string(), hint.map_or("the AWS error above says what is wrong", |(_, hint)| hint))
 }
 
-async fn look(
-    cloud: &Hands,
-    (agent, location): (AgentDeployment, String),
-    (owner, policy): (&str, Option<&Policy>),
-) -> Result<Surveyed, Failure> {
-    let mut pass = pass(&agent, owner, policy);
-    if let Desired::Present(wanted) = &mut pass.desired {
-        wanted.circumstances.source.location = location;
-    }
+async fn look(cloud: &Hands, agent: AgentDeployment, mut pass: Pass) -> Result<Surveyed, Failure> {
     reconcile::survey(cloud, &mut pass).await?;
-    Ok(Surveyed { agent, pass })
+    Ok(Surveyed { agent, pass, waits: Vec::new() })
+}
+
+/// Notes of every agent that changes whom that waits for. What the others wait for is their own business.
+fn note_waits(surveyed: &mut [Surveyed]) {
+    let unready: BTreeMap<Key, Option<String>> = surveyed.iter().map(|one| (one.agent.key(), unready(one))).collect();
+    for one in surveyed.iter_mut().filter(|one| !one.pass.plan.waves.is_empty()) {
+        let others = one.agent.spec.depends_on.iter();
+        let waits = others.filter_map(|name| {
+            let unknown = || Some("it is not among these specs, so it may be Ready or not".to_owned());
+            let why = unready.get(&Key::new(name)).cloned().unwrap_or_else(unknown)?;
+            Some(Wait { agent: name.clone(), why })
+        });
+        one.waits = waits.collect();
+    }
+}
+
+/// Why an agent is not Ready with its newest spec, if that is so.
+fn unready(one: &Surveyed) -> Option<String> {
+    let plan = &one.pass.plan;
+    match (&plan.gate, &plan.rollout) {
+        (Some(Gate::Suspended(_)) | None, _) if !plan.waves.is_empty() => Some("it changes, too".to_owned()),
+        (Some(Gate::Suspended(_)) | None, Some(Rollout::Done)) => None,
+        (Some(Gate::Suspended(_)) | None, Some(Rollout::Moving { message, .. } | Rollout::Failed { message, .. })) => {
+            Some(message.clone())
+        }
+        (Some(Gate::Suspended(_)) | None, None) => Some("it does not run".to_owned()),
+        (Some(gate), _) => Some(gate_words(gate)),
+    }
 }
 
 /// Looks at `agent` as if its service carried our ownership tags already.
@@ -103,7 +146,7 @@ pub(crate) async fn adopted(aws: &Aws, agent: AgentDeployment, owner: &str) -> R
         let found = aws.look(&place, &looks).await.into_iter();
         pass.see(found.map(|finding| adopt::pretend(finding, owner, &agent.metadata.name)).collect());
     }
-    Ok(Surveyed { agent, pass })
+    Ok(Surveyed { agent, pass, waits: Vec::new() })
 }
 
 /// Where the calls about `agent` go.
@@ -117,6 +160,7 @@ fn pass(agent: &AgentDeployment, owner: &str, policy: Option<&Policy>) -> Pass {
         agent: fargateer_plan::prepared::Prepared::shared(agent.clone()),
         source: SourceStatus::default(),
         faults: Vec::new(),
+        disputed: false,
     };
     let (project, now) = (&agent.metadata.project, WallClock.now());
     let circumstances = Circumstances {

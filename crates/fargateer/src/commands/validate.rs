@@ -1,16 +1,16 @@
 //! `fargateer validate`: every fault with file:line:column, offline.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use fargateer_api::{Key, Violation, yaml};
-use fargateer_plan::dependency;
+use fargateer_api::{AgentDeployment, Key, Violation, yaml};
 use fargateer_plan::policy::{Policy, Standing};
 use serde_json::json;
 
 use crate::cli::{Format, ValidateArgs, WRONG};
 use crate::commands::specs::{self, Specs};
-use crate::{output, policy};
+use crate::{contexts, output, policy};
 
 /// Runs the command.
 pub(crate) fn run(args: &ValidateArgs) -> anyhow::Result<ExitCode> {
@@ -19,8 +19,8 @@ pub(crate) fn run(args: &ValidateArgs) -> anyhow::Result<ExitCode> {
     }
     let policy = policy::open(&args.policy)?;
     let mut found = specs::read_now(&args.paths)?;
-    let circles = circles(&found);
-    found.faults.extend(circles);
+    let (circles, codes) = (circles(&found), codes(&found, &args.paths));
+    found.faults.extend(circles.into_iter().chain(codes));
     let breaches = policy.map(|policy| breaches(&found, &policy)).unwrap_or_default();
     found.agents.retain(|agent| !breaches.contains_key(&agent.metadata.name));
     found.faults.extend(breaches.into_values().flatten());
@@ -40,13 +40,9 @@ pub(crate) fn run(args: &ValidateArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(if faults == 0 { 0 } else { WRONG }))
 }
 
-fn needs(agent: &fargateer_api::AgentDeployment) -> Vec<Key> {
-    agent.spec.depends_on.iter().map(Key::new).collect()
-}
-
 /// Agents that wait for one another for ever. A dependency that is not here may be in another source.
 fn circles(found: &Specs) -> Vec<String> {
-    let graph = dependency::Graph::of(found.agents.iter().map(|agent| (agent.key(), needs(agent))).collect());
+    let graph = specs::graph(&found.agents);
     let circular = found.agents.iter().map(|agent| (agent, graph.cycle(&agent.key())));
     let told = circular.filter(|(_, way)| !way.is_empty()).map(|(agent, way)| {
         let name = &agent.metadata.name;
@@ -56,6 +52,21 @@ fn circles(found: &Specs) -> Vec<String> {
         line(name, place, &Violation::new("spec.dependsOn", problem))
     });
     told.collect()
+}
+
+/// Code beside the specs that cannot become an image, as far as its files tell.
+fn codes(found: &Specs, paths: &[PathBuf]) -> Vec<String> {
+    let fault = |agent: &AgentDeployment| {
+        let (name, build) = (&agent.metadata.name, agent.spec.image.build.as_ref()?);
+        let place = found.places.get(name).map(String::as_str).unwrap_or_default();
+        let file = place.rsplit_once(':').map_or(place, |(file, _)| file);
+        let folder = contexts::beside(paths, Path::new(file), &build.context);
+        let wrong = folder.and_then(|folder| fargateer_image::check(&folder, build)).err()?;
+        let hint = wrong.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        let problem = wrong.message.trim_start_matches("spec.image.build.context: ");
+        Some(line(name, place, &Violation::new("spec.image.build.context", format!("{problem}{hint}"))))
+    };
+    found.agents.iter().filter_map(fault).collect()
 }
 
 /// What the policy does not allow, by agent, each with its place in the agent's file. Where a spec may stand is left to the

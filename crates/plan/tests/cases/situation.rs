@@ -159,9 +159,12 @@ impl Situation {
         };
         let key = agent.key();
         let spec = match &world.gone {
-            None => {
-                Spec::Present { agent: Prepared::shared(agent), source: SourceStatus::default(), faults: Vec::new() }
-            }
+            None => Spec::Present {
+                agent: Prepared::shared(agent),
+                source: SourceStatus::default(),
+                faults: Vec::new(),
+                disputed: false,
+            },
             Some(gone) => {
                 let inventory = Wanted::new(Prepared::shared(agent), Vec::new(), circumstances.clone()).inventory();
                 Spec::Gone(Box::new(Departure { key: key.clone(), inventory, held: gone.held.clone() }))

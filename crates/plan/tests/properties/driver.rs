@@ -18,7 +18,12 @@ pub(crate) fn circumstances() -> Circumstances {
 
 /// A spec as the sources give it.
 pub(crate) fn present(agent: &AgentDeployment) -> Spec {
-    Spec::Present { agent: Prepared::shared(agent.clone()), source: SourceStatus::default(), faults: Vec::new() }
+    Spec::Present {
+        agent: Prepared::shared(agent.clone()),
+        source: SourceStatus::default(),
+        faults: Vec::new(),
+        disputed: false,
+    }
 }
 
 /// The spec of `agent`, gone.

@@ -294,7 +294,9 @@ proptest! {
         aws.service.as_mut().unwrap().insert("tags".to_owned(), tags::to_list(&tags));
         let spec = if leaving { gone(&other) } else { present(&other) };
         let (plan, _) = plan_with(&aws, &spec, |_, finding| finding);
-        prop_assert_eq!(plan.not_ours(), Some(Reason::NotOurs));
+        // One whose service was never seen with our tags is forgotten with its spec.
+        prop_assert_eq!(plan.gone, leaving);
+        prop_assert_eq!(plan.not_ours(), (!leaving).then_some(Reason::NotOurs));
         prop_assert_eq!(plan.waves, vec![]);
     }
 

@@ -80,12 +80,14 @@ impl Statuses for FileStatuses {
     }
 
     async fn save(&self, key: &Key, status: &AgentDeploymentStatus) -> Result<(), String> {
-        let (name, document) = (file_name(key)?, Document::of(key, status.clone()));
+        // Nothing can have been made of what has no name an agent may have: there is nothing to remember.
+        let Ok(name) = file_name(key) else { return Ok(()) };
+        let document = Document::of(key, status.clone());
         self.blocking(move |folder| folder.write(&name, &document)).await
     }
 
     async fn remove(&self, key: &Key) -> Result<(), String> {
-        let name = file_name(key)?;
+        let Ok(name) = file_name(key) else { return Ok(()) };
         self.blocking(move |folder| folder.remove(&name)).await
     }
 }

@@ -34,6 +34,8 @@ pub struct RowStatuses {
 #[derive(Debug, Default)]
 struct Notes {
     rows: BTreeMap<String, Note>,
+    /// The names of rows that are not those in their places: people see no line break, say, but the characters that stand for it.
+    names: BTreeMap<String, String>,
     /// Since when the table of this address fails.
     failing: BTreeMap<String, Instant>,
 }
@@ -72,6 +74,8 @@ impl RowStatuses {
         let lacking: BTreeMap<&Key, (&Row, Lack)> = {
             let mut notes = self.lock();
             notes.forget(table, rows);
+            let odd = rows.iter().filter(|(name, row)| table.row_at(&row.location) != Some(name.as_str()));
+            notes.names.extend(odd.map(|(name, row)| (row.location.clone(), name.clone())));
             let lacking = rows.values().filter_map(|row| Some((row, notes.lacks(row)?)));
             let ours = lacking.filter(|(row, _)| self.lease.holds(&row.key));
             ours.map(|(row, lack)| (&row.key, (row, lack))).collect()
@@ -164,8 +168,10 @@ impl RowStatuses {
     }
 
     async fn write(&self, table: &SpecTable, status: &AgentDeploymentStatus, tries: u32) -> Result<Written, String> {
-        let Some(name) = table.row_at(place(status)) else { return Ok(Written::Gone) };
-        let mut seen = self.lock().rows.get(place(status)).and_then(|note| note.revision);
+        let place = place(status);
+        let odd = self.lock().names.get(place).cloned();
+        let Some(name) = odd.as_deref().or_else(|| table.row_at(place)) else { return Ok(Written::Gone) };
+        let mut seen = self.lock().rows.get(place).and_then(|note| note.revision);
         for _ in 0..tries {
             match table.write_status(name, status, seen).await? {
                 Written::Other(revision) => seen = revision,
@@ -183,8 +189,13 @@ impl RowStatuses {
 impl Notes {
     /// Forgets rows of `table` that are not there any more.
     fn forget(&mut self, table: &SpecTable, rows: &BTreeMap<String, Row>) {
-        let there = |location: &str| table.row_at(location).is_none_or(|name| rows.contains_key(name));
+        let names = &self.names;
+        let there = |location: &str| {
+            let odd = names.get(location).map(String::as_str);
+            odd.or_else(|| table.row_at(location)).is_none_or(|name| rows.contains_key(name))
+        };
         self.rows.retain(|location, _| there(location));
+        self.names.retain(|location, name| table.row_at(location).is_none() || rows.contains_key(name));
     }
 
     /// Whether a status should be written to `row`; remembers what was found there.

@@ -34,6 +34,8 @@ use self::make::Design;
 const OWNER: &str = "owner";
 /// The sort key.
 const ITEM: &str = "item";
+/// Both of them.
+const KEYS: &[(&str, KeyType)] = &[(OWNER, KeyType::Hash), (ITEM, KeyType::Range)];
 /// What the users of the shared table call.
 pub const PERMISSIONS: &[&str] = &[
     "dynamodb:CreateTable",
@@ -73,7 +75,7 @@ impl StateTable {
 
     /// Makes the table, paid by request, and waits until it can be used. One that is there already is left as it is.
     pub async fn create(&self) -> Result<(), String> {
-        let design = Design { keys: &[(OWNER, KeyType::Hash), (ITEM, KeyType::Range)], stream: None };
+        let design = Design { keys: KEYS, stream: None };
         make::make(&self.client, &self.name, design).await
     }
 
@@ -98,9 +100,29 @@ impl StateTable {
             .send();
         let mut items = Vec::new();
         while let Some(item) = pages.next().await {
-            items.push(item.map_err(|error| self.told("Query", &error))?);
+            match item {
+                Ok(item) => items.push(item),
+                // DynamoDB says of a table with other keys what the question lacks, not what the table is.
+                Err(error) if error.code() == Some("ValidationException") => {
+                    self.fits().await?;
+                    return Err(self.told("Query", &error));
+                }
+                Err(error) => return Err(self.told("Query", &error)),
+            }
         }
         Ok(items)
+    }
+
+    /// Whether the table has the keys of the shared table, as far as it can be described.
+    async fn fits(&self) -> Result<(), String> {
+        let described = self.client.describe_table().table_name(&self.name).send().await;
+        let Some(table) = described.ok().and_then(|described| described.table) else { return Ok(()) };
+        make::fits(&self.name, &table, KEYS).map_err(|problem| {
+            let name = &self.name;
+            format!(
+                "{problem} (`fargateer table create NAME` makes one for --state; a table of specs is a source: `fargateer run dynamodb://{name}`)"
+            )
+        })
     }
 
     /// What went wrong, for people.

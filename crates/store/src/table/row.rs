@@ -213,7 +213,12 @@ fn from_map(location: &str, name: &str, spec: &Value) -> Meaning {
         "metadata": {"name": name},
         "spec": spec,
     });
-    parsed(location, name, &document.to_string(), |fault| pathed(location, &fault.path, &fault))
+    parsed(location, name, &document.to_string(), |fault| pathed(location, beside(&fault.path), &fault))
+}
+
+/// The path of a field for whoever writes a spec alone: the name is an attribute of the row.
+fn beside(path: &str) -> &str {
+    if path == "metadata.name" { "name" } else { path }
 }
 
 /// A spec that is a text: a whole document, or the spec alone.
@@ -228,7 +233,7 @@ fn from_text(location: &str, name: &str, text: &str) -> Meaning {
     let document = text.split_inclusive('\n').fold(head, |document, line| document + INDENT + line);
     parsed(location, name, &document, |fault| match fault.line.checked_sub(HEAD_LINES) {
         Some(line) if line > 0 => placed(location, (line, fault.column.saturating_sub(INDENT.len()).max(1)), &fault),
-        Some(_) | None => pathed(location, &fault.path, &fault),
+        Some(_) | None => pathed(location, beside(&fault.path), &fault),
     })
 }
 

@@ -125,7 +125,11 @@ impl Bench {
             match fresh {
                 Ok(agent) => {
                     table.put(agent.address, true);
-                    self.tell(front, current.is_some());
+                    if current.is_some() {
+                        output::note("the changed agent answers");
+                    } else {
+                        self.tell(front, status(agent.address, "/invocations", Duration::from_secs(2)).await);
+                    }
                     if let Some(before) = current.replace(agent) {
                         self.retire(before, table).await;
                     }
@@ -174,16 +178,15 @@ impl Bench {
         }
     }
 
-    fn tell(&self, front: SocketAddr, again: bool) {
-        if again {
-            return output::note("the changed agent answers");
-        }
+    /// Says where the agent is, and what may be tried; it answered `status` when it was asked for what it is invoked by.
+    fn tell(&self, front: SocketAddr, status: Option<u16>) {
         let model = match self.model {
             Model::Offline => "offline model: no network, no credentials",
             Model::Bedrock => "the model it asks for, with this environment's AWS credentials",
         };
         output::note(&format!("agent at http://{front} ({model})"));
-        output::note(&format!("try: curl -s http://{front}/invocations -d '{{\"prompt\": \"hello\"}}'"));
+        let own_server = self.folder.join(SERVER).is_file();
+        output::note(&if own_server { example(front, None) } else { example(front, status) });
         output::note("it starts anew whenever its code is saved; Ctrl-C ends it");
     }
 
@@ -257,6 +260,17 @@ impl Bench {
     }
 }
 
+/// What a person may try at `front`, where a GET of what agents are invoked by was answered with `status`: the runtime's own does not
+/// take that method, and of an application there is no such path.
+fn example(front: SocketAddr, status: Option<u16>) -> String {
+    if status == Some(404) {
+        return format!(
+            "the paths are those of its own application, such as curl -s http://{front}/...; /health is the runtime's"
+        );
+    }
+    format!("try: curl -s http://{front}/invocations -d '{{\"prompt\": \"hello\"}}'")
+}
+
 /// What the runtime is told of what answers, if it would not find it by itself.
 fn entrypoint(build: &Build) -> Option<String> {
     let module = |file: &String| file.strip_suffix(".py").map(|stem| stem.replace('/', "."));
@@ -272,4 +286,17 @@ fn free() -> anyhow::Result<SocketAddr> {
 async fn pause() {
     #[expect(clippy::disallowed_methods, reason = "a process that starts is looked at again and again")]
     tokio::time::sleep(LOOK).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_application_of_its_own_is_not_told_to_be_invoked_at_a_path_it_does_not_have() {
+        let front = SocketAddr::from(([127, 0, 0, 1], 8000));
+        assert!(example(front, Some(405)).contains("curl -s http://127.0.0.1:8000/invocations"));
+        assert!(example(front, None).contains("/invocations"));
+        assert!(!example(front, Some(404)).contains("/invocations"));
+    }
 }
