@@ -13,10 +13,10 @@ use crate::desired::{Circumstances, Departure, Desired, Wanted};
 use crate::difference::{self, Difference, Effect};
 use crate::failure::Failure;
 use crate::guard::{self, Gate};
+use crate::intent::{astray, count, first_count, scaling_wanted, service_wanted};
 use crate::observed::{Look, Observed};
 use crate::revision::Revision;
 use crate::rollout::{self, Rollout};
-use crate::seen::Seen;
 use crate::tags::{self, Ownership, Tags};
 use crate::turn::Turn;
 use crate::{built, log_group, look, prune, scaling, service, task_definition};
@@ -491,58 +491,6 @@ fn needs_retry(live: &service::Live, arn: &str) -> bool {
     matches!(rollout::judge(live, arn), Rollout::Failed { .. })
 }
 
-fn service_wanted(wanted: &Wanted, observed: &Observed) -> service::Wanted {
-    let live = observed.active_service();
-    let mut want = service::from_spec(&wanted.agent, live);
-    if let Some(live) = live {
-        service::keep_moved_target_group(&mut want, live);
-        service::forget_sent(&mut want, &wanted.agent, live);
-        keep_live(&mut want, live, &wanted.agent.spec.drift.ignore);
-    }
-    want
-}
-
-/// Drift that is to be ignored is no difference.
-fn keep_live(want: &mut service::Wanted, live: &service::Live, ignore: &[String]) {
-    let pointers: Vec<&str> = ignore.iter().filter_map(|path| path.strip_prefix("/service")).collect();
-    if pointers.is_empty() {
-        return;
-    }
-    let document = Value::Object(live.document.clone());
-    let mut settings = Value::Object(std::mem::take(&mut want.settings));
-    for pointer in pointers {
-        crate::merge::keep_live(&mut settings, Some(&document), pointer);
-    }
-    want.settings = settings.as_object().cloned().unwrap_or_default();
-}
-
-/// The task count that is ours to say: none while scaling - ours or somebody else's - owns it or may own it.
-fn count(wanted: &Wanted, observed: &Observed) -> Option<u32> {
-    let spec = &wanted.agent.spec;
-    let ignored = spec.drift.ignore.iter().any(|path| path == "/service/desiredCount");
-    let scaled = spec.autoscaling.enabled || observed.scaling != Seen::Absent;
-    if (scaled && !has(Bug::FightsTheAutoscaler)) || ignored {
-        return None;
-    }
-    let tags = observed.active_service().map(service::Live::tags).unwrap_or_default();
-    Some(scaling::frozen_count(&tags, spec.desired_count).unwrap_or(spec.desired_count))
-}
-
-fn first_count(wanted: &Wanted) -> u32 {
-    let spec = &wanted.agent.spec;
-    let scaling = &spec.autoscaling;
-    // Validation holds min <= max; min() before max() cannot panic where clamp() could.
-    if scaling.enabled { spec.desired_count.min(scaling.max).max(scaling.min) } else { spec.desired_count }
-}
-
-fn scaling_wanted(wanted: &Wanted, observed: &Observed) -> Option<scaling::Wanted> {
-    let mut want = scaling::from_spec(&wanted.agent, observed.target_group.present())?;
-    if let Some(live) = observed.scaling.present() {
-        scaling::keep_live(&mut want, live, &wanted.agent.spec.drift.ignore);
-    }
-    Some(want)
-}
-
 /// Changes of the target itself, and of what hangs on it.
 fn scaling_changes(wanted: &Wanted, observed: &Observed) -> (Vec<scaling::Change>, Vec<scaling::Change>) {
     let Some(want) = scaling_wanted(wanted, observed) else {
@@ -554,16 +502,6 @@ fn scaling_changes(wanted: &Wanted, observed: &Observed) -> (Vec<scaling::Change
     let live = observed.scaling.present().filter(|_| targets.is_empty() && astray(wanted, observed).is_some());
     targets.extend(live.map(|live| scaling::recall(&want.resource, live)));
     (targets, others)
-}
-
-/// The count of a scaled service that lies outside its range, and where it belongs; none where drift of it is ignored.
-fn astray(wanted: &Wanted, observed: &Observed) -> Option<(u32, u32)> {
-    let ignored = |path: &String| matches!(path.as_str(), "/service/desiredCount" | "/scaling/desiredCount");
-    if wanted.agent.spec.drift.ignore.iter().any(ignored) {
-        return None;
-    }
-    let count = observed.active_service()?.count("desiredCount");
-    Some((count, scaling::astray(observed.scaling.present()?, count)?))
 }
 
 fn tag_changes(wanted: &Wanted, observed: &Observed, revision: &Revision) -> Vec<service::Change> {
