@@ -258,10 +258,10 @@ fn history(status: &mut AgentDeploymentStatus, pass: &Pass, now: Timestamp) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::Class;
     use crate::action::Action;
     use crate::desired::{Circumstances, Spec};
     use crate::difference::{Difference, Effect};
+    use crate::failure::Class;
     use crate::seen::Seen;
     use crate::{log_group, service};
     use fargateer_api::status::{Inventory, SourceStatus};
