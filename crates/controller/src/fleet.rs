@@ -348,7 +348,7 @@ impl State {
     /// A source that shows nothing at all, though agents are missing that stood there: a folder that is not mounted looks like
     /// that. What a commit removed is gone on purpose, and what a person confirmed is, too.
     fn silent(&self) -> Option<&String> {
-        let empty = |snapshot: &&Snapshot| snapshot.documents.is_empty();
+        let empty = |snapshot: &&Snapshot| snapshot.whole && snapshot.documents.is_empty();
         let lacks = |source: &&String| {
             let gone = self.missing.values().filter(|gone| !gone.confirmed && !gone.removed.contains(*source));
             gone.into_iter().any(|gone| stands_in(&gone.past.place, source))
