@@ -287,7 +287,7 @@ async fn what_a_row_cannot_mean_is_told() {
     assert!(!faults(&attributes(&json!({"spec": ""}))).await.is_empty());
     let place = Place::new().await;
     place.put("Bot_1", &row("bot"));
-    assert_told(&only(&place.source().next().await, "Bot_1").faults, &["metadata.name", "Bot_1"]);
+    assert_told(&only(&place.source().next().await, "Bot_1").faults, &["name: `Bot_1` is not a DNS label"]);
 }
 
 #[tokio::test(start_paused = true)]
