@@ -120,6 +120,7 @@ impl Fleet {
         let incumbents: BTreeSet<Key> = incumbents.map(|(key, _)| key.clone()).collect();
         let mut state = self.lock();
         let source = snapshot.source.clone();
+        let was_silent = state.is_silent(&source);
         state.hear(snapshot);
         // Who stands in two sources is in neither as before: of two that nobody knew, the faster one must not win.
         if state.snapshots.len() < state.expected_sources {
@@ -144,6 +145,9 @@ impl Fleet {
         let gone: BTreeSet<Key> = state.missing.keys().cloned().collect();
         if whole {
             state.count_missing(&source, known_before.keys(), |key| self.past(key, before.get(key)));
+        }
+        if was_silent && !state.is_silent(&source) {
+            state.miss_anew(&source);
         }
         let missing: Vec<Key> = state.missing.keys().cloned().collect();
         // That a spec is gone is news once; who is stalled would hear of it in an hour otherwise.
@@ -348,12 +352,23 @@ impl State {
     /// A source that shows nothing at all, though agents are missing that stood there: a folder that is not mounted looks like
     /// that. What a commit removed is gone on purpose, and what a person confirmed is, too.
     fn silent(&self) -> Option<&String> {
-        let empty = |snapshot: &&Snapshot| snapshot.whole && snapshot.documents.is_empty();
-        let lacks = |source: &&String| {
-            let gone = self.missing.values().filter(|gone| !gone.confirmed && !gone.removed.contains(*source));
-            gone.into_iter().any(|gone| stands_in(&gone.past.place, source))
-        };
-        self.snapshots.values().filter(empty).map(|snapshot| &snapshot.source).find(lacks)
+        self.snapshots.keys().find(|source| self.is_silent(source))
+    }
+
+    fn is_silent(&self, source: &String) -> bool {
+        let is_empty = self.snapshots.get(source).is_some_and(|read| read.whole && read.documents.is_empty());
+        let counts = |gone: &Gone| !gone.confirmed && !gone.removed.contains(source);
+        is_empty && self.missing.values().any(|gone| counts(gone) && stands_in(&gone.past.place, source))
+    }
+
+    /// `source` shows something again. That nothing was there proved nothing about the agents that stood in it: those that are
+    /// missing still are missed from now on, in every source.
+    fn miss_anew(&mut self, source: &str) {
+        let (missing, snapshots) = (&mut self.missing, &self.snapshots);
+        for gone in missing.values_mut().filter(|gone| stands_in(&gone.past.place, source)) {
+            gone.since = Instant::now();
+            gone.reads = snapshots.keys().map(|source| (source.clone(), 1)).collect();
+        }
     }
 
     fn hold(&self, key: &Key) -> Option<(Reason, String)> {

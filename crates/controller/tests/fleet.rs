@@ -326,6 +326,25 @@ async fn a_source_that_shows_nothing_any_more_deletes_none_of_its_agents() {
     assert_eq!(held(&fleet, "one"), None, "a source that shows others is believed");
 }
 
+/// While a source was unmounted an agent was moved out of it, into one that is read rarely.
+#[tokio::test]
+async fn what_an_empty_source_did_not_show_is_missed_from_when_it_shows_something_again() {
+    let policy = Policy { grace: Duration::ZERO, reads: 2, ..Policy::default() };
+    let fleet = fleet_of_two(policy, told("others/one.yaml:3", "x:1")).await;
+    fleet.update(read([good("two")]));
+    fleet.update(others([at("others/one.yaml:3", good("one")), good("three")]));
+    fleet.update(others([]));
+    fleet.update(others([]));
+    fleet.update(read([good("two")]));
+    assert_eq!(held(&fleet, "one"), Some(Reason::PruneBlocked));
+    fleet.update(others([good("three")]));
+    assert_eq!(held(&fleet, "one"), Some(Reason::PruneGrace), "it was seen to be missing once");
+    fleet.update(others([good("three")]));
+    assert_eq!(held(&fleet, "one"), Some(Reason::PruneGrace), "it may stand in the other one by now");
+    fleet.update(read([good("two")]));
+    assert_eq!(held(&fleet, "one"), None);
+}
+
 /// Its new place is where its status is looked for, in a row, and what shows that it is gone.
 #[tokio::test]
 async fn a_spec_that_moves_to_another_source_wakes_its_agent() {
