@@ -416,6 +416,23 @@ fn a_table_of_another_kind_is_refused_wherever_it_is_named() {
 
 /// A name with a line break in it is shown as people can read it, and told in the very row all the same.
 #[test]
+fn a_row_whose_name_no_agent_may_have_is_told_once_and_in_the_row() {
+    let place = Place::new();
+    for name in ["Bad_Name", "a\nb"] {
+        place.put(name, &json!({"spec": attribute(&spec())}));
+    }
+    let daemon = place.daemon("1s");
+    let says = |name: &str| place.row(name)["status"]["M"]["conditions"]["L"][0]["M"]["message"]["S"].clone();
+    daemon.until("both rows tell what is wrong", || !says("Bad_Name").is_null() && !says("a\nb").is_null());
+    let label = "is not a DNS label (lower-case letters, digits and inner hyphens, 1 to 63 characters)";
+    assert_eq!(says("Bad_Name"), format!("dynamodb://fargateer-specs/Bad_Name: name: `Bad_Name` {label}"));
+    assert_eq!(says("a\nb"), format!("dynamodb://fargateer-specs/a\\nb: name: `a\\nb` {label}"));
+    let heard = daemon.heard().clone();
+    assert_eq!(heard.matches("name: `Bad_Name`").count(), 1, "{heard}");
+    assert!(!heard.contains("not saved"), "{heard}");
+}
+
+#[test]
 fn a_table_of_specs_named_as_the_state_is_told_as_what_it_is() {
     let place = Place::new();
     let example = repository().join("examples/minimal.yaml").display().to_string();
