@@ -129,6 +129,9 @@ impl TableSource {
             snapshot.documents.entry(row.key.clone()).or_default().push(document(row));
         }
         self.rows = rows;
+        if let Some(statuses) = &self.statuses {
+            statuses.meet(&self.table, &self.rows);
+        }
         if whole {
             self.mend();
         }

@@ -214,9 +214,7 @@ fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// The file of an agent. Only what is a DNS label becomes a file name, so none leads out of the folder.
 fn file_name(key: &Key) -> Result<String, String> {
     let name = key.as_str();
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    let sound = (1..=63).contains(&name.len()) && name.bytes().all(inner);
-    if sound && !name.starts_with('-') && !name.ends_with('-') {
+    if super::is_agents(key) {
         return Ok(format!("{name}.json"));
     }
     Err(format!("no file for the status of {name:?}: not a DNS label"))

@@ -36,6 +36,8 @@ struct Notes {
     rows: BTreeMap<String, Note>,
     /// The names of rows that are not those in their places: people see no line break, say, but the characters that stand for it.
     names: BTreeMap<String, String>,
+    /// The newest statuses of rows that no agent may be called by: nobody else keeps them.
+    nameless: BTreeMap<Key, AgentDeploymentStatus>,
     /// Since when the table of this address fails.
     failing: BTreeMap<String, Instant>,
 }
@@ -65,6 +67,19 @@ impl RowStatuses {
         Self { inner, lease, tables, notes: Mutex::default() }
     }
 
+    /// Takes notice of what the rows of `table` are called, before anybody has anything to tell in them.
+    pub(crate) fn meet(&self, table: &SpecTable, rows: &BTreeMap<String, Row>) {
+        let odd = rows.iter().filter(|(name, row)| table.row_at(&row.location) != Some(name.as_str()));
+        self.lock().names.extend(odd.map(|(name, row)| (row.location.clone(), name.clone())));
+    }
+
+    /// Every status there is.
+    async fn statuses(&self) -> Result<BTreeMap<Key, AgentDeploymentStatus>, String> {
+        let mut statuses = self.inner.load().await?;
+        statuses.extend(self.lock().nameless.clone());
+        Ok(statuses)
+    }
+
     /// Takes notice of what a whole read of `table` found, and writes the statuses that should stand there and do not: those
     /// that could not be written, and those of rows that somebody wrote anew without them.
     pub(crate) async fn mend(&self, table: &SpecTable, rows: &BTreeMap<String, Row>) {
@@ -74,8 +89,6 @@ impl RowStatuses {
         let lacking: BTreeMap<&Key, (&Row, Lack)> = {
             let mut notes = self.lock();
             notes.forget(table, rows);
-            let odd = rows.iter().filter(|(name, row)| table.row_at(&row.location) != Some(name.as_str()));
-            notes.names.extend(odd.map(|(name, row)| (row.location.clone(), name.clone())));
             let lacking = rows.values().filter_map(|row| Some((row, notes.lacks(row)?)));
             let ours = lacking.filter(|(row, _)| self.lease.holds(&row.key));
             ours.map(|(row, lack)| (&row.key, (row, lack))).collect()
@@ -83,7 +96,7 @@ impl RowStatuses {
         if lacking.is_empty() {
             return;
         }
-        let statuses = match self.inner.load().await {
+        let statuses = match self.statuses().await {
             Ok(statuses) => statuses,
             Err(error) => return tracing::warn!(error, "statuses not read; those missing in rows are told later"),
         };
@@ -107,7 +120,7 @@ impl RowStatuses {
         if !notes.values().any(|note| note.owed) {
             return;
         }
-        let Ok(statuses) = self.inner.load().await else { return };
+        let Ok(statuses) = self.statuses().await else { return };
         let owed = |status: &AgentDeploymentStatus| notes.get(place(status)).is_some_and(|note| note.owed);
         for (key, status) in statuses.iter().filter(|(key, status)| owed(status) && self.lease.holds(key)) {
             let table = self.tables.iter().find(|table| table.row_at(place(status)).is_some());
@@ -230,12 +243,16 @@ impl Statuses for RowStatuses {
     }
 
     async fn save(&self, key: &Key, status: &AgentDeploymentStatus) -> Result<(), String> {
+        if !super::is_agents(key) {
+            self.lock().nameless.insert(key.clone(), status.clone());
+        }
         let saved = self.inner.save(key, status).await;
         self.tell(key, status).await;
         saved
     }
 
     async fn remove(&self, key: &Key) -> Result<(), String> {
+        self.lock().nameless.remove(key);
         self.inner.remove(key).await
     }
 }

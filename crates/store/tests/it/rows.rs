@@ -24,6 +24,24 @@ impl Lease for Lost {
     }
 }
 
+/// A store that keeps nothing, as a folder does of what no agent may be called.
+struct Nowhere;
+
+#[async_trait::async_trait]
+impl Statuses for Nowhere {
+    async fn load(&self) -> Result<BTreeMap<Key, AgentDeploymentStatus>, String> {
+        Ok(BTreeMap::new())
+    }
+
+    async fn save(&self, _key: &Key, _status: &AgentDeploymentStatus) -> Result<(), String> {
+        Ok(())
+    }
+
+    async fn remove(&self, _key: &Key) -> Result<(), String> {
+        Ok(())
+    }
+}
+
 fn statuses(place: &Place) -> Arc<RowStatuses> {
     held_by(place, Arc::new(LocalLease))
 }
@@ -188,6 +206,30 @@ async fn a_row_that_somebody_writes_anew_without_its_status_gets_it_again() {
     read(&mut source).await;
     read(&mut source).await;
     assert_eq!(said(&place, "bot"), "one");
+}
+
+/// What its place calls it is not its name, and no store keeps its status; a person reads in the row all the same what is wrong.
+#[tokio::test(start_paused = true)]
+async fn a_row_whose_name_no_agent_may_have_gets_its_status_at_once_and_again() {
+    let place = Place::new().await;
+    place.put("a\nb", &row("bot"));
+    let tables = vec![place.table.clone()];
+    let statuses = Arc::new(RowStatuses::new(Arc::new(Nowhere), Arc::new(LocalLease), tables));
+    let mut source = place.source().telling(Arc::clone(&statuses));
+    let snapshot = source.next().await;
+    let (key, _) = snapshot.documents.iter().next().unwrap();
+    statuses.save(key, &status("a\\nb", "no name")).await.unwrap();
+    assert_eq!(said(&place, "a\nb"), "no name");
+    place.put("a\nb", &row("bot"));
+    for _ in 0..3 {
+        read(&mut source).await;
+    }
+    assert_eq!(said(&place, "a\nb"), "no name", "somebody wrote it anew");
+    place.fault("UpdateItem", FaultKind::AccessDenied);
+    statuses.save(key, &status("a\\nb", "still none")).await.unwrap();
+    place.sim.clear_faults();
+    read(&mut source).await;
+    assert_eq!(said(&place, "a\nb"), "still none", "the write had failed");
 }
 
 #[tokio::test(start_paused = true)]
