@@ -313,7 +313,10 @@ async fn stay_calm(plan: &Plan, hosts: &[Host], people: &mut People) {
     // Of an agent that can't run, all but its tasks may still be mended with the next slow look.
     let doomed = doomed(plan, host);
     let meddled = plan.steps.iter().any(|step| matches!(step.act, Act::Meddle(..)));
+    // What was begun or undone before two sources spoke of an agent is still put right, and nobody has waited for that.
+    let owed = needs_patience(plan) && host.records.lock().truth.has_disputes();
     let needless = move |record: &Record| match (doomed, meddled) {
+        _ if owed => 0,
         (0, _) => record.writes,
         (_, false) => record.service_writes,
         (_, true) => 0,
@@ -469,7 +472,8 @@ fn missing(plan: &Plan, hosts: &[Host]) -> Option<String> {
             Want::Present(_) if truth.poisoned.contains(name) => (reason != Reason::InternalError
                 && !truth.is_disputed(name))
             .then(|| format!("{} is not told as poisoned", told())),
-            Want::Present(_) if truth.is_disputed(name) => {
+            // Also of an agent that was deleted before two sources spoke of it: neither is followed.
+            Want::Present(_) | Want::Absent(_) if truth.is_disputed(name) => {
                 let valid = status.condition(ConditionType::SpecValid);
                 let is_told = |said: &Condition| {
                     said.status == Known::False && said.reason == Reason::Conflict && said.message.contains(TWICE)

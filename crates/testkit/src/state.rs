@@ -78,7 +78,7 @@ pub(crate) fn unsatisfied_but_believed(aws: &mut dyn Ask, agent: &AgentDeploymen
     let reasons = [
         service_differs(&live, agent),
         definition_differs(&definition["taskDefinition"], agent),
-        rollout_differs(&live),
+        rollout_differs(&live, agent.spec.autoscaling.enabled),
         scaling_differs(aws, agent, &live),
     ];
     reasons.into_iter().flatten().next()
@@ -126,13 +126,14 @@ pub(crate) fn definition_differs(definition: &Value, agent: &AgentDeployment) ->
     differs.iter().find(|(_, differs)| *differs).map(|(what, _)| format!("{what} differs"))
 }
 
-fn rollout_differs(live: &Value) -> Option<String> {
+fn rollout_differs(live: &Value, scaled: bool) -> Option<String> {
     let deployments = live["deployments"].as_array().map(Vec::as_slice).unwrap_or_default();
     let primary = deployments.iter().find(|deployment| deployment["status"] == "PRIMARY")?;
     let done = primary["rolloutState"] == "COMPLETED" && deployments.len() == 1;
-    // Tasks that fail and are replaced may be gone again in the moment between a look and the word on it.
+    // Tasks that fail and are replaced may be gone again in the moment between a look and the word on it, and who scales may
+    // want more of them by then.
     let fails = primary["failedTasks"].as_u64().unwrap_or_default() > 0;
-    let running = live["runningCount"] == live["desiredCount"] || fails;
+    let running = live["runningCount"] == live["desiredCount"] || fails || scaled;
     let current = primary["taskDefinition"] == live["taskDefinition"];
     (!done || !running || !current).then(|| format!("not rolled out: {deployments:?}"))
 }

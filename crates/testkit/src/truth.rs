@@ -157,6 +157,11 @@ impl Truth {
         self.disputes.contains_key(name)
     }
 
+    /// Whether two sources speak of anybody.
+    pub(crate) fn has_disputes(&self) -> bool {
+        !self.disputes.is_empty()
+    }
+
     /// Whether two sources have been speaking of `name` for so long that nobody can be unaware of it.
     pub(crate) fn was_disputed(&self, name: &str, now: Duration) -> bool {
         let since = self.disputes.get(name).and_then(|dispute| dispute.since);
