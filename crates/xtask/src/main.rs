@@ -192,7 +192,10 @@ fn target() -> PathBuf {
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map_or_else(PathBuf::new, Path::to_path_buf)
+    // As cargo tells it at the start: what was compiled in may be another checkout that shares the target folder.
+    let package =
+        std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    package.ancestors().nth(2).map_or_else(PathBuf::new, Path::to_path_buf)
 }
 
 fn say(line: &str) {

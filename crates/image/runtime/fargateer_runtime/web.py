@@ -34,6 +34,8 @@ STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 # WebSocket close codes.
 RESTARTING = 1012
 POLICY = 1008
+# For how long a client may go on sending a body that was refused.
+LINGER_SECONDS = 5.0
 OWN_PATHS = ("/health", "/ping", "/metrics")
 
 
@@ -156,6 +158,32 @@ def refusal(dialect: wire.Dialect, request_id: str, refused: Refused) -> Respons
     return JsonAnswer(dialect.error(request_id, refused), refused.status, headers)
 
 
+class Incoming:
+    """The body of a request. Knows whether more of it is to come."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.unread = True
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self.unread = message.get("more_body", False)
+        return message
+
+    async def turn_away(self, response: Response, send: Send) -> None:
+        """Answers, and hears out for a while who still sends.
+
+        Closing a connection with unread data resets it, and the client would lose the answer (RFC 9112, 9.6).
+        """
+        await send({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
+        await send({"type": "http.response.body", "body": response.body, "more_body": True})
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while self.unread:
+                    await self()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
 class Invocation:
     """`POST /invocations`, `/invoke` and `/invoke-stream`, as an ASGI app each."""
 
@@ -164,6 +192,7 @@ class Invocation:
         self.path = path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        incoming = Incoming(receive)
         dialect = wire.Contract() if self.path == "/invocations" else wire.Studio()
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         # One id for the answer and the log, also if the body turns out to be none.
@@ -173,12 +202,12 @@ class Invocation:
             entry = self.web.entry
             if entry is None:
                 raise Refused(404, "not_found", f"the app has no {self.path}")
-            body = await read_body(receive, headers, self.web.service.settings.max_body_bytes)
+            body = await read_body(incoming, headers, self.web.service.settings.max_body_bytes)
             call = wire.read_call(body, headers, raw=entry.kind in ("function", "agentcore"))
             work = self._stream if self._streams(call, entry) else self._answer
-            await unless_gone(work(call, entry, dialect, send), receive)
+            await unless_gone(work(call, entry, dialect, send), incoming)
         except Refused as refused:
-            await refusal(dialect, request_id, refused)(scope, receive, send)
+            await incoming.turn_away(refusal(dialect, request_id, refused), send)
 
     def _streams(self, call: Call, entry: Entry) -> bool:
         if self.path != "/invocations":
@@ -367,7 +396,8 @@ class Gate:
                 await self.app(scope, receive, send)
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        visitor = Visitor(wire.request_id(headers), receive, send, self.web.service.settings.max_body_bytes)
+        incoming = Incoming(receive)
+        visitor = Visitor(wire.request_id(headers), incoming, send, self.web.service.settings.max_body_bytes)
         token = logs.speaker.set(visitor)
         started = time.monotonic()
         outcome = "ok"
@@ -380,7 +410,7 @@ class Gate:
         except Refused as refused:
             outcome = refused.code
             if not visitor.answered:
-                await refusal(wire.Contract(), visitor.request_id, refused)(scope, receive, send)
+                await incoming.turn_away(refusal(wire.Contract(), visitor.request_id, refused), send)
         finally:
             seconds = time.monotonic() - started
             self.web.service.metrics.finished("app", outcome, seconds)

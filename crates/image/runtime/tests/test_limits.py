@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +13,18 @@ from agents import FUNCTION
 from conftest import until
 
 LIGHT = {"AGENT_MODEL": ""}
+
+# An app of its own, which reads its whole body.
+APP = """
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+async def took(request):
+    return JSONResponse({"bytes": len(await request.body())})
+
+app = Starlette(routes=[Route("/invocations", took, methods=["POST"])])
+"""
 
 
 def wait_for(tmp_path, name):
@@ -100,6 +114,19 @@ def test_a_body_that_is_too_large_is_413_told_or_not(start):
     chunks = task.http.post("/invocations", content=iter([b'{"x": "', b"y" * 600, b"y" * 600, b'"}']))
     assert (chunks.status_code, chunks.json()["code"]) == (413, "too_large")
     assert task.post(body={}).status_code == 200
+
+
+@pytest.mark.parametrize("code", [FUNCTION, APP])
+def test_who_sends_all_of_a_body_that_is_too_large_reads_the_answer(start, code):
+    task = start(code, AGENT_MAX_BODY_BYTES=1000, **LIGHT).ready()
+    # More than the buffers of both sockets hold: a server that closed at once would reset the connection.
+    body = b"x" * 16_000_000
+    for sent in (body, iter([body])):
+        client = http.client.HTTPConnection("127.0.0.1", task.port, timeout=30)
+        client.request("POST", "/invocations", sent, {"Content-Type": "application/json"}, encode_chunked=True)
+        answer = client.getresponse()
+        assert (answer.status, json.loads(answer.read())["code"]) == (413, "too_large")
+        client.close()
 
 
 @pytest.mark.parametrize("wrong", ["AGENT_MAX_QUEUE", "AGENT_MAX_BODY_BYTES"])
