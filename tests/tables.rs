@@ -396,6 +396,34 @@ fn no_row_acts_on_a_screen() {
 
 /// The name of another table is a slip of a moment, and must not look like a source without rows.
 #[test]
+fn a_dispute_of_a_file_and_a_row_is_told_in_the_row_until_one_of_them_is_left() {
+    let place = Place::new();
+    std::fs::create_dir(place.folder.path().join("desk")).expect("a folder");
+    let file = place.folder.path().join("desk/bot.yaml");
+    let metadata = json!({"name": "bot"});
+    let agent = json!({"apiVersion": "fargateer/v1", "kind": "AgentDeployment", "metadata": metadata, "spec": spec()});
+    std::fs::write(&file, agent.to_string()).expect("a file");
+    let mut arguments = vec!["run", "--quota-share", "1", "--poll", "2s", "--resync", "2s", "--prune-grace", "0s"];
+    arguments.extend(["--listen", "127.0.0.1:0", "desk", "dynamodb://fargateer-specs"]);
+    let mut daemon = Running::start(binary::command(place.folder.path(), &place.environment(), &arguments));
+    daemon.wait_for("serving http://");
+    daemon.until("the agent of the file", || place.service("bot") == "ACTIVE");
+
+    place.put("bot", &json!({"spec": attribute(&spec())}));
+    let both =
+        |message: &str| message.contains("desk/bot.yaml:1") && message.contains("dynamodb://fargateer-specs/bot");
+    daemon.until("word of the conflict", || {
+        let (valid, message) = place.condition("bot", "SpecValid");
+        valid == "False" && both(&message)
+    });
+
+    std::fs::remove_file(&file).expect("the file is removed");
+    daemon.until("the row alone", || place.condition("bot", "SpecValid").0 == "True" && place.is_ready("bot"));
+    assert_eq!(place.row("bot")["status"]["M"]["source"]["M"].get("alsoIn"), None);
+    assert_eq!(daemon.end("-TERM").0, Some(0));
+}
+
+#[test]
 fn a_table_of_another_kind_is_refused_wherever_it_is_named() {
     let place = Place::new();
     assert_eq!(place.run(&["table", "create", "fargateer-state"]).code, 0);

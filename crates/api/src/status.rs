@@ -376,6 +376,9 @@ pub struct SourceStatus {
     /// the ETag of an archive in S3.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// The other places where the same name is used, as long as that is so: a dispute is told in all of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also_in: Vec<String>,
 }
 
 /// The AWS resources that belong to an agent: what a deletion needs when the spec is gone.

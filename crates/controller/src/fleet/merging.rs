@@ -80,15 +80,19 @@ impl State {
             entries.truncate(1);
         }
         if entries.len() > 1 {
-            let places: Vec<&str> = entries.iter().map(|entry| entry.source.location.as_str()).collect();
+            let places: Vec<String> = entries.iter().map(|entry| entry.source.location.clone()).collect();
             let fault = format!("the name {key} is used more than once: {}", places.join(", "));
+            let told_in = |source: SourceStatus| {
+                let also_in = places.iter().filter(|place| **place != source.location).cloned().collect();
+                SourceStatus { also_in, ..source }
+            };
             return match self.specs.get(key) {
                 Some(Spec::Present { agent, source, .. }) => {
-                    let (agent, source, faults) = (agent.clone(), source.clone(), vec![fault]);
+                    let (agent, source, faults) = (agent.clone(), told_in(source.clone()), vec![fault]);
                     Spec::Present { agent, source, faults, disputed: true }
                 }
                 Some(Spec::Broken { .. } | Spec::Gone(_)) | None => {
-                    let source = entries.swap_remove(0).source;
+                    let source = told_in(entries.swap_remove(0).source);
                     Spec::Broken { reason: Reason::Conflict, faults: vec![fault], source }
                 }
             };

@@ -152,7 +152,7 @@ impl File {
             location: format!("{}:{line}", self.shown),
             commit: of(|revision| &revision.commit),
             author: of(|revision| &revision.author),
-            code: None,
+            ..SourceStatus::default()
         }
     }
 

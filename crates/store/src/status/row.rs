@@ -5,6 +5,7 @@
 //! that lost its shards, or what the network held back, never stands over something newer.
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -101,14 +102,14 @@ impl RowStatuses {
             Err(error) => return tracing::warn!(error, "statuses not read; those missing in rows are told later"),
         };
         for (key, (row, lack)) in lacking {
-            let status = statuses.get(key).filter(|status| place(status) == row.location);
+            let status = statuses.get(key).filter(|status| places(status).any(|place| place == row.location));
             let Some(status) = status.filter(|_| self.lease.holds(key)) else { continue };
             // One that died after it had kept a status may not have told it, and nothing may ever change it again.
             let says = || serde_json::to_value(status).map(|status| fingerprint(&status)).ok();
             if lack == Lack::Perhaps && row.told == says() {
                 continue;
             }
-            if self.attempt(table, status, 1).await.is_err() {
+            if self.attempt(table, &row.location, status, 1).await.is_err() {
                 return;
             }
         }
@@ -121,32 +122,44 @@ impl RowStatuses {
             return;
         }
         let Ok(statuses) = self.statuses().await else { return };
-        let owed = |status: &AgentDeploymentStatus| notes.get(place(status)).is_some_and(|note| note.owed);
-        for (key, status) in statuses.iter().filter(|(key, status)| owed(status) && self.lease.holds(key)) {
-            let table = self.tables.iter().find(|table| table.row_at(place(status)).is_some());
-            let Some(table) = table else { continue };
-            if self.attempt(table, status, TRIES).await.is_err() {
+        let ours = statuses.iter().filter(|(key, _)| self.lease.holds(key));
+        let told = ours.flat_map(|(key, status)| places(status).map(move |place| (key, place, status)));
+        for (key, place, status) in told.filter(|(_, place, _)| notes.get(*place).is_some_and(|note| note.owed)) {
+            let Some(table) = self.table_of(place) else { continue };
+            if self.attempt(table, place, status, TRIES).await.is_err() {
                 tracing::warn!(agent = %key, "the row does not tell how it ended, nor may others");
                 return;
             }
         }
     }
 
+    fn table_of(&self, place: &str) -> Option<&SpecTable> {
+        self.tables.iter().find(|table| table.row_at(place).is_some())
+    }
+
+    /// Writes a status to every row that it speaks of.
     async fn tell(&self, key: &Key, status: &AgentDeploymentStatus) {
-        let Some(table) = self.tables.iter().find(|table| table.row_at(place(status)).is_some()) else { return };
-        let resting = self.lock().failing.get(&table.address()).is_some_and(|since| since.elapsed() < PAUSE);
-        if resting || !self.lease.holds(key) {
-            self.lock().rows.entry(place(status).to_owned()).or_default().owed = resting;
-            return;
+        for place in places(status) {
+            let Some(table) = self.table_of(place) else { continue };
+            let resting = self.lock().failing.get(&table.address()).is_some_and(|since| since.elapsed() < PAUSE);
+            if resting || !self.lease.holds(key) {
+                self.lock().rows.entry(place.to_owned()).or_default().owed = resting;
+                continue;
+            }
+            // Told already, and the next read tries again.
+            drop(self.attempt(table, place, status, TRIES).await);
         }
-        // Told already, and the next read tries again.
-        drop(self.attempt(table, status, TRIES).await);
     }
 
     /// Writes a status over the one we know of; with several `tries`, over whatever stands there.
-    async fn attempt(&self, table: &SpecTable, status: &AgentDeploymentStatus, tries: u32) -> Result<(), String> {
-        let location = place(status);
-        let written = tokio::time::timeout(PATIENCE, self.write(table, status, tries)).await;
+    async fn attempt(
+        &self,
+        table: &SpecTable,
+        location: &str,
+        status: &AgentDeploymentStatus,
+        tries: u32,
+    ) -> Result<(), String> {
+        let written = tokio::time::timeout(PATIENCE, self.write(table, location, status, tries)).await;
         let written = written.unwrap_or_else(|_| Err(format!("{}: no answer", table.address())));
         let mut notes = self.lock();
         match &written {
@@ -180,8 +193,13 @@ impl RowStatuses {
         written.map(drop)
     }
 
-    async fn write(&self, table: &SpecTable, status: &AgentDeploymentStatus, tries: u32) -> Result<Written, String> {
-        let place = place(status);
+    async fn write(
+        &self,
+        table: &SpecTable,
+        place: &str,
+        status: &AgentDeploymentStatus,
+        tries: u32,
+    ) -> Result<Written, String> {
         let odd = self.lock().names.get(place).cloned();
         let Some(name) = odd.as_deref().or_else(|| table.row_at(place)) else { return Ok(Written::Gone) };
         let mut seen = self.lock().rows.get(place).and_then(|note| note.revision);
@@ -231,9 +249,10 @@ enum Lack {
     Perhaps,
 }
 
-/// Where the spec stands that a status speaks of.
-fn place(status: &AgentDeploymentStatus) -> &str {
-    status.source.as_ref().map(|source| source.location.as_str()).unwrap_or_default()
+/// Where the spec stands that a status speaks of, and the others of the same name.
+fn places(status: &AgentDeploymentStatus) -> impl Iterator<Item = &str> {
+    let places = status.source.iter().flat_map(|source| iter::once(&source.location).chain(&source.also_in));
+    places.map(String::as_str)
 }
 
 #[async_trait]

@@ -126,6 +126,37 @@ async fn a_status_of_an_agent_whose_spec_stands_elsewhere_is_written_to_no_row()
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_several_places_say_of_one_agent_is_told_in_each_row_among_them() {
+    let place = Place::new().await;
+    for name in ["bot", "copy"] {
+        place.put(name, &row(name));
+    }
+    let statuses = statuses(&place);
+    let disputed = |message: &str, location: &str| {
+        let also_in = ["dynamodb://specs/copy", "night/bot.yaml:3", "dynamodb://specs/bot"];
+        let also_in = also_in.into_iter().filter(|place| *place != location).map(str::to_owned).collect();
+        let mut status = status("bot", message);
+        status.source = Some(SourceStatus { location: location.to_owned(), also_in, ..SourceStatus::default() });
+        status
+    };
+    for location in ["dynamodb://specs/bot", "desk/bot.yaml:3"] {
+        statuses.save(&Key::new("bot"), &disputed(location, location)).await.unwrap();
+        for name in ["bot", "copy"] {
+            assert_eq!(said(&place, name), location, "{name}");
+        }
+    }
+
+    // What a row lacks because the table could not be reached follows there, too.
+    place.fault("UpdateItem", FaultKind::AccessDenied);
+    statuses.save(&Key::new("bot"), &disputed("late", "dynamodb://specs/bot")).await.unwrap();
+    place.sim.clear_faults();
+    statuses.finish().await;
+    for name in ["bot", "copy"] {
+        assert_eq!(said(&place, name), "late", "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_took_over_writes_on_and_whoever_lost_the_agent_does_not() {
     let place = Place::new().await;
     place.put("bot", &row("bot"));
