@@ -424,6 +424,44 @@ fn a_dispute_of_a_file_and_a_row_is_told_in_the_row_until_one_of_them_is_left() 
 }
 
 #[test]
+fn a_table_that_is_deleted_deletes_nobody_and_every_agent_says_so() {
+    let place = Place::new();
+    for name in ["one", "two"] {
+        place.put(name, &json!({"spec": attribute(&spec())}));
+    }
+    let mut daemon = place.daemon("1s");
+    daemon.until("both rows say Ready", || place.is_ready("one") && place.is_ready("two"));
+    let serving = daemon.heard().lines().find(|line| line.contains("serving http://")).map(str::to_owned);
+    let server = running::address(&serving.expect("where it serves"));
+    let status = |name: &str| place.run(&["get", name, "--server", &server, "-o", "json"]).json()["status"].clone();
+    let condition = |name: &str, kind: &str| {
+        let status = status(name);
+        let mut conditions = status["conditions"].as_array().cloned().unwrap_or_default().into_iter();
+        conditions.find(|condition| condition["type"] == kind).unwrap_or_default()
+    };
+
+    place.dynamodb("DeleteTable", &json!({"TableName": TABLE}));
+    for name in ["one", "two"] {
+        daemon.until("the status says why", || condition(name, "SpecValid")["reason"] == "SourceUnavailable");
+        let valid = condition(name, "SpecValid");
+        let message = valid["message"].to_string();
+        assert!(message.contains("there is no such table") && message.contains("is kept"), "{message}");
+        assert_eq!(
+            (&valid["status"], &condition(name, "Ready")["status"]),
+            (&json!("False"), &json!("True")),
+            "{name}"
+        );
+    }
+
+    // Made again, it is empty: nobody confirmed that all of them are to go.
+    assert_eq!(place.run(&["table", "create", "--specs", TABLE]).code, 0);
+    daemon.until("word of the guard", || condition("one", "Ready")["reason"] == "PruneBlocked");
+    assert_eq!((place.service("one"), place.service("two")), (json!("ACTIVE"), json!("ACTIVE")));
+    assert_eq!(status("one")["source"]["location"], "dynamodb://fargateer-specs/one", "where it stood");
+    assert_eq!(daemon.end("-TERM").0, Some(0));
+}
+
+#[test]
 fn a_table_of_another_kind_is_refused_wherever_it_is_named() {
     let place = Place::new();
     assert_eq!(place.run(&["table", "create", "fargateer-state"]).code, 0);

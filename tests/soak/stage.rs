@@ -14,7 +14,7 @@ use fargateer_controller::metrics::Metrics;
 use fargateer_controller::port::{Cloud, Document, LocalLease, Snapshot, Statuses};
 use fargateer_controller::{Controller, Reconciler, Settings};
 use fargateer_plan::action::Action;
-use fargateer_plan::desired::{Circumstances, Place, Spec};
+use fargateer_plan::desired::{Circumstances, Obstacle, Place, Spec};
 use fargateer_plan::echo::Done;
 use fargateer_plan::failure::Failure;
 use fargateer_plan::observed::{Finding, Look};
@@ -143,7 +143,8 @@ fn plant(sim: &Simulation, region: &str, document: &Document) {
     let agent = document.agent.clone().expect("a good spec");
     let key = agent.key();
     let agent = Prepared::of(agent);
-    let spec = Spec::Present { agent, source: document.source.clone(), faults: Vec::new(), disputed: false };
+    let spec =
+        Spec::Present { agent, source: document.source.clone(), faults: Vec::new(), obstacle: Obstacle::Wording };
     let circumstances = Circumstances { owner: OWNER.to_owned(), ..Circumstances::default() };
     let mut pass = Pass::toward(key, spec, circumstances);
     loop {

@@ -216,6 +216,8 @@ pub enum Reason {
     DriftLeftAlone,
     /// The spec has faults.
     InvalidSpec,
+    /// What the spec says now is not known: its source cannot be read, or not whole.
+    SourceUnavailable,
     /// Two specs claim one service, or two documents one name.
     Conflict,
     /// The resource carries no owner tag, or another installation's.

@@ -1,7 +1,7 @@
 //! Tasks that stopped, or should have: read only to explain why a rollout or a deletion does not get on.
 
 use fargateer_api::Reason;
-use fargateer_plan::diagnosis::{StoppedTask, Stopping};
+use fargateer_plan::diagnosis::{self, StoppedTask, Stopping};
 use fargateer_plan::failure::{Class, Failure};
 use fargateer_plan::observed::Look;
 use fargateer_plan::seen::Seen;
@@ -26,10 +26,10 @@ const TASKS: u32 = 10;
 const STOPPING: u32 = 100;
 /// Seconds a container has between SIGTERM and SIGKILL where nothing is said (ECS API reference).
 const USUAL: u64 = 30;
-/// How many log lines of the newest one are read.
+/// How many log lines of that one are read.
 const LINES: u32 = 20;
 
-/// The tasks that stopped lately, newest first, with the last log lines of the newest.
+/// The tasks that stopped lately, newest first, with the last log lines of the one that tells most.
 pub(crate) async fn observe(caller: &Caller<'_>, look: &Look) -> Seen<Vec<StoppedTask>> {
     let Look::StoppedTasks { cluster, service, container, logs } = look else { return Seen::NotLooked };
     let documents = match described(caller, (cluster, service), "STOPPED", TASKS).await {
@@ -37,7 +37,9 @@ pub(crate) async fn observe(caller: &Caller<'_>, look: &Look) -> Seen<Vec<Stoppe
         Err(failure) => return Seen::Unknown(failure),
     };
     let mut tasks: Vec<StoppedTask> = documents.iter().map(|document| read(document, container)).collect();
-    if let (Some(task), Some((group, prefix))) = (tasks.first_mut(), logs) {
+    // Those that a scaling stopped after it are newer, and their logs tell of nothing.
+    let telling = diagnosis::telling(&tasks).unwrap_or_default();
+    if let (Some(task), Some((group, prefix))) = (tasks.get_mut(telling), logs) {
         let id = task.arn.rsplit('/').next().unwrap_or_default();
         task.log = log_lines(caller, group, &format!("{prefix}/{container}/{id}")).await;
     }

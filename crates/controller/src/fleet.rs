@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use fargateer_api::seeded::{Bug, has};
 use fargateer_api::status::{ConditionType, Inventory, Reason};
 use fargateer_api::{AgentDeployment, Key};
-use fargateer_plan::desired::{Departure, Desired, Spec};
+use fargateer_plan::desired::{Departure, Desired, Obstacle, Spec};
 use fargateer_plan::pass::Pass;
 use fargateer_plan::prune::{self, Missing, Policy};
 use jiff::Timestamp;
@@ -424,10 +424,10 @@ fn project_of(spec: &Spec) -> &str {
 /// A spec that the last read did not find and that is kept all the same, because the read was not whole.
 fn kept(spec: &Spec, why: Option<&str>) -> Spec {
     let mut spec = spec.clone();
-    if let Spec::Present { faults, .. } = &mut spec {
+    if let Spec::Present { faults, obstacle, .. } = &mut spec {
+        *obstacle = Obstacle::Source;
         let why = why.map(|fault| format!(": {fault}")).unwrap_or_default();
-        *faults =
-            vec![format!("not found by the last read; kept, because something in the sources cannot be read{why}")];
+        *faults = vec![format!("not found by the last read, which was not whole{why}")];
     }
     spec
 }

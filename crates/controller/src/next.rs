@@ -85,6 +85,7 @@ impl Next {
             | Reason::DeploymentFailed
             | Reason::RolledBack
             | Reason::InvalidSpec
+            | Reason::SourceUnavailable
             | Reason::Rejected
             | Reason::InvalidRequest
             | Reason::Conflict

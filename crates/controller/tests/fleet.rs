@@ -12,7 +12,7 @@ use fargateer_api::{AgentDeployment, Key};
 use fargateer_controller::board::Board;
 use fargateer_controller::fleet::Fleet;
 use fargateer_controller::port::{Clock, Document, Snapshot, Statuses};
-use fargateer_plan::desired::Spec;
+use fargateer_plan::desired::{Obstacle, Spec};
 use fargateer_plan::prune::Policy;
 use jiff::Timestamp;
 use serde_json::json;
@@ -231,7 +231,7 @@ fn running(name: &str, image: &str) -> (Key, Vec<Document>) {
 /// The image of the spec that is followed, and whether it is told as disputed.
 fn followed(fleet: &Fleet, name: &str) -> (Option<String>, bool) {
     match fleet.spec(&Key::new(name)) {
-        Spec::Present { agent, disputed, .. } => (agent.spec.image.uri.clone(), disputed),
+        Spec::Present { agent, obstacle, .. } => (agent.spec.image.uri.clone(), obstacle == Obstacle::Dispute),
         Spec::Broken { reason, .. } => (None, reason == Reason::Conflict),
         Spec::Gone(_) => panic!("{name} has no spec"),
     }

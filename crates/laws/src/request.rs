@@ -3,7 +3,7 @@
 use fargateer_api::status::SourceStatus;
 use fargateer_api::{AgentDeployment, yaml};
 use fargateer_plan::action::Action;
-use fargateer_plan::desired::{Circumstances, Desired, Spec};
+use fargateer_plan::desired::{Circumstances, Desired, Obstacle, Spec};
 use fargateer_plan::observed::Observed;
 use fargateer_plan::prepared::Prepared;
 use fargateer_plan::seen::Seen;
@@ -55,7 +55,7 @@ fn planned(agent: &AgentDeployment) -> Plan {
         agent: Prepared::shared(agent),
         source: SourceStatus::default(),
         faults: Vec::new(),
-        disputed: false,
+        obstacle: Obstacle::Wording,
     };
     let desired = Desired::of(spec, Circumstances { owner: "laws".to_owned(), ..Circumstances::default() });
     let balancers = vec!["arn:aws:elasticloadbalancing:us-east-1:111122223333:loadbalancer/app/front/1".to_owned()];

@@ -26,8 +26,8 @@ pub enum Spec {
         source: SourceStatus,
         /// What is wrong with the newest wording, if anything.
         faults: Vec<String>,
-        /// Whether that is that the name is used more than once: then none of the wordings is followed.
-        disputed: bool,
+        /// What keeps the newest wording from being followed, where there are faults.
+        obstacle: Obstacle,
     },
     /// There never was a usable wording.
     Broken {
@@ -40,6 +40,17 @@ pub enum Spec {
     },
     /// The spec was removed.
     Gone(Box<Departure>),
+}
+
+/// What keeps the newest wording of a spec from being followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obstacle {
+    /// It has faults.
+    Wording,
+    /// The name is used more than once: none of the wordings is followed.
+    Dispute,
+    /// Its source cannot be read, or not whole: nobody knows the newest wording.
+    Source,
 }
 
 /// An agent whose spec is gone.
@@ -123,16 +134,16 @@ pub struct Wanted {
     pub tags: Tags,
     /// Why a newer wording of the spec could not be used.
     pub faults: Vec<String>,
-    /// Whether that is that the name is used more than once.
-    pub disputed: bool,
+    /// What keeps the newest wording from being followed, where there are faults.
+    pub obstacle: Obstacle,
 }
 
 impl Desired {
     /// What `spec` means under `circumstances`.
     pub fn of(spec: Spec, circumstances: Circumstances) -> Self {
         match spec {
-            Spec::Present { agent, source: _, faults, disputed } => {
-                Self::Present(Box::new(Wanted { disputed, ..Wanted::new(agent, faults, circumstances) }))
+            Spec::Present { agent, source: _, faults, obstacle } => {
+                Self::Present(Box::new(Wanted { obstacle, ..Wanted::new(agent, faults, circumstances) }))
             }
             Spec::Broken { reason, faults, source: _ } => Self::Unclear(reason, faults),
             Spec::Gone(departure) => Self::Absent(departure, Box::new(circumstances)),
@@ -162,7 +173,7 @@ impl Wanted {
         image.ecr = image.ecr.filter(|_| agent.spec.image.pin);
         let log_group = log_group::from_spec(&agent);
         let tags = tags::owned(&circumstances.owner, &agent.metadata.name, &agent.spec.tags);
-        Self { agent, generation, circumstances, image, log_group, tags, faults, disputed: false }
+        Self { agent, generation, circumstances, image, log_group, tags, faults, obstacle: Obstacle::Wording }
     }
 
     /// Where the calls go.

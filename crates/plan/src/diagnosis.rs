@@ -85,9 +85,14 @@ const ADVICE: &[(&str, &str)] = &[
     ("CannotPull", "the image cannot be pulled: spec.image.uri, the execution role and the route to the registry"),
 ];
 
+/// Which of `tasks`, newest first, failed last.
+pub fn telling(tasks: &[StoppedTask]) -> Option<usize> {
+    tasks.iter().position(|task| !ORDINARY.iter().any(|text| task.stopped_reason.contains(text)))
+}
+
 /// The newest telling failure among `tasks`, with advice.
 pub fn failure(tasks: &[StoppedTask]) -> Option<Failure> {
-    let task = tasks.iter().find(|task| !ORDINARY.iter().any(|text| task.stopped_reason.contains(text)))?;
+    let task = tasks.get(telling(tasks)?)?;
     let reason = [task.stopped_reason.as_str(), task.container_reason.as_str()];
     let reason = reason.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ");
     let unloaded = unloaded(task);

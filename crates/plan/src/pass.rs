@@ -59,7 +59,9 @@ impl Pass {
     pub fn toward(key: Key, spec: Spec, circumstances: Circumstances) -> Self {
         let source = match &spec {
             Spec::Present { source, .. } | Spec::Broken { source, .. } => source.clone(),
-            Spec::Gone(_) => SourceStatus::default(),
+            Spec::Gone(departure) => {
+                SourceStatus { location: departure.inventory.specified_in.clone(), ..SourceStatus::default() }
+            }
         };
         Self {
             key,
@@ -140,6 +142,7 @@ fn going_round(plan: &Plan) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::desired::Obstacle;
     use crate::seen::Seen;
     use serde_json::json;
 
@@ -147,7 +150,8 @@ mod tests {
         let document = json!({"apiVersion": "fargateer/v1", "kind": "AgentDeployment", "metadata": {"name": "bot"},
             "spec": {"cluster": "agents", "image": {"uri": "x"}, "network": {"subnets": ["subnet-1"]}}});
         let agent = crate::prepared::Prepared::shared(serde_json::from_value(document).unwrap());
-        let spec = Spec::Present { agent, source: SourceStatus::default(), faults: Vec::new(), disputed: false };
+        let spec =
+            Spec::Present { agent, source: SourceStatus::default(), faults: Vec::new(), obstacle: Obstacle::Wording };
         Pass::toward(Key::new("bot"), spec, Circumstances::default())
     }
 

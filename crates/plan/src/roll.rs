@@ -41,7 +41,7 @@ fn has_ended(pass: &Pass, result: &Result<(), Failure>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desired::Spec;
+    use crate::desired::{Obstacle, Spec};
     use crate::failure::Class;
     use crate::seen::Seen;
     use crate::service::Live;
@@ -60,7 +60,8 @@ mod tests {
         let document = json!({"apiVersion": "fargateer/v1", "kind": "AgentDeployment", "metadata": {"name": "bot"},
             "spec": {"cluster": "agents", "image": {"uri": "x"}, "network": {"subnets": ["subnet-1"]}}});
         let agent = crate::prepared::Prepared::shared(serde_json::from_value(document).unwrap());
-        let spec = Spec::Present { agent, source: SourceStatus::default(), faults: Vec::new(), disputed: false };
+        let spec =
+            Spec::Present { agent, source: SourceStatus::default(), faults: Vec::new(), obstacle: Obstacle::Wording };
         let mut pass = Pass::toward(Key::new("bot"), spec, Circumstances::default());
         let live = json!({"status": "ACTIVE", "deployments": [
             {"id": "2", "status": "PRIMARY", "taskDefinition": "bot:2", "rolloutState": state}]});

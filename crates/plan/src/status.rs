@@ -6,7 +6,7 @@ use fargateer_api::status::{
 use fargateer_api::{Generation, Key, visible};
 use jiff::Timestamp;
 
-use crate::desired::{Desired, Wanted};
+use crate::desired::{Desired, Obstacle, Wanted};
 use crate::failure::Failure;
 use crate::guard::{self, Gate};
 use crate::outcome::{Outcome, drift_message, outcome};
@@ -136,15 +136,17 @@ fn spec_valid(pass: &Pass) -> Fact {
         Desired::Unclear(reason, faults) => {
             Fact::new(ConditionType::SpecValid, Truth::False, *reason, faults.join("; "))
         }
-        Desired::Present(wanted) if wanted.disputed => {
-            let message =
-                format!("none of its specs is followed, and what runs stays as it is: {}", wanted.faults.join("; "));
-            invalid(Reason::Conflict, &message)
-        }
         Desired::Present(wanted) if !wanted.faults.is_empty() => {
-            let message =
-                format!("the newest wording is not usable, the last good one is kept: {}", wanted.faults.join("; "));
-            Fact::new(ConditionType::SpecValid, Truth::False, Reason::InvalidSpec, message)
+            let (reason, what) = match wanted.obstacle {
+                Obstacle::Wording => {
+                    (Reason::InvalidSpec, "the newest wording is not usable, the last good one is kept")
+                }
+                Obstacle::Dispute => (Reason::Conflict, "none of its specs is followed, and what runs stays as it is"),
+                Obstacle::Source => {
+                    (Reason::SourceUnavailable, "its source cannot be read, the last good wording is kept")
+                }
+            };
+            invalid(reason, &format!("{what}: {}", wanted.faults.join("; ")))
         }
         Desired::Present(wanted) => match guard::dependency(&wanted.circumstances) {
             // A dependency that can never be Ready is told also while there is nothing to change.
@@ -283,7 +285,7 @@ mod tests {
             agent: crate::prepared::Prepared::shared(serde_json::from_value(document).unwrap()),
             source,
             faults,
-            disputed: false,
+            obstacle: Obstacle::Wording,
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use fargateer_api::seeded::{Bug, has};
 use fargateer_api::status::{AgentDeploymentStatus, ConditionType, Reason, SourceStatus};
 use fargateer_api::{AgentDeployment, Key};
-use fargateer_plan::desired::Spec;
+use fargateer_plan::desired::{Obstacle, Spec};
 use fargateer_plan::prepared::Prepared;
 
 use super::State;
@@ -89,7 +89,7 @@ impl State {
             return match self.specs.get(key) {
                 Some(Spec::Present { agent, source, .. }) => {
                     let (agent, source, faults) = (agent.clone(), told_in(source.clone()), vec![fault]);
-                    Spec::Present { agent, source, faults, disputed: true }
+                    Spec::Present { agent, source, faults, obstacle: Obstacle::Dispute }
                 }
                 Some(Spec::Broken { .. } | Spec::Gone(_)) | None => {
                     let source = told_in(entries.swap_remove(0).source);
@@ -101,7 +101,9 @@ impl State {
             return Spec::Broken { reason: Reason::InternalError, faults: Vec::new(), source: SourceStatus::default() };
         };
         match agent {
-            Some(agent) => Spec::Present { agent: self.prepared(key, agent), source, faults, disputed: false },
+            Some(agent) => {
+                Spec::Present { agent: self.prepared(key, agent), source, faults, obstacle: Obstacle::Wording }
+            }
             None => Spec::Broken { reason: Reason::InvalidSpec, faults, source },
         }
     }
@@ -120,8 +122,8 @@ impl State {
     pub(super) fn differs(&self, key: &Key, after: Option<&Spec>) -> bool {
         match (self.specs.get(key), after) {
             (
-                Some(Spec::Present { agent, faults, source, disputed: _ }),
-                Some(Spec::Present { agent: now, faults: then, source: place, disputed: _ }),
+                Some(Spec::Present { agent, faults, source, obstacle: _ }),
+                Some(Spec::Present { agent: now, faults: then, source: place, obstacle: _ }),
             ) => agent != now || faults != then || source.code != place.code || self.moved(source, place),
             (
                 Some(Spec::Broken { reason, faults, source: _ }),

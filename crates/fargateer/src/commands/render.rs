@@ -9,7 +9,7 @@ use fargateer_api::AgentDeployment;
 use fargateer_api::status::SourceStatus;
 use fargateer_plan::action::Action;
 use fargateer_plan::build::{self, Work};
-use fargateer_plan::desired::{Circumstances, Desired, Spec};
+use fargateer_plan::desired::{Circumstances, Desired, Obstacle, Spec};
 use fargateer_plan::observed::Observed;
 use fargateer_plan::repository;
 use fargateer_plan::seen::Seen;
@@ -34,7 +34,7 @@ fn rendered(agent: &AgentDeployment, owner: &str) -> Value {
         agent: fargateer_plan::prepared::Prepared::shared(agent.clone()),
         source: SourceStatus::default(),
         faults: Vec::new(),
-        disputed: false,
+        obstacle: Obstacle::Wording,
     };
     let mut desired = Desired::of(spec, Circumstances { owner: owner.to_owned(), ..Circumstances::default() });
     if let Desired::Present(wanted) = &mut desired {

@@ -9,7 +9,7 @@ use fargateer_aws::Aws;
 use fargateer_controller::port::{Clock as _, Cloud as _};
 use fargateer_controller::reconcile;
 use fargateer_plan::adopt;
-use fargateer_plan::desired::{Circumstances, Desired, Place, Spec};
+use fargateer_plan::desired::{Circumstances, Desired, Obstacle, Place, Spec};
 use fargateer_plan::failure::Failure;
 use fargateer_plan::guard::Gate;
 use fargateer_plan::pass::{Pass, Step};
@@ -160,7 +160,7 @@ fn pass(agent: &AgentDeployment, owner: &str, policy: Option<&Policy>) -> Pass {
         agent: fargateer_plan::prepared::Prepared::shared(agent.clone()),
         source: SourceStatus::default(),
         faults: Vec::new(),
-        disputed: false,
+        obstacle: Obstacle::Wording,
     };
     let (project, now) = (&agent.metadata.project, WallClock.now());
     let circumstances = Circumstances {

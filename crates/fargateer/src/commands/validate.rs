@@ -57,7 +57,9 @@ fn circles(found: &Specs) -> Vec<String> {
 /// Code beside the specs that cannot become an image, as far as its files tell.
 fn codes(found: &Specs, paths: &[PathBuf]) -> Vec<String> {
     let fault = |agent: &AgentDeployment| {
-        let (name, build) = (&agent.metadata.name, agent.spec.image.build.as_ref()?);
+        // What lies in S3 is not here to be looked at.
+        let build = agent.spec.image.build.as_ref().filter(|build| build.object().is_none())?;
+        let name = &agent.metadata.name;
         let place = found.places.get(name).map(String::as_str).unwrap_or_default();
         let file = place.rsplit_once(':').map_or(place, |(file, _)| file);
         let folder = contexts::beside(paths, Path::new(file), &build.context);

@@ -7,7 +7,7 @@ use fargateer_api::project::RolloutRules;
 use fargateer_api::status::{ImageStatus, SourceStatus};
 use fargateer_api::{AgentDeployment, AgentDeploymentStatus, Generation, Key, Reason, yaml};
 use fargateer_plan::build::{self, Work};
-use fargateer_plan::desired::{Circumstances, Departure, Desired, Spec, Wanted};
+use fargateer_plan::desired::{Circumstances, Departure, Desired, Obstacle, Spec, Wanted};
 use fargateer_plan::failure::Failure;
 use fargateer_plan::log_group;
 use fargateer_plan::observed::Observed;
@@ -163,7 +163,7 @@ impl Situation {
                 agent: Prepared::shared(agent),
                 source: SourceStatus::default(),
                 faults: Vec::new(),
-                disputed: false,
+                obstacle: Obstacle::Wording,
             },
             Some(gone) => {
                 let inventory = Wanted::new(Prepared::shared(agent), Vec::new(), circumstances.clone()).inventory();

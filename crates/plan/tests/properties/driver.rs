@@ -3,7 +3,7 @@
 use fargateer_api::AgentDeployment;
 use fargateer_api::status::SourceStatus;
 use fargateer_plan::action::Action;
-use fargateer_plan::desired::{Circumstances, Departure, Desired, Spec, Wanted};
+use fargateer_plan::desired::{Circumstances, Departure, Desired, Obstacle, Spec, Wanted};
 use fargateer_plan::observed::{Finding, Look, Observed};
 use fargateer_plan::pass::{Pass, Step};
 use fargateer_plan::prepared::Prepared;
@@ -22,7 +22,7 @@ pub(crate) fn present(agent: &AgentDeployment) -> Spec {
         agent: Prepared::shared(agent.clone()),
         source: SourceStatus::default(),
         faults: Vec::new(),
-        disputed: false,
+        obstacle: Obstacle::Wording,
     }
 }
 

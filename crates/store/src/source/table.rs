@@ -32,7 +32,7 @@ const JITTER: f64 = 0.1;
 /// A table of specs as a source.
 ///
 /// A read sees every row that stays where it is; of rows written meanwhile it sees some. A row that is faulty keeps its
-/// last good wording, and when the table cannot be read all rows do, as long as this value lives.
+/// last good wording. When the table cannot be read, no row is found, and those who were known stay as they are.
 #[derive(Debug)]
 pub struct TableSource {
     table: SpecTable,
@@ -46,6 +46,8 @@ pub struct TableSource {
     /// The read under way: it survives a `next` that is given up.
     job: JoinSet<(Cause, Reading)>,
     rows: Arc<Rows>,
+    /// The last read that was an answer failed.
+    failed: bool,
     follower: JoinSet<()>,
     statuses: Option<Arc<RowStatuses>>,
     mending: JoinSet<()>,
@@ -77,8 +79,8 @@ impl TableSource {
     pub fn new(table: SpecTable, poll: Duration) -> Self {
         let (job, follower, mending) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
         let (changed, rows, earliest) = (Arc::default(), Arc::default(), Instant::now());
-        let (due, pending, statuses) = (None, None, None);
-        Self { table, poll, due, changed, pending, earliest, job, rows, follower, statuses, mending }
+        let (due, pending, statuses, failed) = (None, None, None, false);
+        Self { table, poll, due, changed, pending, earliest, job, rows, failed, follower, statuses, mending }
     }
 
     /// The same, read also whenever the table's stream of changes says so, if it has one. Needs a runtime.
@@ -123,9 +125,12 @@ impl TableSource {
         }
         let spread = (fastrand::f64() * 2.0 - 1.0) * JITTER;
         self.due = Some(Instant::now() + self.poll.mul_f64(1.0 + spread));
+        let failed_before = std::mem::replace(&mut self.failed, fault.is_some());
         let (whole, faults) = (fault.is_none(), fault.into_iter().collect());
         let mut snapshot = Snapshot { source: self.table.address(), whole, faults, ..Snapshot::default() };
-        for row in rows.values() {
+        // One read that fails is no agent's news. When it lasts, every agent's status says that nobody knows its row any more.
+        let known = rows.values().filter(|_| whole || !failed_before);
+        for row in known {
             snapshot.documents.entry(row.key.clone()).or_default().push(document(row));
         }
         self.rows = rows;
