@@ -179,6 +179,16 @@ fn an_image_on_disk_is_the_one_that_is_pushed() {
     assert!(bench.folder.path().join("layout/blobs").join(digest.replace(':', "/")).is_file());
     bench.build(&["--save", "docker-archive:bot.tar"]);
     assert!(bench.folder.path().join("bot.tar").is_file());
+    let base = format!("{}/base/python:3.11-slim", bench.host());
+    let said = bench.run(&["image", "build", "bot", "--base", &base, "--output", "oci-dir:again"]);
+    assert_eq!((said.code, said.out.trim()), (0, digest), "{}", said.err);
+    assert!(bench.folder.path().join("again/index.json").is_file());
+    let said = bench.run(&["image", "build", "bot", "--output", "tarball"]);
+    assert!(said.code == 2 && said.err.contains("oci-dir:FOLDER") && said.err.contains("yaml"), "{}", said.err);
+    for command in ["inspect", "sbom", "rebase"] {
+        let said = bench.run(&["image", command, "oci-dir:layout"]);
+        assert!(said.code == 2 && said.err.contains("layout is on this machine"), "{}", said.err);
+    }
     let said = bench.run(&["image", "build", "bot", "--save", "tarball"]);
     assert!(said.code == 2 && said.err.contains("expected oci-dir:FOLDER"), "{}", said.err);
 }
@@ -188,6 +198,11 @@ fn what_cannot_be_built_is_told_with_its_reason() {
     let bench = Bench::start();
     let said = bench.run(&["image", "build", "nowhere"]);
     assert!(said.code == 2 && said.err.contains("nowhere does not exist"), "{}", said.err);
+    let said = bench.run(&["image", "build", "bot/generated_agent.py"]);
+    assert!(said.code == 2 && said.err.contains("hint: name the folder, bot"), "{}", said.err);
+    bench.write("bot/other.yaml", "apiVersion: fargateer/v1\nkind: AgentDeployment\nmetadata: {name: a}\nspec:\n  cluster: c\n  image: {build: {context: ../elsewhere}}\n  network: {subnets: [subnet-1]}\n");
+    let said = bench.run(&["image", "build", "bot", "--base", "localhost:1/x"]);
+    assert!(said.err.contains("builds ../elsewhere, and says nothing of this build"), "{}", said.err);
     bench.write("bot/.env", "KEY=1\n");
     let said = bench.run(&["image", "build", "bot"]);
     assert!(

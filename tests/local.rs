@@ -1,6 +1,8 @@
 //! Agents that really run on this machine: `run --local --tasks process` and `dev`, with a small agent of Python's standard
 //! library that needs no packages and no network.
 
+mod newcomer;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;

@@ -247,6 +247,10 @@ fn code_that_cannot_become_an_image_is_told_where_the_spec_names_it() {
         let spec = GOOD.replace("image: {uri: \"x:1\"}", &build).replace("name: a", &format!("name: {name}"));
         fs::write(specs.join(format!("{name}.yaml")), spec).expect("a spec");
     }
+    // What lies in S3 is somebody else's to look at.
+    let build = "image: {build: {context: \"s3://code/a.zip\"}}";
+    let spec = GOOD.replace("image: {uri: \"x:1\"}", build).replace("name: a", "name: remote");
+    fs::write(specs.join("remote.yaml"), spec).expect("a spec");
     let said = run(folder.path(), &[], &["validate", "specs"]);
     assert_eq!(said.code, 2, "{}{}", said.out, said.err);
     let told = |name: &str| said.out.lines().find(|line| line.starts_with(&format!("specs/{name}.yaml:6:")));

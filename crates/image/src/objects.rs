@@ -154,7 +154,9 @@ fn told(found: &Result<Live, Failure>) -> Result<String, String> {
 fn refused(failure: &Failure, place: &Place, object: &ObjectAddress) -> Error {
     let said = |problem: &str| Error::context(FIELD, problem);
     match failure.code.as_str() {
-        NO_KEY => said(&format!("there is no object {object}")).hinted("put it there: aws s3 cp code.zip <context>"),
+        NO_KEY => {
+            said(&format!("there is no object {object}")).hinted(format!("put it there: aws s3 cp code.zip {object}"))
+        }
         NO_BUCKET => said(&format!("there is no bucket {}", object.bucket)).hinted("`s3://<bucket>/<key>.zip`"),
         CHANGED => Error::new(Cause::ContextChanged, format!("{object} was replaced while it was fetched")),
         _ => match failure.class {

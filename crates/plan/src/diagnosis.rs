@@ -147,7 +147,9 @@ mod tests {
 
     #[test]
     fn a_task_scaled_in_is_not_a_failure() {
-        assert_eq!(failure(&[stopped("Scaling activity initiated by (deployment ecs-svc/1)", None)]), None);
+        let scaled = stopped("Scaling activity initiated by (deployment ecs-svc/1)", None);
+        assert_eq!((failure(std::slice::from_ref(&scaled)), telling(std::slice::from_ref(&scaled))), (None, None));
+        assert_eq!(telling(&[scaled, stopped("Essential container in task exited", Some(1))]), Some(1));
     }
 
     #[test]

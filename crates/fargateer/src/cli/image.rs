@@ -69,9 +69,42 @@ pub(crate) struct BuildArgs {
     /// Where layers are kept between builds. Default: `fargateer/images` in the user's cache folder.
     #[arg(long, value_name = "FOLDER", env = "FARGATEER_IMAGE_CACHE", hide_env_values = true)]
     pub(crate) cache: Option<PathBuf>,
-    /// Format of the result.
-    #[arg(short, long, value_enum, default_value_t = Format::Text)]
-    pub(crate) output: Format,
+    /// Format of the result: text, wide, json, yaml or name. Or where to write the image, as --save.
+    #[arg(short, long, value_name = "FORMAT|KIND:PATH", value_parser = build_output, default_value = "text")]
+    output: BuildOutput,
+}
+
+impl BuildArgs {
+    /// In which format the result is told.
+    pub(crate) fn format(&self) -> Format {
+        match self.output {
+            BuildOutput::Format(format) => format,
+            BuildOutput::Save(_) => Format::Text,
+        }
+    }
+
+    /// Where the image is written.
+    pub(crate) fn saved(&self) -> Option<&Output> {
+        let named = match &self.output {
+            BuildOutput::Format(_) => None,
+            BuildOutput::Save(output) => Some(output),
+        };
+        self.save.as_ref().or(named)
+    }
+}
+
+/// What `--output` says of a build: how it is told, or where it goes.
+#[derive(Debug, Clone)]
+enum BuildOutput {
+    Format(Format),
+    Save(Output),
+}
+
+fn build_output(text: &str) -> Result<BuildOutput, String> {
+    if let Ok(format) = Format::from_str(text, false) {
+        return Ok(BuildOutput::Format(format));
+    }
+    save(text).map(BuildOutput::Save).map_err(|problem| format!("{problem}; or a format: text, wide, json, yaml, name"))
 }
 
 /// For which machines an image is.

@@ -123,6 +123,8 @@ fn row(item: &Value, width: Width) -> Vec<String> {
     let (ready, drift) = (condition("Ready"), condition("DriftDetected"));
     // On one line: what a daemon says must not look like a row of ours.
     let text = |value: &Value| value.as_str().map_or_else(|| "-".to_owned(), visible);
+    // A row whose agent nobody looked at yet has none.
+    let count = |field: &str| status[field].as_u64().map_or_else(|| "-".to_owned(), |count| count.to_string());
     let revision = text(&status["taskDefinitionArn"]).rsplit(':').next().unwrap_or("-").to_owned();
     let valid = condition("SpecValid");
     // What runs may be fine while the newest wording of its spec is not: that must not hide behind Ready.
@@ -132,8 +134,8 @@ fn row(item: &Value, width: Width) -> Vec<String> {
         text(&item["metadata"]["name"]),
         text(&ready["status"]),
         text(&ready["reason"]),
-        status["runningCount"].to_string(),
-        status["desiredCount"].to_string(),
+        count("runningCount"),
+        count("desiredCount"),
         revision,
         text(&drift["status"]),
         age(&text(&ready["lastTransitionTime"])),

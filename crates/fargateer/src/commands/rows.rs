@@ -35,11 +35,15 @@ pub(crate) async fn apply(args: &ApplyArgs, to: &str) -> anyhow::Result<ExitCode
     for agent in &changed {
         table.put(agent).await.map_err(anyhow::Error::msg)?;
     }
-    let (count, address) = (changed.len(), table.address());
+    let (count, address, rows) = (changed.len(), table.address(), rows(changed.len()));
     output::note(&format!(
-        "{count} rows written; `fargateer run {address}` brings them about, `fargateer get --from {address}` shows how they are"
+        "{count} {rows} written; `fargateer run {address}` brings them about, `fargateer get --from {address}` shows how they are"
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+fn rows(count: usize) -> &'static str {
+    if count == 1 { "row" } else { "rows" }
 }
 
 fn effect(entry: Option<&Entry>, agent: &AgentDeployment) -> &'static str {
@@ -98,7 +102,7 @@ pub(crate) async fn delete(args: &DeleteArgs, from: &str) -> anyhow::Result<Exit
         }
         table.delete(name).await.map_err(anyhow::Error::msg)?;
     }
-    output::note(&format!("{} rows deleted", args.names.len()));
+    output::note(&format!("{} {} deleted", args.names.len(), rows(args.names.len())));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -21,13 +21,13 @@ use crate::output::{self, hinted};
 pub(super) async fn run(args: BuildArgs, json_logs: bool) -> anyhow::Result<ExitCode> {
     let recipe = recipe(&args)?;
     let builder = builder(args.cache.clone())?;
-    let progress = if json_logs || args.output != Format::Text { Progress::silent() } else { shown() };
+    let progress = if json_logs || args.format() != Format::Text { Progress::silent() } else { shown() };
     let prepared = builder.prepare(&recipe, &progress).await.map_err(told)?;
     let mut result = made(&builder, &prepared, &args, &progress).await?;
     result["base"] = json!(prepared.base_digest());
     result["runtime"] = json!(prepared.runtime());
-    match args.output {
-        Format::Json | Format::Yaml => output::document(&result, args.output),
+    match args.format() {
+        Format::Json | Format::Yaml => output::document(&result, args.format()),
         Format::Text | Format::Wide | Format::Name => {
             output::note(&summary(&result));
             output::data(result["digest"].as_str().unwrap_or_default())
@@ -38,7 +38,7 @@ pub(super) async fn run(args: BuildArgs, json_logs: bool) -> anyhow::Result<Exit
 /// Builds, and brings the image to where it is wanted.
 async fn made(builder: &Builder, prepared: &Prepared, args: &BuildArgs, progress: &Progress) -> anyhow::Result<Value> {
     let mut result = json!({"tag": prepared.tag()});
-    if let Some(output) = &args.save {
+    if let Some(output) = args.saved() {
         let name = args.push.clone().unwrap_or_else(|| format!("agent:{}", prepared.tag()));
         let exported = builder.export(prepared, output, &name, progress).await.map_err(told)?;
         result["digest"] = json!(exported.digest);
@@ -52,7 +52,7 @@ async fn made(builder: &Builder, prepared: &Prepared, args: &BuildArgs, progress
         result["image"] = json!(built.image.to_string());
         result["layers"] = json!({"present": moved.present, "mounted": moved.mounted, "sent": moved.sent});
         result["bytesSent"] = json!(moved.bytes);
-    } else if args.save.is_none() {
+    } else if args.saved().is_none() {
         let built = builder.build(prepared, progress).await.map_err(told)?;
         result["digest"] = json!(built.digest);
         result["size"] = json!(built.size);
@@ -131,6 +131,11 @@ pub(in crate::commands) fn source(path: &Path) -> anyhow::Result<(PathBuf, Optio
         return Err(hinted(format!("{} does not exist", path.display()), "name a folder with an agent's code"));
     }
     if !path.is_dir() {
+        if !["yaml", "yml", "json"].iter().any(|ending| path.extension().is_some_and(|found| found == *ending)) {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let problem = format!("{} is neither a folder of code nor an AgentDeployment", path.display());
+            return Err(hinted(problem, format!("name the folder, {}, or a .yaml file", folder.display())));
+        }
         let mut builds = builds(path)?;
         let Some(found) = builds.pop().filter(|_| builds.is_empty()) else {
             let problem = format!("{} does not say what to build", path.display());
@@ -152,7 +157,15 @@ pub(in crate::commands) fn source(path: &Path) -> anyhow::Result<(PathBuf, Optio
         }
     }
     // Only one that means this very folder says how it is built.
-    found.retain(|found| path.join(&found.build.context).canonicalize().ok() == path.canonicalize().ok());
+    let means_it = |found: &ImageBuild| path.join(&found.build.context).canonicalize().ok() == path.canonicalize().ok();
+    for other in found.iter().filter(|found| !means_it(found)) {
+        let context = &other.build.context;
+        output::note(&format!(
+            "an AgentDeployment in {} builds {context}, and says nothing of this build",
+            path.display()
+        ));
+    }
+    found.retain(means_it);
     if found.len() > 1 {
         let problem = format!("{} AgentDeployments in {} build it", found.len(), path.display());
         return Err(hinted(problem, "name the file of the one that is meant"));

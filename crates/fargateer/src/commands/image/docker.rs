@@ -35,13 +35,14 @@ pub(super) async fn run(args: BuildArgs) -> anyhow::Result<ExitCode> {
         .await
         .map_err(|error| hinted(format!("docker: {error}"), "without --docker the image is built without Docker"))?;
     if !status.success() {
-        return Err(hinted(format!("docker buildx build: {status}"), "its own words are above"));
+        let hint = "its own words are above; it needs Docker's plugin buildx (`docker buildx version`)";
+        return Err(hinted(format!("docker buildx build: {status}"), hint));
     }
     let said: Value = serde_json::from_slice(&tokio::fs::read(metadata.path()).await.unwrap_or_default())
         .context("docker buildx build says nothing of what it built")?;
     let digest = &said["containerimage.digest"];
-    match args.output {
-        Format::Json | Format::Yaml => output::document(&json!({"digest": digest, "image": args.push}), args.output),
+    match args.format() {
+        Format::Json | Format::Yaml => output::document(&json!({"digest": digest, "image": args.push}), args.format()),
         Format::Text | Format::Wide | Format::Name => output::data(digest.as_str().unwrap_or_default()),
     }
 }
@@ -67,7 +68,7 @@ fn arguments(
     if let Some(image) = &args.push {
         arguments.extend(["--tag".to_owned(), image.clone(), "--push".to_owned()]);
     }
-    let saved = args.save.as_ref().map(|output| match output {
+    let saved = args.saved().map(|output| match output {
         Output::OciDir(folder) => format!("type=oci,tar=false,dest={}", folder.display()),
         Output::DockerArchive(file) => format!("type=docker,dest={}", file.display()),
     });

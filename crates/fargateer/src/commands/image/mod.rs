@@ -35,6 +35,14 @@ fn builder(cache: Option<PathBuf>) -> anyhow::Result<Builder> {
 }
 
 fn reference(text: &str) -> anyhow::Result<Reference> {
+    let kept = ["oci-dir:", "docker-archive:"].iter().find_map(|kind| text.strip_prefix(kind));
+    if let Some(path) = kept.or_else(|| text.starts_with(['.', '/']).then_some(text)) {
+        let problem = format!("{path} is on this machine, and only images in a registry can be asked about");
+        return Err(output::hinted(
+            problem,
+            "`fargateer image build --push REGISTRY/REPOSITORY` brings it to one; `skopeo inspect oci:FOLDER` reads it here",
+        ));
+    }
     Reference::parse(text).map_err(told)
 }
 
