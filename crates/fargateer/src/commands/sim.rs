@@ -1,7 +1,8 @@
 //! `fargateer sim`: the simulated AWS alone, for tests and for trying things out with any AWS CLI.
 //!
-//! Made for strangers: what they name and never made here - roles, networks, images, log groups - is taken to exist elsewhere,
-//! and their calls are throttled when they flood, not when they come one after the other.
+//! Made for strangers: what tasks name and nobody made here - roles, networks, images, log groups - is taken to exist elsewhere,
+//! and their calls are throttled when they flood, not when they come one after the other. ECR itself knows only what it was given:
+//! Fargateer, which asks it for the digests of tags, wants `--seed`.
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
