@@ -3,8 +3,12 @@
 use std::fs;
 use std::path::Path;
 
+use serde_json::{Value, json};
+
 use crate::binary::{self, Said};
 use crate::emulators::Emulators;
+use crate::running::{self, Running};
+use crate::tables;
 
 const ACCOUNT: &str = "111122223333";
 
@@ -126,4 +130,82 @@ fn a_table_of_specs_works_on_an_emulator_written_by_others() {
     assert!(calls.contains(&"ecs:DeleteService".to_owned()), "{calls:?}");
     assert!(!calls.iter().any(|call| call.starts_with("dynamodb:Put")), "{calls:?}");
     assert_eq!(run(&["get", "--from", table, "scaled"]).code, 2, "the row stays deleted");
+}
+
+/// Two daemons on ministack's DynamoDB: leases, rows that come, change, are wrong and go, and one daemon that is killed.
+#[test]
+fn two_daemons_share_rows_and_leases_on_an_emulator_written_by_others() {
+    let emulators = Emulators::start();
+    emulators.prepare(&["agents"], &[("agents", "plain"), ("agents", "scaled"), ("agents", "tagged")], &[]);
+    let image = format!("{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/agents/tagged:1.0");
+    emulators.prepare(&[], &[], &[&image]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let specs = folder.path().join("specs");
+    fs::create_dir(&specs).expect("a folder");
+    fleet(&specs);
+    let table = "dynamodb://fargateer-specs";
+    let run = |arguments: &[&str]| binary::run(folder.path(), &emulators.environment(), arguments);
+    for arguments in [
+        &["table", "create", "--specs", "fargateer-specs"][..],
+        &["table", "create", "fargateer-state"],
+        &["apply", "--to", table, "-y", "specs"],
+    ] {
+        let said = run(arguments);
+        assert_eq!(said.code, 0, "{arguments:?}: {}", said.err);
+    }
+    let daemon = || {
+        let periods = ["--poll", "1s", "--resync", "2s", "--prune-grace", "0s", "--listen", "127.0.0.1:0"];
+        let arguments = [&["run", "--state", "dynamodb://fargateer-state"], periods.as_slice(), &[table]].concat();
+        let daemon = Running::start(binary::command(folder.path(), &emulators.environment(), &arguments));
+        let server = running::address(&daemon.wait_for("serving http://"));
+        (daemon, server)
+    };
+    let condition = |name: &str, kind: &str| {
+        let said = run(&["get", "--from", table, name, "-o", "json"]);
+        let status = if said.out.is_empty() { Value::Null } else { said.json()["status"].clone() };
+        let mut conditions = status["conditions"].as_array().cloned().unwrap_or_default().into_iter();
+        conditions.find(|condition| condition["type"] == kind).unwrap_or_default()
+    };
+    let is = |name: &str, kind: &str, truth: &str| condition(name, kind)["status"] == truth;
+    let shards = |server: &str| {
+        let metrics = running::http(server, "GET", "/metrics", &[], "");
+        let owned = metrics.lines().find_map(|line| line.strip_prefix("fargateer_shards_owned "));
+        owned.and_then(|count| count.trim().parse::<f64>().ok()).unwrap_or_default()
+    };
+    let (first, _) = daemon();
+    let (mut second, server) = daemon();
+    for name in ["plain", "scaled", "tagged"] {
+        second.until("the row says Ready", || is(name, "Ready", "True"));
+    }
+    second.until("its share", || shards(&server) > 0.0);
+
+    // A killed one is taken over from; then every row is the other one's to answer.
+    drop(first);
+    second.until("the takeover", || shards(&server) >= 256.0);
+    let endpoint = emulators.endpoints()[1].1.clone();
+    let write = |name: &str, spec: &str| {
+        tables::dynamodb(
+            &endpoint,
+            "UpdateItem",
+            &json!({
+                "TableName": "fargateer-specs", "Key": {"name": {"S": name}}, "UpdateExpression": "SET spec = :spec",
+                "ExpressionAttributeValues": {":spec": {"S": spec}},
+            }),
+        );
+    };
+    write("plain", "cluster: agents\nclutser: other\n");
+    second.until("the row says what is wrong", || is("plain", "SpecValid", "False"));
+    assert!(is("plain", "Ready", "True"), "its last good spec runs on");
+    let file = specs.join("plain.yaml");
+    let text = fs::read_to_string(&file).expect("the spec");
+    fs::write(&file, format!("{text}  container: {{environment: {{MODE: fast}}}}\n")).expect("the spec can be changed");
+    emulators.clear_calls();
+    assert_eq!(run(&["apply", "--to", table, "-y", "specs"]).code, 0);
+    second.until("the mended row", || is("plain", "SpecValid", "True"));
+    second.until("its update", || emulators.mutating_calls().contains(&"ecs:UpdateService".to_owned()));
+    let said = run(&["delete", "--from", table, "-y", "tagged"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    second.until("the deletion", || emulators.mutating_calls().contains(&"ecs:DeleteService".to_owned()));
+    assert_eq!(run(&["get", "--from", table, "tagged"]).code, 2, "the row stays deleted");
+    assert_eq!(second.end("-TERM").0, Some(0), "{}", second.heard());
 }
