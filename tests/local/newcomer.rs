@@ -5,7 +5,10 @@
 #[expect(dead_code, reason = "what the tests of images need besides")]
 mod install;
 
+use std::ffi::OsString;
 use std::fs;
+use std::net::TcpListener;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -36,6 +39,15 @@ fn use_it(front: &str, stop: &Arc<AtomicBool>) -> JoinHandle<(usize, Vec<String>
     })
 }
 
+/// Where uv is, and what it may know of this machine.
+fn environment() -> Vec<(String, String)> {
+    let tools = install::tools(&[]);
+    let text = |value: OsString| value.into_string().expect("text");
+    let known = tools.environment.into_iter().map(|(name, value)| (text(name), text(value)));
+    let uv = ("FARGATEER_UV".to_owned(), text(tools.uv.expect("uv").into_os_string()));
+    known.chain([uv]).collect()
+}
+
 struct Fargate {
     folder: TempDir,
     process: Running,
@@ -45,12 +57,7 @@ struct Fargate {
 impl Fargate {
     /// A new agent, of which two tasks run behind a load balancer.
     fn start() -> Self {
-        let folder = TempDir::new().expect("a folder");
-        let tools = install::tools(&[]);
-        let text = |value: std::ffi::OsString| value.into_string().expect("text");
-        let mut environment: Vec<(String, String)> =
-            tools.environment.into_iter().map(|(name, value)| (text(name), text(value))).collect();
-        environment.push(("FARGATEER_UV".to_owned(), text(tools.uv.expect("uv").into_os_string())));
+        let (folder, environment) = (TempDir::new().expect("a folder"), environment());
         let made = binary::run(folder.path(), &environment, &["init", "agent", "bot"]);
         assert_eq!(made.code, 0, "{}", made.err);
         let file = folder.path().join("bot/agent-deployment.yaml");
@@ -127,4 +134,49 @@ fn a_new_agent_is_built_and_serves_while_its_code_changes_and_while_it_is_broken
     fargate.edit("import nothing_of_this_name\n", "");
     fargate.process.until("the mended code runs", || fargate.reason() == "Converged");
     assert_eq!(fargate.process.end("-TERM").0, Some(0), "{}", fargate.process.heard());
+}
+
+/// What the Dockerfile says, done by hand: its files in one folder, its requirements installed, its command started.
+#[test]
+fn the_dockerfile_of_a_new_agent_makes_what_serves_the_same() {
+    let (folder, environment) = (TempDir::new().expect("a folder"), environment());
+    let made = binary::run(folder.path(), &environment, &["init", "agent", "bot", "--dockerfile"]);
+    assert_eq!(made.code, 0, "{}", made.err);
+    let (bot, app) = (folder.path().join("bot"), folder.path().join("app"));
+    fs::create_dir(&app).expect("a folder");
+    let dockerfile = fs::read_to_string(bot.join("Dockerfile")).expect("a Dockerfile");
+    let instruction = |name: &str| dockerfile.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    assert_eq!((instruction("FROM"), instruction("EXPOSE")), (Some("python:3.11-slim"), Some("8000")));
+    for copied in dockerfile.lines().filter_map(|line| line.strip_prefix("COPY ")) {
+        let file = copied.strip_suffix(" .").expect("one file");
+        fs::copy(bot.join(file), app.join(file)).expect("a copy");
+    }
+    assert_eq!(instruction("RUN pip install"), Some("--no-cache-dir -r requirements.txt"));
+    let tools = install::tools(&[]);
+    let uv = || {
+        let mut uv = Command::new(tools.uv.clone().expect("uv"));
+        uv.current_dir(&app).envs(tools.environment.clone());
+        uv
+    };
+    install::run(uv().args(["venv", "--quiet", "--python", "3.11", "venv"]));
+    install::run(uv().args(["pip", "install", "--quiet", "--python", "venv/bin/python", "-r", "requirements.txt"]));
+
+    let command: Vec<String> = serde_json::from_str(instruction("CMD").expect("a command")).expect("words");
+    assert_eq!(command, ["python", "agent_server.py"]);
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
+    let mut server = Command::new(app.join("venv/bin/python"));
+    server.args(&command[1..]).current_dir(&app).env_clear().env("HOME", folder.path());
+    server.envs([("AGENT_MODEL", "offline"), ("HOST", "127.0.0.1"), ("AWS_REGION", "us-east-1")]);
+    let mut server = Running::start({
+        server.env("PORT", port.to_string());
+        server
+    });
+    let front = format!("http://127.0.0.1:{port}");
+    server.wait_for("ready");
+    let health = running::exchange(&front, "GET", "/health", &[], "");
+    assert!(health.starts_with("HTTP/1.1 200") && health.contains(r#""contract":"v1""#), "{health}");
+    let headers = [("content-type", "application/json".to_owned())];
+    let answer = running::exchange(&front, "POST", "/invocations", &headers, r#"{"prompt": "hello"}"#);
+    assert!(answer.contains("[offline] turn 1: hello"), "{answer}");
+    assert_eq!(server.end("-TERM").0, Some(0), "{}", server.heard());
 }

@@ -143,7 +143,7 @@ fn told<E: ProvideErrorMetadata + std::error::Error + 'static, R: std::fmt::Debu
 ) -> String {
     let what = match (error.code(), error.message()) {
         (Some("ResourceNotFoundException"), _) => {
-            "there is no such table; `fargateer table create` makes it".to_owned()
+            format!("there is no such table; `fargateer table create {name}` makes it")
         }
         (Some(code), message) => format!("{code}: {}", message.unwrap_or_default()),
         (None, _) => causes(error),
