@@ -1,9 +1,10 @@
 //! `fargateer run --once` against two AWS emulators written by others: their call logs say what we did.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::binary::{self, Said};
 use crate::emulators::Emulators;
@@ -31,6 +32,19 @@ fn fleet(at: &Path) {
     }
 }
 
+/// Emulators with all that the fleet takes for granted, and a folder with its specs in `specs`.
+fn prepared() -> (Emulators, TempDir, PathBuf) {
+    let emulators = Emulators::start();
+    let services = [("agents", "plain"), ("agents", "scaled"), ("agents", "tagged")];
+    let image = format!("{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/agents/tagged:1.0");
+    emulators.prepare(&["agents"], &services, &[&image]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let specs = folder.path().join("specs");
+    fs::create_dir(&specs).expect("a folder");
+    fleet(&specs);
+    (emulators, folder, specs)
+}
+
 fn once(at: &Path, emulators: &Emulators) -> Said {
     binary::run(at, &emulators.environment(), &["run", "--once", "-o", "json", "--timeout", "2m", "specs"])
 }
@@ -51,14 +65,7 @@ fn assert_all_ready(said: &Said, count: usize) {
 /// One story, for the emulators take seconds to start: create, nothing, change, delete.
 #[test]
 fn a_fleet_converges_on_emulators_written_by_others_and_then_leaves_them_in_peace() {
-    let emulators = Emulators::start();
-    let services = [("agents", "plain"), ("agents", "scaled"), ("agents", "tagged")];
-    let image = format!("{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/agents/tagged:1.0");
-    emulators.prepare(&["agents"], &services, &[&image]);
-    let folder = tempfile::tempdir().expect("a folder");
-    let specs = folder.path().join("specs");
-    fs::create_dir(&specs).expect("a folder");
-    fleet(&specs);
+    let (emulators, folder, specs) = prepared();
 
     assert_all_ready(&once(folder.path(), &emulators), 3);
     let first = emulators.mutating_calls();
@@ -95,14 +102,7 @@ fn a_fleet_converges_on_emulators_written_by_others_and_then_leaves_them_in_peac
 /// A table of specs in ministack's DynamoDB: conditions, pages and attribute values as others understand the API.
 #[test]
 fn a_table_of_specs_works_on_an_emulator_written_by_others() {
-    let emulators = Emulators::start();
-    emulators.prepare(&["agents"], &[("agents", "plain"), ("agents", "scaled"), ("agents", "tagged")], &[]);
-    let image = format!("{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/agents/tagged:1.0");
-    emulators.prepare(&[], &[], &[&image]);
-    let folder = tempfile::tempdir().expect("a folder");
-    let specs = folder.path().join("specs");
-    fs::create_dir(&specs).expect("a folder");
-    fleet(&specs);
+    let (emulators, folder, _) = prepared();
     let table = "dynamodb://fargateer-specs";
     let run = |arguments: &[&str]| binary::run(folder.path(), &emulators.environment(), arguments);
     let once = || run(&["run", "--once", "-o", "json", "--timeout", "2m", table]);
@@ -135,14 +135,7 @@ fn a_table_of_specs_works_on_an_emulator_written_by_others() {
 /// Two daemons on ministack's DynamoDB: leases, rows that come, change, are wrong and go, and one daemon that is killed.
 #[test]
 fn two_daemons_share_rows_and_leases_on_an_emulator_written_by_others() {
-    let emulators = Emulators::start();
-    emulators.prepare(&["agents"], &[("agents", "plain"), ("agents", "scaled"), ("agents", "tagged")], &[]);
-    let image = format!("{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/agents/tagged:1.0");
-    emulators.prepare(&[], &[], &[&image]);
-    let folder = tempfile::tempdir().expect("a folder");
-    let specs = folder.path().join("specs");
-    fs::create_dir(&specs).expect("a folder");
-    fleet(&specs);
+    let (emulators, folder, specs) = prepared();
     let table = "dynamodb://fargateer-specs";
     let run = |arguments: &[&str]| binary::run(folder.path(), &emulators.environment(), arguments);
     for arguments in [

@@ -1,6 +1,8 @@
 //! Folders and git repositories of specs, folders of statuses, on a real file system; tables of specs, on the simulated AWS.
 
 #[cfg(test)]
+mod forgetful;
+#[cfg(test)]
 mod git;
 #[cfg(test)]
 mod rows;

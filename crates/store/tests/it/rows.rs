@@ -13,6 +13,7 @@ use fargateer_store::status::memory::MemoryStatuses;
 use fargateer_store::status::row::RowStatuses;
 use serde_json::{Value, json};
 
+use super::forgetful::Forgetful;
 use super::tables::{Place, row};
 
 /// A replica that has lost its shards.
@@ -21,24 +22,6 @@ struct Lost;
 impl Lease for Lost {
     fn holds(&self, _key: &Key) -> bool {
         false
-    }
-}
-
-/// A store that keeps nothing, as a folder does of what no agent may be called.
-struct Nowhere;
-
-#[async_trait::async_trait]
-impl Statuses for Nowhere {
-    async fn load(&self) -> Result<BTreeMap<Key, AgentDeploymentStatus>, String> {
-        Ok(BTreeMap::new())
-    }
-
-    async fn save(&self, _key: &Key, _status: &AgentDeploymentStatus) -> Result<(), String> {
-        Ok(())
-    }
-
-    async fn remove(&self, _key: &Key) -> Result<(), String> {
-        Ok(())
     }
 }
 
@@ -245,7 +228,7 @@ async fn a_row_whose_name_no_agent_may_have_gets_its_status_at_once_and_again() 
     let place = Place::new().await;
     place.put("a\nb", &row("bot"));
     let tables = vec![place.table.clone()];
-    let statuses = Arc::new(RowStatuses::new(Arc::new(Nowhere), Arc::new(LocalLease), tables));
+    let statuses = Arc::new(RowStatuses::new(Arc::new(Forgetful), Arc::new(LocalLease), tables));
     let mut source = place.source().telling(Arc::clone(&statuses));
     let snapshot = source.next().await;
     let (key, _) = snapshot.documents.iter().next().unwrap();

@@ -7,20 +7,19 @@ mod repository;
 mod signatures;
 mod trees;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use fargateer_api::{AgentDeploymentStatus, Key};
+use fargateer_api::Key;
 use fargateer_controller::board::Board;
 use fargateer_controller::fleet::Fleet;
-use fargateer_controller::port::{Clock, Document, Snapshot, Source, Statuses};
+use fargateer_controller::port::{Clock, Document, Snapshot, Source};
 use fargateer_plan::prune::Policy;
 use fargateer_store::source::git::{GitAddress, GitSettings, GitSource};
 use jiff::Timestamp;
 
 use self::repository::Repository;
+use super::forgetful::Forgetful;
 use super::sources::{names, spec};
 
 impl Repository {
@@ -71,24 +70,6 @@ fn assert_says(faults: &[String], pieces: &[&str]) {
     assert_eq!(faults.len(), 1, "{faults:?}");
     for piece in pieces {
         assert!(faults[0].contains(piece), "{piece} in {faults:?}");
-    }
-}
-
-/// Statuses nobody keeps.
-struct Forgetful;
-
-#[async_trait]
-impl Statuses for Forgetful {
-    async fn load(&self) -> Result<BTreeMap<Key, AgentDeploymentStatus>, String> {
-        Ok(BTreeMap::new())
-    }
-
-    async fn save(&self, _key: &Key, _status: &AgentDeploymentStatus) -> Result<(), String> {
-        Ok(())
-    }
-
-    async fn remove(&self, _key: &Key) -> Result<(), String> {
-        Ok(())
     }
 }
 
